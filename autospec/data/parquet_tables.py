@@ -1,0 +1,244 @@
+"""Parquet: footer, caps and rows by batches of the wanted columns; no meaning of values.
+
+The footer alone says how many rows and columns there are and how wide they become, so a small
+file that would unfold to gigabytes is refused before a page is decompressed. Text columns are
+read as dictionaries: one long string repeated a million times stays one string.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from autospec.data.findings import Findings
+from autospec.data.spectra import FloatArray
+from autospec.data.tables import (
+    MAX_BAD_CELLS,
+    MAX_DECODED_BYTES,
+    MAX_LABEL_CHARS,
+    BadCell,
+    OpenTable,
+    RawTable,
+    Wanted,
+    check_shape,
+)
+from autospec.data.text_tables import parse_number
+from autospec.errors import DataError, shorten
+
+_BATCH_BYTES = 32 * 1024**2
+
+
+def read_parquet_header(table: OpenTable) -> tuple[str, ...]:
+    """Read the column names from the footer.
+
+    Raises
+    ------
+    DataError
+        If the footer is broken, or the table is above a cap on rows or columns.
+    """
+    with _arrow_errors():
+        file = pq.ParquetFile(table.handle)
+        check_shape(file.metadata.num_rows, file.metadata.num_columns, 0)
+        return tuple(file.schema_arrow.names)
+
+
+def read_parquet_rows(table: OpenTable, wanted: Wanted, findings: Findings) -> RawTable:
+    """Read the wanted columns of every row.
+
+    Parameters
+    ----------
+    table : OpenTable
+        The open file.
+    wanted : Wanted
+        Columns to keep; b of them are bands.
+    findings : Findings
+        Receives over-long labels as problems.
+
+    Returns
+    -------
+    RawTable
+        n rows; row numbers count from 1.
+
+    Raises
+    ------
+    DataError
+        If the decoded size is above the cap, a column holds neither numbers nor text, or the
+        file is broken.
+    """
+    with _arrow_errors():
+        table.handle.seek(0)
+        schema = pq.ParquetFile(table.handle).schema_arrow
+        _check_types(schema, wanted)
+        names = [schema.field(c).name for c in (*wanted.bands, *wanted.labels)]
+        texts = [n for n in names if _is_text(schema.field(n).type)]
+        table.handle.seek(0)
+        file = pq.ParquetFile(table.handle, read_dictionary=texts)
+        _check_decoded(file, names, len(wanted.bands))
+        return _read(file, wanted, names, findings)
+
+
+@contextmanager
+def _arrow_errors() -> Iterator[None]:
+    """Turn what pyarrow raises on a broken file into a problem line."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
+        raise DataError(
+            f"the Parquet content is broken or not supported ({str(error).splitlines()[0][:200]})"
+            "; want a plain Parquet table. Export the file again."
+        ) from error
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    """Say whether a column holds text, as it is or as a dictionary."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    """Say whether a column holds numbers."""
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    )
+
+
+def _check_types(schema: pa.Schema, wanted: Wanted) -> None:
+    """Refuse wanted columns of a type that holds neither numbers nor text, all at once."""
+    problems = []
+    for column in (*wanted.bands, *wanted.labels):
+        kind, name = schema.field(column).type, schema.field(column).name
+        if _is_number(kind) or _is_text(kind):
+            continue
+        is_band = column in wanted.bands
+        if is_band or pa.types.is_nested(kind) or _is_bytes(kind):
+            problems.append(
+                f"column {name!r} holds {str(kind)[:60]}; want "
+                f"{'numbers' if is_band else 'text or numbers'}. Export the column again as such."
+            )
+    if problems:
+        raise DataError(shorten(problems))
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    """Say whether a column holds raw bytes or an unknown type."""
+    return bool(
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
+        or isinstance(kind, pa.BaseExtensionType)
+    )
+
+
+def _check_decoded(file: pq.ParquetFile, names: list[str], bands: int) -> None:
+    """Refuse a table whose wanted columns unfold above the cap, from the footer alone."""
+    meta = file.metadata
+    check_shape(meta.num_rows, meta.num_columns, bands)
+    wanted = set(names)
+    unpacked = 0
+    for g in range(meta.num_row_groups):
+        group = meta.row_group(g)
+        for c in range(group.num_columns):
+            chunk = group.column(c)
+            if chunk.path_in_schema in wanted:
+                unpacked += chunk.total_uncompressed_size
+    if unpacked > MAX_DECODED_BYTES:
+        raise DataError(
+            f"the columns unpack to {unpacked:,} bytes; want at most {MAX_DECODED_BYTES:,}. "
+            "Split the file into parts or keep fewer bands."
+        )
+
+
+def _read(
+    file: pq.ParquetFile, columns: Wanted, names: list[str], findings: Findings
+) -> RawTable:
+    """Fill the arrays batch by batch."""
+    n, b = file.metadata.num_rows, len(columns.bands)
+    values = np.empty((n, b), dtype=np.float64)
+    labels: dict[int, list[str]] = {column: [] for column in columns.labels}
+    bad: list[BadCell] = []
+    more = start = 0
+    size = max(1, min(8192, _BATCH_BYTES // (8 * max(len(names), 1))))
+    for batch in file.iter_batches(batch_size=size, columns=names) if names else ():
+        stop = start + batch.num_rows
+        if stop > n:
+            raise DataError(f"the Parquet footer says {n:,} rows but there are more. Export again.")
+        for band in range(b):
+            cells, faults = _numbers(batch.column(names[band]))
+            values[start:stop, band] = cells
+            for row, text in faults:
+                if len(bad) < MAX_BAD_CELLS:
+                    bad.append(BadCell(row=start + row, band=band, text=text[:40]))
+                else:
+                    more += 1
+        for place, column in enumerate(columns.labels, start=b):
+            labels[column] += _texts(batch.column(names[place]), names[place], findings)
+        start = stop
+    if names and start != n:
+        raise DataError(f"the Parquet footer says {n:,} rows but there are {start:,}. Export again.")
+    return RawTable(
+        row_numbers=np.arange(1, n + 1, dtype=np.int64),
+        values=values,
+        labels={column: tuple(kept) for column, kept in labels.items()},
+        bad_cells=tuple(bad),
+        bad_cells_more=more,
+    )
+
+
+def _numbers(cells: pa.Array) -> tuple[FloatArray, list[tuple[int, str]]]:
+    """Return a column as float64 with NaN for null, and the cells that are not numbers."""
+    if not _is_text(cells.type):
+        if pa.types.is_decimal(cells.type):
+            cells = pc.cast(cells, pa.float64())
+        return np.asarray(cells.to_numpy(zero_copy_only=False), dtype=np.float64), []
+    words, index = _dictionary(cells)
+    numbers = np.full(len(words) + 1, np.nan)
+    faulty: dict[int, str] = {}
+    for k, word in enumerate(words):
+        try:
+            numbers[k] = parse_number(word)
+        except ValueError:
+            faulty[k] = word
+    faults = [(row, faulty[k]) for row, k in enumerate(index.tolist()) if k in faulty]
+    return numbers[index], faults
+
+
+def _texts(cells: pa.Array, name: str, findings: Findings) -> list[str]:
+    """Return a column as text, an empty string for null; whole numbers without a point."""
+    if not _is_text(cells.type):
+        return ["" if v is None else _as_text(v) for v in cells.to_pylist()]
+    words, index = _dictionary(cells)
+    if any(len(word) > MAX_LABEL_CHARS for word in words):
+        findings.refuse(
+            [f"column {name!r} holds a cell of more than {MAX_LABEL_CHARS:,} characters; "
+             "want short labels. Shorten the cells."]
+        )
+        words = ["" for _ in words]
+    words = [*(word.strip() for word in words), ""]
+    return [words[k] for k in index.tolist()]
+
+
+def _dictionary(cells: pa.Array) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the distinct texts of a batch and where each row points; null points past them."""
+    if not pa.types.is_dictionary(cells.type):
+        cells = cells.dictionary_encode()
+    size = len(cells.dictionary)
+    raw = np.asarray(cells.indices.fill_null(size).to_numpy(zero_copy_only=False), dtype=np.int64)
+    used, index = np.unique(raw, return_inverse=True)
+    words = cells.dictionary.take(pa.array(used[used < size])).to_pylist()
+    return ["" if word is None else str(word) for word in words], index
+
+
+def _as_text(value: object) -> str:
+    """Write a number as a person would: 17 rather than 17.0."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)

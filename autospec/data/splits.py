@@ -1,0 +1,156 @@
+"""`SplitPlan`: which rows are sealed as the test set, and which inner folds score a trial.
+
+The test rows leave through one door, `SplitPlan.unseal`, which only the final evaluation opens.
+Groups (replicate scans, or a user's group column) are never cut. Rows are stratified by field
+and by the size of the target, so that a fold looks like the whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from autospec.data.spectra import IntArray, Spectra
+from autospec.errors import DataError
+
+MIN_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fold:
+    """One inner fold, as positions within the plan's training rows."""
+
+    fit: IntArray
+    score: IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SplitPlan:
+    """A sealed test set and repeated, fixed inner folds.
+
+    Parameters
+    ----------
+    train : int64, shape (n_train,)
+        Rows of the table that the search may see, ascending.
+    folds : tuple of Fold
+        `repeats` times `n_folds` inner folds; positions count within `train`.
+    n_folds, repeats : int
+        How the folds came about.
+    sealed : int64, shape (n_test,)
+        Do not read; call `unseal` in the final evaluation only.
+    """
+
+    train: IntArray
+    folds: tuple[Fold, ...]
+    n_folds: int
+    repeats: int
+    sealed: IntArray
+
+    @property
+    def n_test(self) -> int:
+        """How many rows are sealed."""
+        return len(self.sealed)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the train rows, the test rows and every fold."""
+        h = hashlib.sha256()
+        parts = [self.train, self.sealed]
+        parts += [part for fold in self.folds for part in (fold.fit, fold.score)]
+        for part in parts:
+            h.update(np.ascontiguousarray(part, dtype="<i8").tobytes() + b"|")
+        return h.hexdigest()
+
+    def unseal(self) -> IntArray:
+        """Open the test rows: only after every choice has been made."""
+        return self.sealed
+
+
+def make_split_plan(
+    spectra: Spectra,
+    *,
+    test_fraction: float = 0.25,
+    n_folds: int = 5,
+    repeats: int = 1,
+    seed: int = 0,
+) -> SplitPlan:
+    """Seal a test set and lay the inner folds.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        Labelled rows only.
+    test_fraction : float
+        Share of the groups to seal, 0.05 to 0.5; rounded to one in a whole number of groups.
+    n_folds : int
+        Inner folds, at least 2.
+    repeats : int
+        How many times the inner folds are drawn anew, at least 1.
+    seed : int
+        Fixes every draw.
+
+    Returns
+    -------
+    SplitPlan
+
+    Raises
+    ------
+    DataError
+        If there are too few rows or groups to hold a test set and the folds.
+    """
+    assert bool(np.isfinite(spectra.target).all()), "labelled rows only"
+    groups = np.unique(np.asarray(spectra.groups), return_inverse=True)[1]
+    n_groups = int(groups.max()) + 1
+    parts = max(2, round(1.0 / test_fraction))
+    wanted = max(MIN_ROWS, 2 * n_folds)
+    if spectra.n < wanted or n_groups < max(parts, n_folds) + n_folds:
+        raise DataError(
+            f"{spectra.n} labelled rows in {n_groups} groups are too few for a sealed test set "
+            f"and {n_folds} folds; want at least {wanted} rows and "
+            f"{max(parts, n_folds) + n_folds} groups. Add lab values, or pass fewer --folds."
+        )
+    seeds = np.random.SeedSequence(seed).generate_state(repeats + 1)
+    everything = np.arange(spectra.n)
+    train, sealed = _stratified(spectra, everything, groups, parts, int(seeds[0]))[0]
+    folds: list[Fold] = []
+    for repeat in range(repeats):
+        pairs = _stratified(spectra, train, groups, n_folds, int(seeds[repeat + 1]))
+        where = {int(row): position for position, row in enumerate(train)}
+        for fit, score in pairs:
+            positions = [np.array([where[int(r)] for r in part]) for part in (fit, score)]
+            folds.append(Fold(fit=positions[0], score=positions[1]))
+    return SplitPlan(
+        train=train, folds=tuple(folds), n_folds=n_folds, repeats=repeats, sealed=sealed
+    )
+
+
+def _stratified(
+    spectra: Spectra, rows: IntArray, groups: IntArray, parts: int, seed: int
+) -> list[tuple[IntArray, IntArray]]:
+    """Cut `rows` into `parts` stratified, group-whole pieces; pairs of (rest, piece)."""
+    strata = _strata(spectra, rows, groups, parts)
+    cutter = StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=seed % 2**32)
+    pairs = cutter.split(np.zeros((len(rows), 1)), strata, groups[rows])
+    return [(np.sort(rows[rest]), np.sort(rows[piece])) for rest, piece in pairs]
+
+
+def _strata(spectra: Spectra, rows: IntArray, groups: IntArray, parts: int) -> IntArray:
+    """Label rows by field and target quantile; each label holds at least `parts` groups."""
+    target, fields = spectra.target[rows], np.asarray(spectra.fields)[rows]
+    labels = np.zeros(len(rows), dtype=np.int64)
+    names, sizes = np.unique(fields, return_counts=True)
+    pooled = sizes < 2 * parts  # a field too small for strata of its own joins the other small ones
+    small = np.isin(fields, names[pooled])
+    blocks = [small] if small.any() else []
+    blocks += [fields == name for name in names[~pooled]]
+    offset = 0
+    for block in blocks:
+        n_groups = len(np.unique(groups[rows][block]))
+        bins = int(np.clip(n_groups // (2 * parts), 1, 5))
+        ranks = np.argsort(np.argsort(target[block], kind="stable"), kind="stable")
+        labels[block] = offset + ranks * bins // len(ranks)
+        offset += bins
+    return labels

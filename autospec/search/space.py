@@ -1,0 +1,347 @@
+"""The search space: every range in one place, and the only calls of ``trial.suggest_*``.
+
+`shen-like-1` is our reconstruction of the space of Shen & Viscarra Rossel 2021
+(https://doi.org/10.1038/s41598-020-80486-9) and Shen et al. 2022
+(https://doi.org/10.1016/j.isprsjprs.2022.04.009); it holds every published design. It is
+*static*: all blocks are always suggested and the unused ones ignored, which keeps every
+parameter in TPE's joint model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Le, Len
+from optuna.trial import BaseTrial
+
+from autospec.data.preprocess import Preprocessing, SavitzkyGolay, Scatter, band_grid
+from autospec.data.spectra import FloatArray, Quantity
+from autospec.nets.architecture import (
+    PUBLISHED,
+    Activation,
+    Architecture,
+    ConvBlock,
+    FCBlock,
+    Padding,
+    Pooling,
+)
+from autospec.training.config import Optimiser, TargetTransform, TrainingConfig
+
+Params = dict[str, str | int | float | bool | None]
+IntRange = tuple[int, int]
+FloatRange = tuple[float, float]
+Regulariser = Literal["none", "batch_norm", "dropout"]
+MAX_DROPOUT = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """Everything one trial fixes: preprocessing, architecture and training."""
+
+    preprocessing: Preprocessing
+    architecture: Architecture
+    training: TrainingConfig
+
+    @property
+    def digest(self) -> str:
+        """SHA-256; equal digests train to equal scores."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    def overrun(self, axis: FloatArray, caps: Caps) -> dict[str, float]:
+        """Return the constraints of this design on spectra of `axis`; above 0 is infeasible.
+
+        ``layers``: how many conv blocks find no bands left, plus one if the Savitzky–Golay window
+        is wider than the spectrum. ``parameters`` and ``multiply_adds``: share above the cap.
+        """
+        bands = len(band_grid(axis, self.preprocessing.step))
+        savgol = self.preprocessing.savgol
+        missing = self.architecture.shortfall(bands)
+        missing += savgol is not None and savgol.window > bands
+        if missing:
+            return {"layers": float(missing), "parameters": 0.0, "multiply_adds": 0.0}
+        return {
+            "layers": 0.0,
+            "parameters": self.architecture.n_parameters(bands) / caps.parameters - 1.0,
+            "multiply_adds": self.architecture.multiply_adds(bands) / caps.multiply_adds - 1.0,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """What a searched design may cost; published designs are references and are exempt.
+
+    Parameters
+    ----------
+    parameters : int
+        Trainable parameters at most.
+    multiply_adds : int
+        Multiply–adds of one spectrum's forward pass at most.
+    """
+
+    parameters: Annotated[int, Ge(1)] = 20_000_000
+    multiply_adds: Annotated[int, Ge(1)] = 5_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchSpace:
+    """Ranges (low, high, both included) and choices of `shen-like-1`; a study file may narrow them.
+
+    Parameters
+    ----------
+    conv_blocks, filters, kernel, stride, pool_size, fc_blocks, nodes, batch_size : (int, int)
+        Numbers; filters and nodes are searched on a log scale.
+    padding, pooling, regulariser, activation, optimiser, quantity, scatter : tuple of str
+        Choices.
+    dropout, learning_rate, weight_decay : (float, float)
+        Learning rate and weight decay are searched on a log scale.
+    savgol_window, savgol_order, savgol_derivative : (int, int)
+        Savitzky–Golay; whether it is used at all is searched as ``savgol``.
+    step : (int, int)
+        Band step in the unit of the axis (nm or cm⁻¹).
+    target : tuple of str
+        Target transforms.
+    max_epochs, patience : int
+        Not searched: the number of epochs is read off the fold-averaged curve of each trial.
+    """
+
+    conv_blocks: IntRange = (1, 4)
+    filters: IntRange = (8, 256)
+    kernel: IntRange = (2, 20)
+    stride: IntRange = (1, 6)
+    padding: Annotated[tuple[Padding, ...], Len(1)] = ("valid", "same")
+    pooling: Annotated[tuple[Pooling, ...], Len(1)] = ("none", "max", "avg")
+    pool_size: IntRange = (2, 5)
+    regulariser: Annotated[tuple[Regulariser, ...], Len(1)] = ("none", "batch_norm", "dropout")
+    dropout: FloatRange = (0.0, MAX_DROPOUT)
+    fc_blocks: IntRange = (0, 3)
+    nodes: IntRange = (8, 1024)
+    activation: Annotated[tuple[Activation, ...], Len(1)] = (
+        "ReLU",
+        "LeakyReLU",
+        "ELU",
+        "SELU",
+        "Swish",
+    )
+    optimiser: Annotated[tuple[Optimiser, ...], Len(1)] = ("adam", "adamw")
+    learning_rate: FloatRange = (1e-4, 1e-2)
+    weight_decay: FloatRange = (1e-6, 1e-2)
+    batch_size: IntRange = (8, 128)
+    quantity: Annotated[tuple[Quantity, ...], Len(1)] = ("reflectance", "absorbance")
+    scatter: Annotated[tuple[Scatter, ...], Len(1)] = ("none", "snv", "msc")
+    savgol: Annotated[tuple[bool, ...], Len(1)] = (False, True)
+    savgol_window: IntRange = (5, 29)
+    savgol_order: IntRange = (2, 3)
+    savgol_derivative: IntRange = (0, 2)
+    step: IntRange = (1, 20)
+    target: Annotated[tuple[TargetTransform, ...], Len(1)] = ("none", "log1p", "z-score")
+    max_epochs: Annotated[int, Ge(1), Le(10_000)] = 60
+    patience: Annotated[int, Ge(1)] = 8
+
+    def __post_init__(self) -> None:
+        """Refuse ranges that hold nothing."""
+        for name in ("conv_blocks", "filters", "kernel", "stride", "nodes", "batch_size", "step"):
+            if getattr(self, name)[0] < 1:
+                raise ValueError(f"{name} = {getattr(self, name)}; want at least 1")
+        for name, value in asdict(self).items():
+            two_numbers = isinstance(value, tuple) and isinstance(value[0], (int, float))
+            if two_numbers and name != "savgol" and value[0] > value[1]:
+                raise ValueError(f"{name} = {value}; want (low, high)")
+        if not 0 <= self.dropout[0] <= self.dropout[1] < 1:
+            raise ValueError(f"dropout = {self.dropout}; want 0 to below 1")
+        if self.savgol_window[0] % 2 == 0 or self.savgol_window[1] % 2 == 0:
+            raise ValueError(f"savgol_window = {self.savgol_window}; want odd numbers")
+        if self.savgol_derivative[1] > self.savgol_order[0]:
+            raise ValueError("savgol_derivative must not exceed savgol_order")
+        if self.savgol_order[1] >= self.savgol_window[0]:
+            raise ValueError("savgol_order must stay below savgol_window")
+
+    def suggest(self, trial: BaseTrial) -> Params:
+        """Ask `trial` for every parameter of the space, used or not."""
+        p: Params = {"conv_blocks": trial.suggest_int("conv_blocks", *self.conv_blocks)}
+        for i in range(1, self.conv_blocks[1] + 1):
+            self._suggest_conv(trial, p, f"conv{i}")
+        p["fc_blocks"] = trial.suggest_int("fc_blocks", *self.fc_blocks)
+        for i in range(1, self.fc_blocks[1] + 1):
+            name = f"fc{i}"
+            p[f"{name}_nodes"] = trial.suggest_int(f"{name}_nodes", *self.nodes, log=True)
+            self._suggest_finish(trial, p, name)
+        self._suggest_training(trial, p)
+        self._suggest_preprocessing(trial, p)
+        return p
+
+    def _suggest_conv(self, trial: BaseTrial, p: Params, name: str) -> None:
+        p[f"{name}_kernel"] = trial.suggest_int(f"{name}_kernel", *self.kernel)
+        p[f"{name}_filters"] = trial.suggest_int(f"{name}_filters", *self.filters, log=True)
+        p[f"{name}_padding"] = trial.suggest_categorical(f"{name}_padding", self.padding)
+        p[f"{name}_stride"] = trial.suggest_int(f"{name}_stride", *self.stride)
+        p[f"{name}_pooling"] = trial.suggest_categorical(f"{name}_pooling", self.pooling)
+        p[f"{name}_pool_size"] = trial.suggest_int(f"{name}_pool_size", *self.pool_size)
+        self._suggest_finish(trial, p, name)
+
+    def _suggest_finish(self, trial: BaseTrial, p: Params, name: str) -> None:
+        key = f"{name}_activation"
+        p[key] = trial.suggest_categorical(key, self.activation)
+        key = f"{name}_regulariser"
+        p[key] = trial.suggest_categorical(key, self.regulariser)
+        p[f"{name}_dropout"] = trial.suggest_float(f"{name}_dropout", *self.dropout)
+
+    def _suggest_training(self, trial: BaseTrial, p: Params) -> None:
+        p["optimiser"] = trial.suggest_categorical("optimiser", self.optimiser)
+        p["learning_rate"] = trial.suggest_float("learning_rate", *self.learning_rate, log=True)
+        p["weight_decay"] = trial.suggest_float("weight_decay", *self.weight_decay, log=True)
+        p["batch_size"] = trial.suggest_int("batch_size", *self.batch_size, log=True)
+        p["target"] = trial.suggest_categorical("target", self.target)
+
+    def _suggest_preprocessing(self, trial: BaseTrial, p: Params) -> None:
+        p["quantity"] = trial.suggest_categorical("quantity", self.quantity)
+        p["scatter"] = trial.suggest_categorical("scatter", self.scatter)
+        p["savgol"] = trial.suggest_categorical("savgol", self.savgol)
+        p["savgol_window"] = trial.suggest_int("savgol_window", *self.savgol_window, step=2)
+        p["savgol_order"] = trial.suggest_int("savgol_order", *self.savgol_order)
+        p["savgol_derivative"] = trial.suggest_int("savgol_derivative", *self.savgol_derivative)
+        p["step"] = trial.suggest_int("step", *self.step)
+
+    def decode(self, params: Mapping[str, object]) -> Design:
+        """Turn a trial's parameters into the design they stand for."""
+        p: dict[str, object] = dict(params)
+        n_conv, n_fc = _int(p["conv_blocks"]), _int(p["fc_blocks"])
+        savgol = None
+        if p["savgol"]:
+            savgol = SavitzkyGolay(
+                window=_int(p["savgol_window"]),
+                order=_int(p["savgol_order"]),
+                derivative=_int(p["savgol_derivative"]),
+            )
+        return Design(
+            preprocessing=Preprocessing(
+                quantity=p["quantity"],  # type: ignore[arg-type]
+                scatter=p["scatter"],  # type: ignore[arg-type]
+                savgol=savgol,
+                step=float(_int(p["step"])),
+            ),
+            architecture=Architecture(
+                conv=tuple(_conv(p, f"conv{i}") for i in range(1, n_conv + 1)),
+                fc=tuple(_fc(p, f"fc{i}") for i in range(1, n_fc + 1)),
+            ),
+            training=TrainingConfig(
+                optimiser=p["optimiser"],  # type: ignore[arg-type]
+                learning_rate=float(p["learning_rate"]),  # type: ignore[arg-type]
+                weight_decay=float(p["weight_decay"]),  # type: ignore[arg-type]
+                batch_size=_int(p["batch_size"]),
+                max_epochs=self.max_epochs,
+                patience=self.patience,
+                target_transform=p["target"],  # type: ignore[arg-type]
+            ),
+        )
+
+    def encode(self, design: Design) -> Params:
+        """Turn a design into parameters; blocks it does not use take each range's low end.
+
+        ``decode(encode(design)) == design`` for every design within the ranges.
+        """
+        conv, fc = design.architecture.conv, design.architecture.fc
+        p: Params = {"conv_blocks": len(conv), "fc_blocks": len(fc)}
+        for i in range(1, self.conv_blocks[1] + 1):
+            p |= self._encode_conv(f"conv{i}", conv[i - 1] if i <= len(conv) else None)
+        for i in range(1, self.fc_blocks[1] + 1):
+            block = fc[i - 1] if i <= len(fc) else None
+            p[f"fc{i}_nodes"] = block.nodes if block else self.nodes[0]
+            p |= self._encode_finish(f"fc{i}", block)
+        savgol = design.preprocessing.savgol
+        return p | {
+            "optimiser": design.training.optimiser,
+            "learning_rate": design.training.learning_rate,
+            "weight_decay": design.training.weight_decay,
+            "batch_size": design.training.batch_size,
+            "target": design.training.target_transform,
+            "quantity": design.preprocessing.quantity,
+            "scatter": design.preprocessing.scatter,
+            "savgol": savgol is not None,
+            "savgol_window": savgol.window if savgol else self.savgol_window[0],
+            "savgol_order": savgol.order if savgol else self.savgol_order[0],
+            "savgol_derivative": savgol.derivative if savgol else self.savgol_derivative[0],
+            "step": round(design.preprocessing.step),
+        }
+
+    def _encode_conv(self, name: str, block: ConvBlock | None) -> Params:
+        p: Params = {
+            f"{name}_kernel": block.kernel if block else self.kernel[0],
+            f"{name}_filters": block.filters if block else self.filters[0],
+            f"{name}_padding": block.padding if block else self.padding[0],
+            f"{name}_stride": block.stride if block else self.stride[0],
+            f"{name}_pooling": block.pooling if block else self.pooling[0],
+            f"{name}_pool_size": block.pool_size if block else self.pool_size[0],
+        }
+        return p | self._encode_finish(name, block)
+
+    def _encode_finish(self, name: str, block: ConvBlock | FCBlock | None) -> Params:
+        regulariser: Regulariser = self.regulariser[0]
+        if block is not None:
+            regulariser = "dropout" if block.dropout > 0 else "none"
+            regulariser = "batch_norm" if block.batch_norm else regulariser
+        used = block is not None and block.dropout > 0
+        return {
+            f"{name}_activation": block.activation if block else self.activation[0],
+            f"{name}_regulariser": regulariser,
+            f"{name}_dropout": block.dropout if block and used else self.dropout[0],
+        }
+
+    def published_design(self, name: str, axis: FloatArray) -> Design:
+        """Return a published architecture as a design for spectra on `axis`.
+
+        The publication's preprocessing and training numbers are not known to us. Ours: SNV of
+        the absorbance and a first Savitzky–Golay derivative, bands averaged to about the
+        published 216, Adam.
+        """
+        span = float(axis[-1] - axis[0])
+        return Design(
+            preprocessing=Preprocessing(
+                quantity="absorbance",
+                scatter="snv",
+                savgol=SavitzkyGolay(window=11, order=2, derivative=1),
+                step=float(min(max(round(span / 216), 1), 20)),
+            ),
+            architecture=PUBLISHED[name],
+            training=TrainingConfig(
+                learning_rate=5e-4,
+                weight_decay=1e-6,
+                batch_size=64,
+                max_epochs=self.max_epochs,
+                patience=self.patience,
+            ),
+        )
+
+
+def _int(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _finish(p: dict[str, object], name: str) -> dict[str, object]:
+    kind = p[f"{name}_regulariser"]
+    return {
+        "activation": p[f"{name}_activation"],
+        "dropout": p[f"{name}_dropout"] if kind == "dropout" else 0.0,
+        "batch_norm": kind == "batch_norm",
+    }
+
+
+def _conv(p: dict[str, object], name: str) -> ConvBlock:
+    pooling = p[f"{name}_pooling"]
+    return ConvBlock(
+        kernel=_int(p[f"{name}_kernel"]),
+        filters=_int(p[f"{name}_filters"]),
+        padding=p[f"{name}_padding"],  # type: ignore[arg-type]
+        stride=_int(p[f"{name}_stride"]),
+        pooling=pooling,  # type: ignore[arg-type]
+        pool_size=2 if pooling == "none" else _int(p[f"{name}_pool_size"]),
+        **_finish(p, name),  # type: ignore[arg-type]
+    )
+
+
+def _fc(p: dict[str, object], name: str) -> FCBlock:
+    return FCBlock(nodes=_int(p[f"{name}_nodes"]), **_finish(p, name))  # type: ignore[arg-type]
