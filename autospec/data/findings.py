@@ -1,8 +1,8 @@
-"""`Findings`: what reading a file has recognised, mended and refused so far; no checks live here."""
+"""What reading a file has found so far, and how rows are named in it; no checks live here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from autospec.errors import shorten
@@ -31,6 +31,27 @@ class Findings:
     def refuse(self, lines: Iterable[str]) -> None:
         """Add the problems of one kind: the first 50 lines, then a count of the rest."""
         self.problems.extend(shorten(list(lines), LINES_A_KIND))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowNames:
+    """How messages name a row: its number in the file, and its id when it has one.
+
+    Parameters
+    ----------
+    numbers : sequence of int, length n
+        Row numbers a user sees.
+    ids : sequence of str, length n
+        Sample names; empty where the file gives none.
+    """
+
+    numbers: Sequence[int]
+    ids: Sequence[str]
+
+    def __getitem__(self, row: int) -> str:
+        """Return ``row 17 (id S-204)`` for a row counted from 0."""
+        name = "".join(c if c.isprintable() else "?" for c in self.ids[row][:40])
+        return f"row {self.numbers[row]} (id {name})" if name else f"row {self.numbers[row]}"
 
 
 def some(names: Iterable[str], limit: int = 5) -> str:

@@ -28,7 +28,7 @@ MIN_BANDS = 20
 MAX_STRAYS = 3
 LIMITS: dict[AxisUnit | None, tuple[float, float]] = {
     "nm": (200.0, 30_000.0),
-    "cm-1": (100.0, 15_000.0),
+    "cm-1": (100.0, 50_000.0),
     None: (300.0, 15_000.0),
 }
 EXAMPLES = "350, X350, 350nm, wl_350, wn_5397.9, scan_visnir.350_ref"
@@ -132,18 +132,22 @@ def parse_header(header: str) -> BandHeader | None:
     -------
     BandHeader or None
         None when the header is not a band by any convention, or lies outside 200–30,000 nm,
-        100–15,000 cm⁻¹, or 300–15,000 when it names no unit.
+        100–50,000 cm⁻¹, or 300–15,000 when it names no unit.
     """
+    band = _match(header)
+    if band is None:
+        return None
+    low, high = LIMITS[band.axis_unit]
+    return band if low <= band.position <= high else None
+
+
+def _match(header: str) -> BandHeader | None:
+    """Read a header by the conventions, wherever it lies."""
     text = header.strip()
     for style, unit, quantity, pattern in _PATTERNS:
-        match = pattern.fullmatch(text)
-        if match is None:
-            continue
-        position = float(match["number"].replace(",", "."))
-        low, high = LIMITS[unit]
-        if not low <= position <= high:
-            return None
-        return BandHeader(position=position, axis_unit=unit, quantity=quantity, style=style)
+        if match := pattern.fullmatch(text):
+            position = float(match["number"].replace(",", "."))
+            return BandHeader(position=position, axis_unit=unit, quantity=quantity, style=style)
     return None
 
 
@@ -194,9 +198,7 @@ def _blocks(header: Sequence[str], axis_unit: AxisUnit | None) -> list[_Block]:
     return [_block(style, members, axis_unit) for style, members in found.items()]
 
 
-def _block(
-    style: str, members: list[tuple[int, BandHeader]], axis_unit: AxisUnit | None
-) -> _Block:
+def _block(style: str, members: list[tuple[int, BandHeader]], axis_unit: AxisUnit | None) -> _Block:
     """Make one block: set strays of bare numbers apart and settle the unit."""
     columns = [column for column, _ in members]
     positions = [band.position for _, band in members]
@@ -248,8 +250,11 @@ def _years(members: list[tuple[int, float]]) -> list[int]:
     odd = (signs != direction) | (np.abs(steps) > 10 * np.median(np.abs(steps)))
     years: list[int] = []
     for part, breaks in ((members, odd), (members[::-1], odd[::-1])):
-        ends = [k + 1 for k in range(MAX_STRAYS)
-                if breaks[k] and all(_year_like(p) for _, p in part[: k + 1])]
+        ends = [
+            k + 1
+            for k in range(MAX_STRAYS)
+            if breaks[k] and all(_year_like(p) for _, p in part[: k + 1])
+        ]
         if ends:
             years += [c for c, _ in part[: ends[-1]]]
     return years
@@ -260,9 +265,7 @@ def _year_like(position: float) -> bool:
     return position.is_integer() and 1900 <= position <= 2100
 
 
-def _nothing_fits(
-    header: Sequence[str], blocks: list[_Block], axis_unit: AxisUnit | None
-) -> str:
+def _nothing_fits(header: Sequence[str], blocks: list[_Block], axis_unit: AxisUnit | None) -> str:
     """Say why no column can be a band, and what would help."""
     if blocks:
         found = some(header[b.columns[0]] for b in blocks)
@@ -284,9 +287,15 @@ def _recognised(
 ) -> tuple[str, ...]:
     """State the block that was taken and everything that was left."""
     low, high = min(best.positions), max(best.positions)
-    said = "as the headers say" if best.says_unit else (
-        "as --axis-unit says" if axis_unit else "by the range of the bare numbers; "
-        f"pass --axis-unit {'cm-1' if best.axis_unit == 'nm' else 'nm'} if that is wrong"
+    said = (
+        "as the headers say"
+        if best.says_unit
+        else (
+            "as --axis-unit says"
+            if axis_unit
+            else "by the range of the bare numbers; "
+            f"pass --axis-unit {'cm-1' if best.axis_unit == 'nm' else 'nm'} if that is wrong"
+        )
     )
     lines = [
         f"{count(len(best.columns), 'band')} like {header[best.columns[0]]!r}, "
@@ -302,6 +311,11 @@ def _recognised(
     strays = [header[c] for block in (best, *others) for c in block.strays]
     if strays:
         lines.append(f"not taken for bands: {some(strays)}, out of step with the other bands")
+    outside = [
+        h for h in header if parse_header(h) is None and (b := _match(h)) and b.style == best.style
+    ]
+    if outside:
+        lines.append(f"not taken for bands: {some(outside)}, outside the range of soil spectra")
     return tuple(lines)
 
 
@@ -330,9 +344,9 @@ def _duplicates(header: Sequence[str], block: _Block) -> tuple[str, ...]:
     names = {header[c] for c in block.columns}
     renamed = [
         (c, match["stem"])
-        for c in block.columns
-        if whole >= 0.9 and (match := _RENAMED.fullmatch(header[c])) and match["stem"] in names
-        and not _is_whole(header[c])
+        for c, p in zip(block.columns, block.positions, strict=True)
+        if whole >= 0.9 and not p.is_integer() and (match := _RENAMED.fullmatch(header[c]))
+        if match["stem"] in names
     ]
     lines += [
         f"header: column {c + 1} ({header[c]!r}) looks like a second {stem!r} that a program "
@@ -340,9 +354,3 @@ def _duplicates(header: Sequence[str], block: _Block) -> tuple[str, ...]:
         for c, stem in renamed
     ]
     return tuple(lines)
-
-
-def _is_whole(header: str) -> bool:
-    """Say whether a header is a band at a whole number."""
-    band = parse_header(header)
-    return band is not None and band.position.is_integer()

@@ -23,8 +23,17 @@ TARGET_WORDS: dict[str, Kind] = {
 }
 _KINDS: dict[str, Kind] = {
     **dict.fromkeys(
-        ("soc", "oc", "toc", "corg", "orgc", "organiccarbon", "organicc", "soilorganiccarbon",
-         "totalorganiccarbon"),
+        (
+            "soc",
+            "oc",
+            "toc",
+            "corg",
+            "orgc",
+            "organiccarbon",
+            "organicc",
+            "soilorganiccarbon",
+            "totalorganiccarbon",
+        ),
         "soc",
     ),
     **dict.fromkeys(("som", "om", "organicmatter", "soilorganicmatter"), "som"),

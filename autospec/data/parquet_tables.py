@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from autospec.data.findings import Findings
@@ -63,7 +63,7 @@ def read_parquet_rows(table: OpenTable, wanted: Wanted, findings: Findings) -> R
     Returns
     -------
     RawTable
-        n rows; row numbers count from 1.
+        n rows, counted from 2 as if the header were row 1, so that both forms name a row alike.
 
     Raises
     ------
@@ -157,9 +157,7 @@ def _check_decoded(file: pq.ParquetFile, names: list[str], bands: int) -> None:
         )
 
 
-def _read(
-    file: pq.ParquetFile, columns: Wanted, names: list[str], findings: Findings
-) -> RawTable:
+def _read(file: pq.ParquetFile, columns: Wanted, names: list[str], findings: Findings) -> RawTable:
     """Fill the arrays batch by batch."""
     n, b = file.metadata.num_rows, len(columns.bands)
     values = np.empty((n, b), dtype=np.float64)
@@ -183,9 +181,11 @@ def _read(
             labels[column] += _texts(batch.column(names[place]), names[place], findings)
         start = stop
     if names and start != n:
-        raise DataError(f"the Parquet footer says {n:,} rows but there are {start:,}. Export again.")
+        raise DataError(
+            f"the Parquet footer says {n:,} rows but there are {start:,}. Export again."
+        )
     return RawTable(
-        row_numbers=np.arange(1, n + 1, dtype=np.int64),
+        row_numbers=np.arange(2, n + 2, dtype=np.int64),
         values=values,
         labels={column: tuple(kept) for column, kept in labels.items()},
         bad_cells=tuple(bad),
@@ -218,8 +218,10 @@ def _texts(cells: pa.Array, name: str, findings: Findings) -> list[str]:
     words, index = _dictionary(cells)
     if any(len(word) > MAX_LABEL_CHARS for word in words):
         findings.refuse(
-            [f"column {name!r} holds a cell of more than {MAX_LABEL_CHARS:,} characters; "
-             "want short labels. Shorten the cells."]
+            [
+                f"column {name!r} holds a cell of more than {MAX_LABEL_CHARS:,} characters; "
+                "want short labels. Shorten the cells."
+            ]
         )
         words = ["" for _ in words]
     words = [*(word.strip() for word in words), ""]

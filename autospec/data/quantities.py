@@ -14,9 +14,9 @@ up to 1.5          a fraction, or absorbance log10(1/R): the shape decides
 The shape is what every moist or mineral soil shows: reflectance rises from the blue to the near
 infrared and dips at the water band (1930 nm), the O–H overtone (1415 nm) and the O–H stretch
 (3400 cm⁻¹), while absorbance does the opposite. Each test counts the rows that go either way and
-speaks only when 90 % agree; the shape is known when all tests that speak say the same. On
-17 real data sets (31 fields' worth of LimeSoDa, Geeves NSW, Walloon NIR) every row of every
-test agreed. Where the shape is unknown, the header or ``--quantity`` must say.
+speaks only when 90 % agree; the shape is known when all tests that speak say the same. On 18
+real data sets (15 LimeSoDa fields, Geeves NSW, Walloon NIR, KSSL MIR) every test that covered
+the range was right. Where the shape is unknown, the header or ``--quantity`` must say.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def decide_quantity(
     """
     top = float(np.median(tops))
     looks, reason = shape
-    found = f"values are {median:.3g} in the median with tops of {top:.3g}"
+    found = f"the values (median {median:.3g}, top {top:.3g})"
     guess = _by_scale(top, looks, declared, median)
     if guess is None:
         findings.problems.append(_unreadable(top, found, reason))
@@ -170,12 +170,12 @@ def _unreadable(top: float, found: str, reason: str) -> str:
     """Word the problem of values that no rule reads."""
     if 0 < top <= SCALED_TOP:
         return (
-            f"bands: cannot tell reflectance from absorbance ({found}; {reason}); want one of "
+            f"bands: {found} could be reflectance or absorbance ({reason}); want one of "
             "them. Pass --quantity reflectance or --quantity absorbance."
         )
     return (
-        f"bands: {found}; want reflectance as a fraction, in percent or in ten-thousandths, or "
-        "absorbance log10(1/R). Convert the values."
+        f"bands: {found} fit no scale; want reflectance as a fraction, in percent or in "
+        "ten-thousandths, or absorbance log10(1/R). Convert the values."
     )
 
 

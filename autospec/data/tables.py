@@ -95,8 +95,8 @@ class RawTable:
     Parameters
     ----------
     row_numbers : int64, shape (n,)
-        Row number a user sees: the line in a text file (header included), or the row of a
-        Parquet file counted from 1.
+        Row number a user sees: the line in a text file, the header being row 1; rows of a
+        Parquet file count from 2 likewise.
     values : float64, shape (n, b)
         Band cells as written; NaN where the cell is empty, NA or not a number.
     labels : dict of int to tuple of str

@@ -105,15 +105,17 @@ def read_text_header(table: OpenTable, findings: Findings) -> TextHeader:
     if not line:
         raise DataError("the file holds no text; want a header line and one row a sample.")
     cuts = []
+    broken = False
     for delimiter in ("\t", ";", ","):
         try:
             names = next(csv.reader([line], delimiter=delimiter, strict=True))
-        except (csv.Error, StopIteration):
+        except csv.Error:
+            broken = True
             continue
         check_shape(0, len(names), 0)
         bands = sum(parse_header(name) is not None for name in names)
         cuts.append((bands, len(names), TextHeader(tuple(names), delimiter)))
-    if not cuts:
+    if not cuts or (broken and max(cut[1] for cut in cuts) == 1):
         raise DataError(
             "header: a quotation mark is not closed; want one header line. Export the file again."
         )

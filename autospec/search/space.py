@@ -1,4 +1,4 @@
-"""The search space: every range in one place, and the only calls of ``trial.suggest_*``.
+"""The search space: every range in one place, declared once as Optuna distributions.
 
 `shen-like-1` is our reconstruction of the space of Shen & Viscarra Rossel 2021
 (https://doi.org/10.1038/s41598-020-80486-9) and Shen et al. 2022
@@ -16,7 +16,12 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le, Len
-from optuna.trial import BaseTrial
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 from autospec.data.preprocess import Preprocessing, SavitzkyGolay, Scatter, band_grid
 from autospec.data.spectra import FloatArray, Quantity
@@ -51,13 +56,17 @@ class Design:
         """SHA-256; equal digests train to equal scores."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
+    def bands(self, axis: FloatArray) -> int:
+        """Return how many bands reach the network, for spectra on `axis`."""
+        return len(band_grid(axis, self.preprocessing.step))
+
     def overrun(self, axis: FloatArray, caps: Caps) -> dict[str, float]:
         """Return the constraints of this design on spectra of `axis`; above 0 is infeasible.
 
         ``layers``: how many conv blocks find no bands left, plus one if the Savitzky–Golay window
         is wider than the spectrum. ``parameters`` and ``multiply_adds``: share above the cap.
         """
-        bands = len(band_grid(axis, self.preprocessing.step))
+        bands = self.bands(axis)
         savgol = self.preprocessing.savgol
         missing = self.architecture.shortfall(bands)
         missing += savgol is not None and savgol.window > bands
@@ -159,51 +168,59 @@ class SearchSpace:
         if self.savgol_order[1] >= self.savgol_window[0]:
             raise ValueError("savgol_order must stay below savgol_window")
 
-    def suggest(self, trial: BaseTrial) -> Params:
-        """Ask `trial` for every parameter of the space, used or not."""
-        p: Params = {"conv_blocks": trial.suggest_int("conv_blocks", *self.conv_blocks)}
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Return every parameter of the space, used by a design or not, for ``study.ask``."""
+        d: dict[str, BaseDistribution] = {"conv_blocks": IntDistribution(*self.conv_blocks)}
         for i in range(1, self.conv_blocks[1] + 1):
-            self._suggest_conv(trial, p, f"conv{i}")
-        p["fc_blocks"] = trial.suggest_int("fc_blocks", *self.fc_blocks)
+            d[f"conv{i}_kernel"] = IntDistribution(*self.kernel)
+            d[f"conv{i}_filters"] = IntDistribution(*self.filters, log=True)
+            d[f"conv{i}_padding"] = CategoricalDistribution(self.padding)
+            d[f"conv{i}_stride"] = IntDistribution(*self.stride)
+            d[f"conv{i}_pooling"] = CategoricalDistribution(self.pooling)
+            d[f"conv{i}_pool_size"] = IntDistribution(*self.pool_size)
+            d |= self._finish_distributions(f"conv{i}")
+        d["fc_blocks"] = IntDistribution(*self.fc_blocks)
         for i in range(1, self.fc_blocks[1] + 1):
-            name = f"fc{i}"
-            p[f"{name}_nodes"] = trial.suggest_int(f"{name}_nodes", *self.nodes, log=True)
-            self._suggest_finish(trial, p, name)
-        self._suggest_training(trial, p)
-        self._suggest_preprocessing(trial, p)
-        return p
+            d[f"fc{i}_nodes"] = IntDistribution(*self.nodes, log=True)
+            d |= self._finish_distributions(f"fc{i}")
+        return d | {
+            "optimiser": CategoricalDistribution(self.optimiser),
+            "learning_rate": FloatDistribution(*self.learning_rate, log=True),
+            "weight_decay": FloatDistribution(*self.weight_decay, log=True),
+            "batch_size": IntDistribution(*self.batch_size, log=True),
+            "target": CategoricalDistribution(self.target),
+            "quantity": CategoricalDistribution(self.quantity),
+            "scatter": CategoricalDistribution(self.scatter),
+            "savgol": CategoricalDistribution(self.savgol),
+            "savgol_window": IntDistribution(*self.savgol_window, step=2),
+            "savgol_order": IntDistribution(*self.savgol_order),
+            "savgol_derivative": IntDistribution(*self.savgol_derivative),
+            "step": IntDistribution(*self.step),
+        }
 
-    def _suggest_conv(self, trial: BaseTrial, p: Params, name: str) -> None:
-        p[f"{name}_kernel"] = trial.suggest_int(f"{name}_kernel", *self.kernel)
-        p[f"{name}_filters"] = trial.suggest_int(f"{name}_filters", *self.filters, log=True)
-        p[f"{name}_padding"] = trial.suggest_categorical(f"{name}_padding", self.padding)
-        p[f"{name}_stride"] = trial.suggest_int(f"{name}_stride", *self.stride)
-        p[f"{name}_pooling"] = trial.suggest_categorical(f"{name}_pooling", self.pooling)
-        p[f"{name}_pool_size"] = trial.suggest_int(f"{name}_pool_size", *self.pool_size)
-        self._suggest_finish(trial, p, name)
+    def _finish_distributions(self, name: str) -> dict[str, BaseDistribution]:
+        return {
+            f"{name}_activation": CategoricalDistribution(self.activation),
+            f"{name}_regulariser": CategoricalDistribution(self.regulariser),
+            f"{name}_dropout": FloatDistribution(*self.dropout),
+        }
 
-    def _suggest_finish(self, trial: BaseTrial, p: Params, name: str) -> None:
-        key = f"{name}_activation"
-        p[key] = trial.suggest_categorical(key, self.activation)
-        key = f"{name}_regulariser"
-        p[key] = trial.suggest_categorical(key, self.regulariser)
-        p[f"{name}_dropout"] = trial.suggest_float(f"{name}_dropout", *self.dropout)
-
-    def _suggest_training(self, trial: BaseTrial, p: Params) -> None:
-        p["optimiser"] = trial.suggest_categorical("optimiser", self.optimiser)
-        p["learning_rate"] = trial.suggest_float("learning_rate", *self.learning_rate, log=True)
-        p["weight_decay"] = trial.suggest_float("weight_decay", *self.weight_decay, log=True)
-        p["batch_size"] = trial.suggest_int("batch_size", *self.batch_size, log=True)
-        p["target"] = trial.suggest_categorical("target", self.target)
-
-    def _suggest_preprocessing(self, trial: BaseTrial, p: Params) -> None:
-        p["quantity"] = trial.suggest_categorical("quantity", self.quantity)
-        p["scatter"] = trial.suggest_categorical("scatter", self.scatter)
-        p["savgol"] = trial.suggest_categorical("savgol", self.savgol)
-        p["savgol_window"] = trial.suggest_int("savgol_window", *self.savgol_window, step=2)
-        p["savgol_order"] = trial.suggest_int("savgol_order", *self.savgol_order)
-        p["savgol_derivative"] = trial.suggest_int("savgol_derivative", *self.savgol_derivative)
-        p["step"] = trial.suggest_int("step", *self.step)
+    def holds(self, design: Design) -> bool:
+        """Say whether the space can propose `design` (a study file may have narrowed it)."""
+        n_conv, n_fc = len(design.architecture.conv), len(design.architecture.fc)
+        if n_conv > self.conv_blocks[1] or n_fc > self.fc_blocks[1]:
+            return False
+        params, distributions = self.encode(design), self.distributions()
+        for name, d in distributions.items():
+            value = params[name]
+            if isinstance(d, CategoricalDistribution):
+                if value not in d.choices:
+                    return False
+            elif isinstance(d, IntDistribution | FloatDistribution):
+                assert isinstance(value, int | float)
+                if not d.low <= value <= d.high:
+                    return False
+        return self.decode(params) == design
 
     def decode(self, params: Mapping[str, object]) -> Design:
         """Turn a trial's parameters into the design they stand for."""
@@ -274,7 +291,9 @@ class SearchSpace:
             f"{name}_padding": block.padding if block else self.padding[0],
             f"{name}_stride": block.stride if block else self.stride[0],
             f"{name}_pooling": block.pooling if block else self.pooling[0],
-            f"{name}_pool_size": block.pool_size if block else self.pool_size[0],
+            f"{name}_pool_size": (
+                block.pool_size if block and block.pooling != "none" else self.pool_size[0]
+            ),
         }
         return p | self._encode_finish(name, block)
 

@@ -138,6 +138,11 @@ def resolve_device(name: Device) -> torch.device:
     return torch.device(name)
 
 
+def thread_count() -> int:
+    """Return how many CPU threads torch uses; results are reproducible at a fixed number."""
+    return torch.get_num_threads()
+
+
 def smooth(curve: FloatArray) -> FloatArray:
     """Return the centred running mean over 5 epochs (fewer at the ends) of a curve (epochs,)."""
     half = SMOOTHING // 2

@@ -1,0 +1,147 @@
+"""The models every result stands beside: the mean predictor and tuned PLSR. No networks here.
+
+PLSR is ikpls's improved kernel PLS (https://doi.org/10.1002/(SICI)1099-128X(199701)11:1<73::AID-
+CEM435>3.0.CO;2-#), centred and not scaled; its preprocessing and its number of components are
+chosen together by the same inner folds that score a trial.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from autospec.data.preprocess import Preprocessing, SavitzkyGolay, make_pipeline
+from autospec.data.spectra import FloatArray, Spectra
+from autospec.data.splits import Fold
+
+MAX_COMPONENTS = 25
+_FIRST_DERIVATIVE = SavitzkyGolay(window=11, order=2, derivative=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MeanModel:
+    """Predicts the mean of the training rows."""
+
+    mean: float
+
+    def predict(self, values: FloatArray) -> FloatArray:
+        """Return the mean for each row of `values`, shape (n, b)."""
+        return np.full(len(values), self.mean)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PLSRModel:
+    """A fitted PLSR: preprocessing, then a linear map.
+
+    Parameters
+    ----------
+    pipeline : sklearn Pipeline
+        Fitted on the training rows.
+    coefficients : float64, shape (b',)
+        For preprocessed bands.
+    x_mean : float64, shape (b',)
+        Their means in training.
+    y_mean : float
+        Mean lab value in training.
+    recipe, components : Preprocessing, int
+        What the inner folds chose.
+    cv_rmse : float
+        The mean fold RMSE of that choice (a tuned, so optimistic, number).
+    """
+
+    pipeline: Pipeline
+    coefficients: FloatArray
+    x_mean: FloatArray
+    y_mean: float
+    recipe: Preprocessing
+    components: int
+    cv_rmse: float
+
+    def predict(self, values: FloatArray) -> FloatArray:
+        """Return predictions for raw spectra of shape (n, b)."""
+        centred = self.pipeline.transform(values) - self.x_mean
+        return np.asarray(centred @ self.coefficients + self.y_mean)
+
+
+def fit_mean(train: Spectra) -> MeanModel:
+    """Fit the mean predictor."""
+    return MeanModel(mean=float(train.target.mean()))
+
+
+def plsr_recipes(step: float = 10.0) -> tuple[Preprocessing, ...]:
+    """Return the twelve recipes PLSR chooses from, with bands averaged to `step`."""
+    return tuple(
+        Preprocessing(quantity=quantity, scatter=scatter, savgol=savgol, step=step)
+        for quantity in ("absorbance", "reflectance")
+        for scatter in ("none", "snv", "msc")
+        for savgol in (None, _FIRST_DERIVATIVE)
+    )
+
+
+def fit_plsr(train: Spectra, folds: tuple[Fold, ...]) -> PLSRModel:
+    """Tune and fit PLSR on the training rows.
+
+    Parameters
+    ----------
+    train : Spectra
+        Training rows, all labelled.
+    folds : tuple of Fold
+        Inner folds, as positions within `train`.
+
+    Returns
+    -------
+    PLSRModel
+        Refitted on all training rows with the recipe and the number of components (1 to 25) of
+        the lowest mean fold RMSE; ties go to fewer components and the earlier recipe.
+    """
+    span = float(train.axis[-1] - train.axis[0])
+    step = float(min(max(round(span / 216), 1), 20))
+    best: tuple[float, int, Preprocessing] | None = None
+    for recipe in plsr_recipes(step):
+        curve = _component_curve(train, folds, recipe)
+        components = int(np.argmin(curve)) + 1
+        if best is None or curve[components - 1] < best[0]:
+            best = (float(curve[components - 1]), components, recipe)
+    assert best is not None
+    cv_rmse, components, recipe = best
+    pipeline = make_pipeline(recipe, train.axis, train.quantity)
+    x = pipeline.fit_transform(train.values)
+    x_mean, y_mean = x.mean(axis=0), float(train.target.mean())
+    coefficients = _pls_coefficients(x - x_mean, train.target - y_mean, components)
+    return PLSRModel(
+        pipeline=pipeline,
+        coefficients=coefficients[-1],
+        x_mean=x_mean,
+        y_mean=y_mean,
+        recipe=recipe,
+        components=components,
+        cv_rmse=cv_rmse,
+    )
+
+
+def _component_curve(train: Spectra, folds: tuple[Fold, ...], recipe: Preprocessing) -> FloatArray:
+    """Return the mean fold RMSE for 1, 2, ... components."""
+    limit = min(MAX_COMPONENTS, min(len(fold.fit) for fold in folds) - 1, train.b)
+    curves = []
+    for fold in folds:
+        pipeline = make_pipeline(recipe, train.axis, train.quantity)
+        x_fit = pipeline.fit_transform(train.values[fold.fit])
+        x_score = pipeline.transform(train.values[fold.score])
+        y_fit, y_score = train.target[fold.fit], train.target[fold.score]
+        x_mean, y_mean = x_fit.mean(axis=0), y_fit.mean()
+        coefficients = _pls_coefficients(x_fit - x_mean, y_fit - y_mean, limit)
+        predicted = (x_score - x_mean) @ coefficients.T + y_mean
+        curves.append(np.sqrt(np.mean((predicted - y_score[:, None]) ** 2, axis=0)))
+    shortest = min(len(curve) for curve in curves)
+    return np.asarray(np.mean([curve[:shortest] for curve in curves], axis=0))
+
+
+def _pls_coefficients(x: FloatArray, y: FloatArray, components: int) -> FloatArray:
+    """Return the coefficients, shape (components, b'), of PLS on centred data."""
+    from ikpls.numpy import PLS
+
+    model = PLS(center_X=False, center_Y=False, scale_X=False, scale_Y=False)
+    model.fit(x, y[:, None], min(components, x.shape[1]))
+    return np.asarray(model.B)[:, :, 0]

@@ -1,0 +1,259 @@
+"""The output folder: whole-file writes, the lock, and run.json there and back; no tables, no HTML.
+
+A file in the folder is always old or new, never partial: a temporary file beside it is written,
+flushed to the disk, and renamed over it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from autospec.errors import OutputError, RetryLater
+from autospec.search.result import SCHEMA_VERSION, SearchResult
+
+MAX_RUN_BYTES = 64 * 1024 * 1024
+LOCK_FILE = ".lock"
+TEMPORARY = ".autospec-tmp"
+_NEXT_STEPS = {
+    errno.ENOSPC: "The disk is full: free some space, then run the same command again.",
+    errno.EDQUOT: "The disk quota is used up: free some space, then run the same command again.",
+    errno.EFBIG: "The file size limit is reached: raise it, then run the same command again.",
+    errno.EACCES: "Choose a folder you may write to with --out.",
+    errno.EPERM: "Choose a folder you may write to with --out.",
+    errno.EROFS: "The disk is read-only: choose another folder with --out.",
+    errno.ENOTDIR: "A part of the path is a file: choose another folder with --out.",
+    errno.EISDIR: "A folder of that name is in the way: move it, or choose another --out.",
+}
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; what was there before is still there.
+    """
+    # A lone surrogate (from a badly decoded id) has no UTF-8 form: it is spelt out.
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content`, whole or not at all; missing folders are made.
+
+    Parameters
+    ----------
+    path : Path
+        The file; one that exists is replaced.
+    content : bytes
+        All of it.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; what was there before is still there.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}{TEMPORARY}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise OutputError(_cannot("written", path, error)) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable, where the file system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _cannot(verb: str, path: Path, error: OSError) -> str:
+    reason = error.strerror or type(error).__name__
+    step = _NEXT_STEPS.get(error.errno or 0, "Check the folder, then run the same command again.")
+    return f"{path}: cannot be {verb}: {reason}. {step}"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold `folder` (made if missing) against every other autospec while the block runs.
+
+    The lock ends with the process, however it ends. Temporary files that a killed autospec left
+    behind are removed once the lock is held.
+
+    Raises
+    ------
+    RetryLater
+        If another process holds it.
+    OutputError
+        If the lock file cannot be opened.
+    """
+    path = folder / LOCK_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        raise OutputError(_cannot("opened", path, error)) from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RetryLater(
+                f"another autospec is writing to {folder}. "
+                "Wait for it to end, or choose another folder with --out."
+            ) from error
+        except OSError as error:
+            raise OutputError(_cannot("locked", path, error)) from error
+        _remove_leftovers(folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for place in (folder, folder / "assets"):
+        for leftover in place.glob(f".*{TEMPORARY}"):
+            with suppress(OSError):
+                leftover.unlink()
+
+
+def dump_result(result: SearchResult) -> str:
+    """Return `result` as JSON text: deterministic, keys in the order of the fields, no NaN."""
+    data = asdict(result)
+    bad = _first_non_finite(data, "result")
+    assert bad is None, f"{bad} is not finite"
+    return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def load_result(run: Path) -> SearchResult:
+    """Read a run.json and check all of it.
+
+    Parameters
+    ----------
+    run : Path
+        The file, or the output folder that holds it.
+
+    Raises
+    ------
+    OutputError
+        If it is missing, larger than 64 MB, cut short, of another schema version, or holds
+        anything that no search writes.
+    """
+    path = run / "run.json" if run.is_dir() else run
+    content = _read_capped(path)
+    data = _parse(path, content)
+    version = data.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise OutputError(
+            f"{path}: schema_version is {version!r}; this autospec reads {SCHEMA_VERSION}. "
+            "Read it with the autospec that wrote it, or run the search again."
+        )
+    try:
+        # Strict JSON mode: lists become tuples, but "3" is no number and 1 is no bool.
+        result = TypeAdapter(SearchResult).validate_json(content, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise OutputError(_corrupt(path, f"{where}: {first['msg']}")) from error
+    problem = _disagreement(result)
+    if problem:
+        raise OutputError(_corrupt(path, problem))
+    return result
+
+
+def _read_capped(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_RUN_BYTES + 1)
+    except FileNotFoundError as error:
+        raise OutputError(
+            f"{path}: there is no such file. Want the run.json that a search writes into its "
+            "output folder: run the search first, or name its folder."
+        ) from error
+    except OSError as error:
+        raise OutputError(_cannot("read", path, error)) from error
+    if len(content) > MAX_RUN_BYTES:
+        raise OutputError(
+            f"{path}: larger than {MAX_RUN_BYTES // 1024**2} MB; is this a run.json? "
+            "Name the output folder of a search."
+        )
+    return content
+
+
+def _parse(path: Path, content: bytes) -> dict[str, Any]:
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise OutputError(_corrupt(path, f"no JSON: {error}")) from error
+    if not isinstance(data, dict):
+        raise OutputError(_corrupt(path, "no JSON object at the top"))
+    bad = _first_non_finite(data, "run")
+    if bad:
+        raise OutputError(_corrupt(path, f"{bad} is not finite"))
+    return data
+
+
+def _corrupt(path: Path, problem: str) -> str:
+    return (
+        f"{path}: not a result of a search: {problem}. Run the same search again with the same "
+        "--out: it takes up the finished trials and writes the file anew."
+    )
+
+
+def _first_non_finite(value: object, where: str) -> str | None:
+    """Return where the first NaN or infinity sits, or None."""
+    items: Iterator[tuple[object, object]]
+    if isinstance(value, float):
+        return None if math.isfinite(value) else where
+    if isinstance(value, dict):
+        items = iter(value.items())
+    elif isinstance(value, list | tuple):
+        items = iter(enumerate(value))
+    else:
+        return None
+    return next((bad for k, v in items if (bad := _first_non_finite(v, f"{where}.{k}"))), None)
+
+
+def _disagreement(result: SearchResult) -> str:
+    """Return in words which lengths do not agree; empty if all do."""
+    n, b = result.n_test, len(result.data.axis)
+    if not len(result.test_ids) == len(result.test_fields) == len(result.observed) == n:
+        return f"test_ids, test_fields and observed: want {n} of each"
+    for model in result.models:
+        if len(model.predicted) not in (0, n):
+            return f"{model.name!r} predicts {len(model.predicted)} rows; want {n}"
+    curves = (*result.data.envelope, *result.data.examples)
+    if len(result.data.envelope) != 5 or any(len(curve) != b for curve in curves):
+        return f"data.envelope and data.examples: want 5 curves and any number, of {b} bands each"
+    if len(result.data.examples) != len(result.data.example_targets):
+        return "data.examples and data.example_targets: want as many of each"
+    if result.winner_trial not in {trial.number for trial in result.trials}:
+        return f"winner_trial {result.winner_trial} is not among the trials"
+    if not any(model.kind == "winner" for model in result.models):
+        return "models: want one of kind 'winner'"
+    return ""

@@ -1,0 +1,64 @@
+"""JSON Schemas of what autospec reads and writes, derived from the dataclasses themselves.
+
+``python -m autospec.report.schemas DIR`` writes them; a test holds ``data_schemas/`` to the code.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from autospec.nets.architecture import Architecture
+from autospec.report.folder import write_text
+from autospec.report.metrics import MetricsFile
+from autospec.search.result import SCHEMA_VERSION, SearchResult
+from autospec.search.settings import StudyFile
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_KINDS: dict[str, type] = {
+    "study": StudyFile,
+    "run": SearchResult,
+    "architecture": Architecture,
+    "metrics": MetricsFile,
+}
+_VERSIONED = {"run": "SearchResult", "metrics": "MetricsFile"}
+
+
+def json_schemas() -> dict[str, str]:
+    """Return file name → JSON Schema text, for study files, run.json, architectures, metrics."""
+    return {f"{name}.schema.json": _schema(name, kind) for name, kind in _KINDS.items()}
+
+
+def _schema(name: str, kind: type) -> str:
+    mode = "validation" if name == "study" else "serialization"
+    schema: dict[str, Any] = TypeAdapter(kind).json_schema(mode=mode)  # type: ignore[arg-type]
+    for part in (schema, *schema.get("$defs", {}).values()):
+        if "properties" in part:
+            part["additionalProperties"] = False
+    if name in _VERSIONED:
+        schema["properties"]["schema_version"] = {"const": SCHEMA_VERSION}
+        schema["required"] = sorted({*schema["required"], "schema_version"})
+    if name == "study":
+        schema["$defs"]["SearchSettings"]["properties"]["budget"] = {
+            "type": "string",
+            "pattern": r"^\s*\d+(\.\d+)?\s*[smhd]?\s*$",
+            "description": "budget_s as text, such as 90s, 10m, 1.5h or 2d; give one of the two.",
+        }
+    head = {"$schema": DIALECT, "$id": f"{name}.schema.json"}
+    return json.dumps(head | schema, indent=1, ensure_ascii=False, sort_keys=False) + "\n"
+
+
+def main(folder: Path) -> None:
+    """Write every schema into `folder`."""
+    for name, text in json_schemas().items():
+        write_text(folder / name, text)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m autospec.report.schemas DIR")
+    main(Path(sys.argv[1]))

@@ -1,0 +1,206 @@
+"""The tables of a report as text: best architecture, leaderboard, predictions; no files, no HTML.
+
+Every cell that came from data is escaped for the program that will open it: a spreadsheet, LaTeX
+or a Markdown viewer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Literal
+
+import pandas as pd
+
+from autospec.nets.architecture import TABLE_COLUMNS
+from autospec.report.words import preprocessing_words, training_words
+from autospec.search.result import SCHEMA_VERSION, SearchResult, TrialRecord
+
+TableFormat = Literal["csv", "md", "tex", "json"]
+Cell = str | int | float | bool | None
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+STATE_ORDER = {"complete": 0, "pruned": 1, "infeasible": 2, "failed": 3}
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "–": "--",
+    "−": "$-$",
+    "×": r"$\times$",
+    "⁻": "$^{-}$",
+    "\u202f": r"\,",
+} | {sign: f"$^{digit}$" for digit, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
+
+
+def architecture_table(result: SearchResult, fmt: TableFormat) -> str:
+    """Return the best-architecture table in the published columns, one row a layer.
+
+    Parameters
+    ----------
+    result : SearchResult
+        Whose winner is shown.
+    fmt : {"csv", "md", "tex", "json"}
+        CSV for a spreadsheet, Markdown, LaTeX (booktabs), or JSON with the whole design.
+    """
+    rows = result.winner.architecture.table_rows(site=result.name)
+    if fmt == "csv":
+        return _csv(pd.DataFrame(rows, columns=list(TABLE_COLUMNS)))
+    if fmt == "md":
+        return _markdown(result, rows)
+    if fmt == "tex":
+        return _latex(result, rows)
+    return _architecture_json(result, rows)
+
+
+def _caption(result: SearchResult) -> str:
+    return (
+        f"Best architecture for {result.name}. Preprocessing: {preprocessing_words(result)} "
+        f"Training: {training_words(result)}"
+    )
+
+
+def _markdown(result: SearchResult, rows: list[dict[str, str]]) -> str:
+    lines = [
+        f"**{markdown_cell(_caption(result))}**",
+        "",
+        f"| {' | '.join(TABLE_COLUMNS)} |",
+        f"|{' --- |' * len(TABLE_COLUMNS)}",
+    ]
+    for row in rows:
+        lines.append(f"| {' | '.join(markdown_cell(row[name]) for name in TABLE_COLUMNS)} |")
+    return "\n".join(lines) + "\n"
+
+
+def markdown_cell(text: str) -> str:
+    """Return `text` as one table cell of Markdown that shows it as it is."""
+    for sign in ("\\", "|", "`", "*", "_", "[", "]", "<", "&"):
+        text = text.replace(sign, f"\\{sign}")
+    return " ".join(text.split())
+
+
+def latex_cell(text: str) -> str:
+    """Return `text` so that LaTeX prints it and runs nothing in it."""
+    escaped = "".join(_LATEX.get(sign, sign) for sign in " ".join(text.split()))
+    return escaped.replace("$$^", "^")  # neighbouring superscripts share one formula
+
+
+def _latex(result: SearchResult, rows: list[dict[str, str]]) -> str:
+    lines = [
+        "% Needs \\usepackage{booktabs} and, for \\textquotedbl, \\usepackage[T1]{fontenc}.",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{latex_cell(_caption(result))}}}",
+        r"\label{tab:best-architecture}",
+        r"\begin{tabular}{lllrrlrl}",
+        r"\toprule",
+        " & ".join(TABLE_COLUMNS) + r" \\",
+        r"\midrule",
+        *(" & ".join(latex_cell(row[name]) for name in TABLE_COLUMNS) + r" \\" for row in rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _architecture_json(result: SearchResult, rows: list[dict[str, str]]) -> str:
+    architecture, bands = result.winner.architecture, result.winner_bands
+    data = {
+        "schema_version": SCHEMA_VERSION,
+        "site": result.name,
+        "columns": list(TABLE_COLUMNS),
+        "rows": rows,
+        "design": asdict(result.winner),
+        "epochs": result.winner_epochs,
+        "bands": bands,
+        "n_parameters": architecture.n_parameters(bands),
+        "multiply_adds": architecture.multiply_adds(bands),
+    }
+    return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def leaderboard(result: SearchResult) -> str:
+    """Return every trial as CSV: complete ones by CV RMSE, then pruned, infeasible and failed.
+
+    The random control's trials are ranked among the others and named in the column ``study``.
+    """
+    named = [("search", trial) for trial in result.trials]
+    named += [("random control", trial) for trial in result.control_trials]
+    named.sort(key=lambda pair: _order(pair[1]))
+    parameters = sorted({key for _, trial in named for key in trial.params}, key=_parameter_order)
+    rows = [
+        _leaderboard_row(rank, study, trial, parameters)
+        for rank, (study, trial) in enumerate(named, start=1)
+    ]
+    frame = pd.DataFrame(rows, dtype=object)
+    return _csv(frame.rename(columns=_escaped_names))
+
+
+def _order(trial: TrialRecord) -> tuple[int, float, int]:
+    value = trial.value if trial.value is not None else float("inf")
+    return STATE_ORDER[trial.state], value, trial.number
+
+
+def _parameter_order(name: str) -> tuple[int, str]:
+    """Sort blocks in the order of the network, all else after them by name."""
+    prefixes = ("conv_blocks", "conv", "fc_blocks", "fc")
+    return next((i for i, p in enumerate(prefixes) if name.startswith(p)), len(prefixes)), name
+
+
+def _leaderboard_row(
+    rank: int, study: str, trial: TrialRecord, parameters: list[str]
+) -> Mapping[str, Cell]:
+    row: dict[str, Cell] = {
+        "rank": rank,
+        "study": study,
+        "trial": trial.number,
+        "state": trial.state,
+        "cv_rmse": trial.value,
+        "best_epoch": trial.best_epoch,
+        "n_parameters": trial.n_parameters,
+        "multiply_adds": trial.multiply_adds,
+        "seconds": round(trial.seconds, 3),
+        "label": trial.label,
+        "reused": trial.reused,
+        "reason": trial.reason,
+    }
+    # A parameter must not overwrite a column of ours, whatever it is called.
+    return row | {key: trial.params.get(key) for key in parameters if key not in row}
+
+
+def predictions(result: SearchResult) -> str:
+    """Return the sealed test rows as CSV: id, field, observed, and one column a model."""
+    frame = pd.DataFrame(
+        {"id": result.test_ids, "field": result.test_fields, "observed": result.observed}
+    )
+    for model in result.models:
+        if model.predicted:
+            frame[model.name] = model.predicted
+    return _csv(frame.rename(columns=_escaped_names))
+
+
+def spreadsheet_cell(value: object) -> object:
+    """Return a text cell so that no spreadsheet runs it as a formula; numbers stay numbers."""
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
+def _escaped_names(name: object) -> str:
+    return str(spreadsheet_cell(name))
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    return str(frame.map(spreadsheet_cell).to_csv(index=False, lineterminator="\n"))

@@ -1,0 +1,182 @@
+"""Numbers and designs in words, for tables, figures and the page; no HTML structure here."""
+
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import asdict
+from typing import Any
+
+from autospec.data.spectra import AxisUnit
+from autospec.evaluate.metrics import Estimate
+from autospec.search.result import ModelResult, SearchResult, Stopped, TrialRecord
+from autospec.search.settings import SearchSettings
+from autospec.training.config import TrainingConfig
+
+MINUS = "−"
+MISSING = "–"
+UNIT_SIGNS: dict[AxisUnit, str] = {"nm": "nm", "cm-1": "cm⁻¹"}
+STOPPED: dict[Stopped, str] = {
+    "trials": "all trials done",
+    "budget": "the time budget",
+    "interrupt": "an interrupt",
+    "proposals": "no new designs proposed",
+}
+_TRANSFORMS = {
+    "none": "lab values as they are",
+    "log1p": "standardised log(1 + y)",
+    "z-score": "standardised lab values",
+}
+
+
+def escape(text: object) -> str:
+    """Return `text` safe between HTML tags, in quoted attributes and in Plotly's labels."""
+    return html.escape(str(text), quote=True)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return `value` with `digits` significant digits and a true minus sign; None as a dash.
+
+    Digits before the point are never rounded away, and trailing zeros are kept, so that 9.70
+    and 12.3 stand beside each other.
+    """
+    if value is None:
+        return MISSING
+    rounded = float(f"{value:.{digits - 1}e}")
+    magnitude = 0 if rounded == 0 else int(f"{abs(rounded):e}".split("e")[1])
+    decimals = min(max(digits - 1 - magnitude, 0), 8)
+    text = f"{value:.{decimals}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", MINUS)
+
+
+def count(value: int | None) -> str:
+    """Return a whole number with thin spaces between thousands; None as a dash."""
+    return MISSING if value is None else f"{value:,}".replace(",", "\u202f")
+
+
+def size(value: int | None) -> str:
+    """Return a large count in short: 553 k, 3.48 M."""
+    if value is None:
+        return MISSING
+    for factor, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= factor:
+            return f"{number(value / factor)}\u202f{sign}"
+    return str(value)
+
+
+def interval(estimate: Estimate, digits: int = 3) -> str:
+    """Return "9.1 to 12.0", or an empty string if there is no interval."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{number(estimate.low, digits)} to {number(estimate.high, digits)}"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as "48 s", "5 min 3 s" or "2 h 10 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def target_label(result: SearchResult) -> str:
+    """Return the target with its unit, such as "SOC (g/kg)"."""
+    name = result.data.target_name
+    name = name.upper() if name.islower() and len(name) <= 3 else name
+    return f"{name} ({result.data.target_unit})"
+
+
+def preprocessing_words(result: SearchResult) -> str:
+    """Return the winner's preprocessing as one sentence."""
+    recipe, data = result.winner.preprocessing, result.data
+    words = [recipe.quantity if recipe.quantity == data.quantity else f"{recipe.quantity}"]
+    if recipe.quantity != data.quantity:
+        words[0] = f"{data.quantity} turned into {recipe.quantity}"
+    words.append(
+        f"bands averaged every {recipe.step:g} {UNIT_SIGNS[data.axis_unit]} "
+        f"({count(result.winner_bands)} bands)"
+    )
+    scatter = {"snv": "standard normal variate (SNV)", "msc": "scatter correction (MSC)"}
+    words.append(scatter.get(recipe.scatter, "no scatter correction"))
+    if recipe.savgol is None:
+        words.append("no Savitzky–Golay filter")
+    else:
+        s = recipe.savgol
+        kind = ("smoothing", "first derivative", "second derivative")[min(s.derivative, 2)]
+        words.append(f"Savitzky–Golay {kind} (window {s.window} bands, order {s.order})")
+    return f"{_sentence('; '.join(words))}; each band standardised on the training rows."
+
+
+def training_words(result: SearchResult) -> str:
+    """Return how the winner was trained as one sentence."""
+    t: TrainingConfig = result.winner.training
+    optimiser = {"adam": "Adam", "adamw": "AdamW"}[t.optimiser]
+    return (
+        f"{optimiser}, learning rate {scientific(t.learning_rate)}, weight decay "
+        f"{scientific(t.weight_decay)}, batches of at most {t.batch_size}; trained on "
+        f"{_TRANSFORMS[t.target_transform]} for {count(result.winner_epochs)} epochs; "
+        f"the mean of {result.settings.members} networks from different seeds predicts."
+    )
+
+
+def scientific(value: float) -> str:
+    """Return a small positive number as 5.0 × 10⁻⁴, larger ones plainly."""
+    if value == 0 or 0.01 <= abs(value) < 1e5:
+        return number(value, 2) if value else "0"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    powers = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa} × 10{powers}"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def trial_counts(trials: tuple[TrialRecord, ...]) -> dict[str, int]:
+    """Return how many trials ended in each state, all four states named."""
+    states = ("complete", "pruned", "infeasible", "failed")
+    return {state: sum(trial.state == state for trial in trials) for state in states}
+
+
+def winner_model(result: SearchResult) -> ModelResult:
+    """Return the winner's row."""
+    return next(model for model in result.models if model.kind == "winner")
+
+
+def named_model(result: SearchResult, name: str) -> ModelResult | None:
+    """Return the model called `name` if it is there."""
+    return next((model for model in result.models if model.name == name), None)
+
+
+def by_rmse(result: SearchResult) -> list[ModelResult]:
+    """Return the models, lowest test RMSE first, those without scores last."""
+
+    def key(model: ModelResult) -> float:
+        value = model.scores.rmse.value if model.scores else None
+        return float("inf") if value is None else value
+
+    return sorted(result.models, key=key)
+
+
+def settings_toml(settings: SearchSettings) -> str:
+    """Return settings as the ``[search]`` tables of a study file, every default written out."""
+    tables: dict[str, dict[str, Any]] = {"search": asdict(settings)}
+    for name in ("space", "caps"):
+        tables[f"search.{name}"] = tables["search"].pop(name)
+    blocks = []
+    for name, table in tables.items():
+        lines = [f"{key} = {_toml(value)}" for key, value in table.items()]
+        blocks.append("\n".join([f"[{name}]", *lines]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    if isinstance(value, bool | str):
+        return json.dumps(value, ensure_ascii=False)
+    return repr(value)

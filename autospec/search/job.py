@@ -1,0 +1,260 @@
+"""The main job, `search`: split, study, final evaluation, result. Writing it is the report's work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from optuna.study import Study
+
+from autospec.data.spectra import Spectra
+from autospec.data.splits import SplitPlan, make_split_plan
+from autospec.search.final import (
+    FinalEvaluation,
+    best_trial,
+    candidates,
+    refit_seconds,
+    verdict,
+)
+from autospec.search.importance import parameter_importance
+from autospec.search.objective import CrossValidation
+from autospec.search.plan import StudyPlan
+from autospec.search.progress import Progress, ProgressCallback, silent
+from autospec.search.result import SearchResult, Stopped, TrialRecord
+from autospec.search.settings import SearchSettings
+from autospec.search.study import open_study, reference_designs, run_study
+from autospec.search.summary import describe_environment, summarise_spectra
+from autospec.search.trials import trial_records
+from autospec.training.trainer import Device, resolve_device
+
+CONTROL_SUFFIX = "-random"
+SEEDS_APART = 7919  # the folds' networks and the split draw from different streams of one seed
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """How a search runs; nothing here may change what it finds on the same machine.
+
+    Parameters
+    ----------
+    storage : str or None
+        An Optuna storage URL; None keeps the study in memory.
+    device : {"auto", "cpu", "cuda"}
+        Where networks train.
+    progress : callable (Progress) -> None
+        Told how far the search is.
+    interrupted : callable () -> bool
+        Asked after each epoch; True ends the search, which is then scored as it stands.
+    """
+
+    storage: str | None = None
+    device: Device = "auto"
+    progress: ProgressCallback = silent
+    interrupted: Callable[[], bool] = _never
+
+
+def search(
+    spectra: Spectra,
+    *,
+    name: str = "search",
+    settings: SearchSettings | None = None,
+    execution: Execution | None = None,
+) -> SearchResult:
+    """Search the best 1D-CNN for `spectra` and score it once on sealed test rows.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        Rows without a lab value are left out, and counted.
+    name : str
+        The study's name, as it stands in the storage and in the tables.
+    settings : SearchSettings, optional
+        What to search; by default 30 trials within five minutes.
+    execution : Execution, optional
+        Where and how; by default in memory, on whatever device there is.
+
+    Returns
+    -------
+    SearchResult
+
+    Raises
+    ------
+    DataError
+        If there are too few rows for the split.
+    SettingsDiffer, StorageError
+        If the storage holds another study of that name, or cannot be used.
+    StudyFailed
+        If no trial could be completed.
+    """
+    settings, execution = settings or SearchSettings(), execution or Execution()
+    started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+    labelled = spectra.labelled()
+    split = make_split_plan(
+        labelled,
+        test_fraction=settings.test_fraction,
+        n_folds=settings.folds,
+        repeats=settings.repeats,
+        seed=settings.seed,
+    )
+    plan = _study_plan(labelled, split, settings, execution, clock)
+    _announce(plan, split, spectra, execution)
+    study = open_study(execution.storage, name, plan)
+    stopped = run_study(study, plan)
+    trials = trial_records(study)
+    best_trial(trials)  # nothing to report is said before a control is run for nothing
+    control = ()
+    if settings.control == "random" and stopped != "interrupt":
+        control = _run_control(study, name, plan, execution)
+    seconds_search = time.monotonic() - clock
+    models = FinalEvaluation(
+        spectra=labelled,
+        plan=split,
+        settings=settings,
+        device=execution.device,
+        on_step=lambda text: execution.progress(Progress(stage="final", message=text)),
+    ).run(candidates(trials, control))
+    winner = best_trial(trials)
+    design = settings.space.decode(winner.params)
+    importance, note = parameter_importance(study, settings.seed)
+    test = labelled.rows(split.unseal())
+    train = labelled.rows(split.train)
+    assert winner.best_epoch is not None
+    return SearchResult(
+        name=name,
+        settings=settings,
+        data=summarise_spectra(spectra, train),
+        n_train=train.n,
+        n_test=test.n,
+        split_digest=split.digest,
+        trials=trials,
+        control_trials=control,
+        winner=design,
+        winner_trial=winner.number,
+        winner_epochs=winner.best_epoch,
+        winner_bands=design.bands(labelled.axis),
+        importance=importance,
+        importance_note=note,
+        test_ids=test.ids,
+        test_fields=test.fields,
+        observed=tuple(float(v) for v in test.target),
+        models=models,
+        verdict=verdict(models, labelled.target_unit),
+        notes=_notes(plan, trials, spectra.n - labelled.n),
+        stopped=stopped,
+        environment=describe_environment(
+            execution.device,
+            started=started,
+            seconds_search=seconds_search,
+            seconds_final=time.monotonic() - clock - seconds_search,
+        ),
+    )
+
+
+def _study_plan(
+    labelled: Spectra,
+    split: SplitPlan,
+    settings: SearchSettings,
+    execution: Execution,
+    clock: float,
+) -> StudyPlan:
+    """Bind data, settings and the stop rule; the time for the final refits is kept back."""
+    reserve = [0.0]
+
+    def should_stop() -> Stopped | None:
+        if execution.interrupted():
+            return "interrupt"
+        late = time.monotonic() - clock + reserve[0] > settings.budget_s
+        return "budget" if late else None
+
+    validation = CrossValidation(
+        train=labelled.rows(split.train),
+        folds=split.folds,
+        seed=settings.seed + SEEDS_APART,
+        device=execution.device,
+    )
+    return StudyPlan(
+        validation=validation,
+        settings=settings,
+        fingerprint={"data_digest": labelled.digest, "split_digest": split.digest},
+        should_stop=should_stop,
+        report=_Reporter(settings, len(split.folds), reserve, execution.progress),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reporter:
+    """Passes progress on, and keeps the time the refits will take."""
+
+    settings: SearchSettings
+    n_folds: int
+    reserve: list[float]
+    progress: ProgressCallback
+
+    def __call__(self, progress: Progress) -> None:
+        """Take in the trials so far, then tell the caller."""
+        self.reserve[0] = refit_seconds(progress.records, self.settings, self.n_folds)
+        self.progress(progress)
+
+
+def _run_control(
+    study: Study, name: str, plan: StudyPlan, execution: Execution
+) -> tuple[TrialRecord, ...]:
+    """Run random search with as many trained trials as the study has, and its own time."""
+    trained = [t for t in trial_records(study) if t.state != "infeasible"]
+    settings = replace(plan.settings, sampler="random", trials=len(trained))
+    clock = time.monotonic()
+
+    def should_stop() -> Stopped | None:
+        if execution.interrupted():
+            return "interrupt"
+        return "budget" if time.monotonic() - clock > settings.budget_s else None
+
+    control_plan = replace(
+        plan, settings=settings, should_stop=should_stop, report=execution.progress, elder=study
+    )
+    control = open_study(execution.storage, name + CONTROL_SUFFIX, control_plan)
+    run_study(control, control_plan)
+    return trial_records(control)
+
+
+def _announce(plan: StudyPlan, split: SplitPlan, spectra: Spectra, execution: Execution) -> None:
+    s = plan.settings
+    networks = s.trials * len(split.folds)
+    control = " The random control doubles that." if s.control == "random" else ""
+    execution.progress(
+        Progress(
+            stage="plan",
+            total=s.trials,
+            message=(
+                f"{spectra.n} spectra, {len(split.train)} to train on, {split.n_test} sealed as "
+                f"the test set. Up to {s.trials} trials × {len(split.folds)} folds = {networks} "
+                f"networks on {resolve_device(execution.device)}, then the refits of "
+                f"{s.members} networks each; it ends within {s.budget_s / 60:.3g} minutes "
+                f"whatever is left.{control} Stop early with Ctrl-C: what is done is reported."
+            ),
+        )
+    )
+
+
+def _notes(plan: StudyPlan, trials: tuple[TrialRecord, ...], unlabelled: int) -> tuple[str, ...]:
+    notes: list[str] = []
+    if unlabelled:
+        notes.append(f"{unlabelled} rows have no lab value and were left out.")
+    if plan.settings.published:
+        tried = {t.label for t in trials if t.value is not None}
+        wanted = [f"published: {name}" for name in ("china", "sweden", "usa")]
+        missing = [label for label in wanted if label not in tried]
+        held = reference_designs(plan)
+        for label in missing:
+            why = "was not reached or failed" if label in held else "lies outside this study's space"
+            notes.append(f"The design '{label}' {why}; it has no row.")
+    reused = sum(t.reused is not None for t in trials)
+    if reused:
+        notes.append(f"{reused} proposals repeated a design and took over its score.")
+    return tuple(notes)

@@ -1,0 +1,76 @@
+"""One trial: a design trained on every inner fold, scored, pruned or lost. No study is known here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from autospec.data.preprocess import make_pipeline
+from autospec.data.spectra import Spectra
+from autospec.data.splits import Fold
+from autospec.search.space import Design
+from autospec.training.ensemble import fit_transform
+from autospec.training.trainer import (
+    Device,
+    EpochCallback,
+    Member,
+    Training,
+    resolve_device,
+    train_members,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CrossValidation:
+    """The fixed rows on which every design is scored.
+
+    Parameters
+    ----------
+    train : Spectra
+        Training rows only; the sealed rows never come here.
+    folds : tuple of Fold
+        Positions within `train`.
+    seed : int
+        Fixes the networks of each fold, the same for every design, so that designs are compared
+        on common random numbers and equal designs score equally.
+    device : {"auto", "cpu", "cuda"}
+        Where networks train.
+    """
+
+    train: Spectra
+    folds: tuple[Fold, ...]
+    seed: int
+    device: Device = "auto"
+
+    def evaluate(self, design: Design, on_epoch: EpochCallback | None = None) -> Training:
+        """Train `design` on all folds in step; preprocessing is fitted inside each fold.
+
+        Raises
+        ------
+        TrialFailed
+            If preprocessing or training fails.
+        """
+        seeds = np.random.SeedSequence(self.seed).generate_state(len(self.folds))
+        members = [
+            self._member(design, fold, int(seed))
+            for fold, seed in zip(self.folds, seeds, strict=True)
+        ]
+        return train_members(
+            design.architecture,
+            members,
+            design.training,
+            device=resolve_device(self.device),
+            on_epoch=on_epoch,
+        )
+
+    def _member(self, design: Design, fold: Fold, seed: int) -> Member:
+        pipeline = make_pipeline(design.preprocessing, self.train.axis, self.train.quantity)
+        values, target = self.train.values, self.train.target
+        return Member(
+            x_fit=fit_transform(pipeline, values[fold.fit]),
+            y_fit=target[fold.fit],
+            x_score=np.asarray(pipeline.transform(values[fold.score])),
+            y_score=target[fold.score],
+            seed=seed,
+        )

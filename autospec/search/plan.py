@@ -1,0 +1,55 @@
+"""`StudyPlan`: what one study runs on, and how it is told to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from optuna.study import Study
+
+from autospec.data.spectra import FloatArray
+from autospec.search.objective import CrossValidation
+from autospec.search.progress import ProgressCallback
+from autospec.search.result import Stopped
+from autospec.search.settings import SearchSettings
+
+
+class StopSearch(Exception):  # noqa: N818 (a signal, not an error)
+    """Raised inside a trial to end the search at once; the trial does not count."""
+
+    def __init__(self, why: Stopped) -> None:
+        super().__init__(why)
+        self.why: Stopped = why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyPlan:
+    """What one study runs on.
+
+    Parameters
+    ----------
+    validation : CrossValidation
+        Scores a design.
+    settings : SearchSettings
+        Trials, sampler, seed, space, caps.
+    fingerprint : dict of str to str
+        Digests of data and split; a study is resumed only where they are the same.
+    should_stop : callable () -> Stopped or None
+        Asked before each trial and after each epoch.
+    report : callable (Progress) -> None
+        Told how far it is.
+    elder : Study or None
+        Another study on the same rows, whose scores of identical designs are taken over.
+    """
+
+    validation: CrossValidation
+    settings: SearchSettings
+    fingerprint: dict[str, str]
+    should_stop: Callable[[], Stopped | None]
+    report: ProgressCallback
+    elder: Study | None = None
+
+    @property
+    def axis(self) -> FloatArray:
+        """Band positions of the spectra."""
+        return self.validation.train.axis

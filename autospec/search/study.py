@@ -1,0 +1,220 @@
+"""A study: opened or resumed, and run trial by trial until its trials or its time are used up.
+
+A study interrupted and resumed equals one that ran through: each proposal comes from a sampler
+seeded by the study's seed and the number of trials finished before it, so nothing but the finished
+trials decides what comes next. Trials that a killed process left unfinished are marked as failed
+and do not count.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+
+import numpy as np
+import optuna
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from autospec.errors import SettingsDiffer, StorageError, StudyFailed
+from autospec.nets.architecture import PUBLISHED
+from autospec.search.plan import StopSearch, StudyPlan
+from autospec.search.progress import Progress
+from autospec.search.result import Stopped
+from autospec.search.settings import SearchSettings
+from autospec.search.space import Design
+from autospec.search.trials import is_finished, run_trial, state_of, trial_records
+
+SETTINGS_KEY = "autospec"
+PRUNER_STARTUP, PRUNER_WARMUP = 5, 8
+PROPOSALS_PER_TRIAL = 20  # how often an infeasible proposal may be followed by another
+PUBLISHED_LABEL = "published: "
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def open_study(storage: str | None, name: str, plan: StudyPlan) -> Study:
+    """Open a new study, or the one of that name if its settings and data are the same.
+
+    Parameters
+    ----------
+    storage : str or None
+        An Optuna storage URL; None keeps the study in memory.
+    name : str
+        The study's name in the storage.
+    plan : StudyPlan
+        What it is to run.
+
+    Raises
+    ------
+    SettingsDiffer
+        If the storage holds a study of that name with other settings or data; names each.
+    StorageError
+        If the storage cannot be opened.
+    """
+    wanted = json.loads(json.dumps(asdict(plan.settings) | plan.fingerprint))
+    with _storage_errors(storage):
+        study = optuna.create_study(
+            storage=storage,
+            study_name=name,
+            load_if_exists=True,
+            direction="minimize",
+            pruner=optuna.pruners.MedianPruner(
+                n_startup_trials=PRUNER_STARTUP, n_warmup_steps=PRUNER_WARMUP
+            ),
+        )
+        found = study.user_attrs.get(SETTINGS_KEY)
+        if found is None:
+            study.set_user_attr(SETTINGS_KEY, wanted)
+        else:
+            _refuse_differences(found, wanted, name)
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            study.tell(trial.number, state=TrialState.FAIL)  # left by a killed process
+    return study
+
+
+def run_study(study: Study, plan: StudyPlan) -> Stopped:
+    """Run trials until there are enough, the time is up, or the user stops; say which.
+
+    Raises
+    ------
+    StudyFailed
+        If not one trial of the first ten could be trained.
+    StorageError
+        If the storage fails.
+    """
+    while True:
+        with _storage_errors(None):
+            finished = [t for t in study.get_trials(deepcopy=False) if is_finished(t)]
+            trained = [t for t in finished if state_of(t) != "infeasible"]
+            if len(trained) >= plan.settings.trials:
+                return "trials"
+            if len(finished) >= PROPOSALS_PER_TRIAL * plan.settings.trials:
+                return "proposals"
+            _fail_hopeless(trained)
+            why = plan.should_stop()
+            if why is not None:
+                return why
+            trial = _propose(study, plan, len(finished))
+            try:
+                run_trial(study, trial, plan)
+                _tell_progress(study, plan)
+            except StopSearch as stop:
+                study.tell(trial, state=TrialState.FAIL)
+                return stop.why
+            except BaseException:
+                study.tell(trial, state=TrialState.FAIL)
+                raise
+
+
+def reference_designs(plan: StudyPlan) -> dict[str, Design]:
+    """Return the published designs to try first, by label; those the space can hold."""
+    if not plan.settings.published:
+        return {}
+    space = plan.settings.space
+    designs = {f"{PUBLISHED_LABEL}{n}": space.published_design(n, plan.axis) for n in PUBLISHED}
+    return {label: design for label, design in designs.items() if space.holds(design)}
+
+
+def _propose(study: Study, plan: StudyPlan, index: int) -> Trial:
+    references = list(reference_designs(plan).items())
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    if index < len(references) and not waiting:
+        label, design = references[index]
+        study.enqueue_trial(plan.settings.space.encode(design), user_attrs={"label": label})
+    study.sampler = make_sampler(plan.settings, index)
+    return study.ask(plan.settings.space.distributions())
+
+
+def make_sampler(settings: SearchSettings, index: int) -> optuna.samplers.BaseSampler:
+    """Return the sampler of the proposal that follows `index` finished trials."""
+    seed = int(np.random.SeedSequence([settings.seed, index]).generate_state(1)[0])
+    if settings.sampler == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    if settings.sampler == "gp":
+        # the sampler is new for every proposal, and there is no warning worth a user's time
+        return optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False)
+    return optuna.samplers.TPESampler(seed=seed)
+
+
+def _tell_progress(study: Study, plan: StudyPlan) -> None:
+    records = trial_records(study)
+    states = [r.state for r in records]
+    best = min(((r.value, r.number) for r in records if r.value is not None), default=None)
+    plan.report(
+        Progress(
+            stage="search",
+            study=study.study_name,
+            total=plan.settings.trials,
+            complete=states.count("complete"),
+            pruned=states.count("pruned"),
+            infeasible=states.count("infeasible"),
+            failed=states.count("failed"),
+            best=best and best[0],
+            best_trial=best and best[1],
+            records=records,
+        )
+    )
+
+
+def _fail_hopeless(trained: list[FrozenTrial]) -> None:
+    if len(trained) >= 10 and all(state_of(t) == "failed" for t in trained):
+        raise StudyFailed(
+            f"the first {len(trained)} trials all failed; the last said: "
+            f"{trained[-1].user_attrs.get('reason', '')}"
+        )
+
+
+def _refuse_differences(found: dict[str, object], wanted: dict[str, object], name: str) -> None:
+    flat_found, flat_wanted = dict(_flat(found)), dict(_flat(wanted))
+    extendable = SearchSettings.EXTENDABLE
+    lines = [
+        f"  {key}: there {flat_found.get(key)!r}, here {flat_wanted.get(key)!r}"
+        for key in sorted(flat_found.keys() | flat_wanted.keys())
+        if flat_found.get(key) != flat_wanted.get(key) and key not in extendable
+    ]
+    if lines:
+        raise SettingsDiffer(
+            f"study {name!r} was begun with other settings:\n"
+            + "\n".join(lines)
+            + "\nUse the same settings to resume it, or another --out to begin anew."
+        )
+
+
+def _flat(tree: dict[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+@contextmanager
+def _storage_errors(storage: str | None) -> Iterator[None]:
+    """Turn a database's errors into one line that names no password."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, ImportError) as error:
+        cause = error.__cause__ or error
+        kind = type(cause).__name__
+        where = "" if storage is None else f" {hide_password(storage)}"
+        raise StorageError(
+            f"the study storage{where} cannot be used ({kind}). Check that it exists, can be "
+            "written and is an Optuna storage, then run the same command again: finished "
+            "trials are kept."
+        ) from error
+
+
+def hide_password(url: str) -> str:
+    """Return a storage URL without its password."""
+    head, at, tail = url.rpartition("@")
+    if not at or "://" not in head:
+        return url
+    scheme, _, login = head.partition("://")
+    return f"{scheme}://{login.split(':')[0]}:***@{tail}"
