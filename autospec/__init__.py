@@ -1,1 +1,87 @@
+"""autospec: Bayesian-optimised spectroscopy models for soil, with honest comparisons.
+
+The public names, all of them; each is imported when it is first used, so that ``import autospec``
+and ``autospec --help`` stay fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Architecture": "autospec.nets.architecture",
+    "AutospecError": "autospec.errors",
+    "Caps": "autospec.search.space",
+    "ConvBlock": "autospec.nets.architecture",
+    "DataError": "autospec.errors",
+    "Design": "autospec.search.space",
+    "Examination": "autospec.data.readers",
+    "Execution": "autospec.search.job",
+    "FCBlock": "autospec.nets.architecture",
+    "PUBLISHED": "autospec.nets.architecture",
+    "Preprocessing": "autospec.data.preprocess",
+    "ReadOptions": "autospec.data.readers",
+    "SITES": "autospec.data.sites",
+    "SavitzkyGolay": "autospec.data.preprocess",
+    "SearchResult": "autospec.search.result",
+    "SearchSettings": "autospec.search.settings",
+    "SearchSpace": "autospec.search.space",
+    "Spectra": "autospec.data.spectra",
+    "SpectralRegressor": "autospec.training.estimator",
+    "SpectralSearchCV": "autospec.search.estimator",
+    "SplitPlan": "autospec.data.splits",
+    "TrainingConfig": "autospec.training.config",
+    "examine": "autospec.data.readers",
+    "load_result": "autospec.report.folder",
+    "load_site": "autospec.data.sites",
+    "make_split_plan": "autospec.data.splits",
+    "read_spectra": "autospec.data.readers",
+    "read_study": "autospec.search.settings",
+    "search": "autospec.search.job",
+    "write_report": "autospec.report.html",
+}
+__all__ = [
+    "PUBLISHED",
+    "SITES",
+    "Architecture",
+    "AutospecError",
+    "Caps",
+    "ConvBlock",
+    "DataError",
+    "Design",
+    "Examination",
+    "Execution",
+    "FCBlock",
+    "Preprocessing",
+    "ReadOptions",
+    "SavitzkyGolay",
+    "SearchResult",
+    "SearchSettings",
+    "SearchSpace",
+    "Spectra",
+    "SpectralRegressor",
+    "SpectralSearchCV",
+    "SplitPlan",
+    "TrainingConfig",
+    "examine",
+    "load_result",
+    "load_site",
+    "make_split_plan",
+    "read_spectra",
+    "read_study",
+    "search",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'autospec' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

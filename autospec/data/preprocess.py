@@ -107,7 +107,7 @@ def band_grid(axis: FloatArray, step: float) -> FloatArray:
     float64, shape (b',)
         Evenly spaced centres; every bin lies inside the coverage of the instrument.
     """
-    own = float(np.median(np.diff(axis)))
+    own = float(np.median(np.diff(axis))) if len(axis) > 1 else 1.0
     step = max(step, own)
     span = float(axis[-1] - axis[0]) + own  # each band stands for one spacing around it
     count = max(int(np.floor(span / step + 1e-9)), 1)

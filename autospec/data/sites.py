@@ -16,12 +16,14 @@ from typing import Literal
 
 import numpy as np
 
-from autospec.data.spectra import AxisUnit, FloatArray, Quantity, Spectra, join_spectra
+from autospec.data.findings import Findings, RowNames
+from autospec.data.replicates import GroupKeys, make_groups
+from autospec.data.spectra import AxisUnit, FloatArray, Spectra, join_spectra
+from autospec.data.targets import SOM_PER_SOC
 from autospec.errors import DataError, UsageError, near
 
-SOM_PER_SOC = 1.724  # van Bemmelen's factor: organic matter = 1.724 x organic carbon
 Target = Literal["soc", "clay", "ph"]
-TARGET_UNITS: dict[str, str] = {"soc": "g/kg", "clay": "%", "ph": "pH units"}
+TARGET_UNITS: dict[str, str] = {"soc": "g/kg", "clay": "%", "ph": "pH"}
 USA_PACKAGE = "soilspecdl"
 USA_FILE = "data/toy_kssl_mir.csv.gz"
 USA_INSTALL = "pip install --no-deps soilspecdl==0.2.0"
@@ -182,13 +184,15 @@ def _load_field(field: Field, target: str) -> Spectra:
     order = np.argsort(axis)
     native, sentence = _native_target(field, target)
     ids = tuple(f"{field.dataset}-{row + 1:03d}" for row in range(len(table)))
+    values = table[bands].to_numpy(dtype=np.float64)[:, order] / 100.0
+    groups, copies = _groups(ids, values)
     return Spectra(
-        values=table[bands].to_numpy(dtype=np.float64)[:, order] / 100.0,
+        values=values,
         axis=axis[order],
         axis_unit="cm-1" if prefix == "wn_" else "nm",
         quantity="reflectance",
         ids=ids,
-        groups=ids,
+        groups=groups,
         fields=(field.dataset,) * len(ids),
         target=native.factor * table[native.column].to_numpy(dtype=np.float64),
         target_name=target,
@@ -197,8 +201,16 @@ def _load_field(field: Field, target: str) -> Spectra:
             f"{field.dataset}: {len(ids)} samples of the registry package LimeSoDa "
             "(CC BY-SA 4.0), reflectance in percent divided by 100.",
             sentence,
+            *copies,
         ),
     )
+
+
+def _groups(ids: tuple[str, ...], values: FloatArray) -> tuple[tuple[str, ...], list[str]]:
+    """Tie identical spectra into one group, so that no fold tests on a copy; and say so."""
+    findings = Findings()
+    rows = RowNames(numbers=range(1, len(ids) + 1), ids=ids)
+    return make_groups(GroupKeys(ids=ids), values, rows, findings), findings.mended
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,14 +244,14 @@ def _load_usa(target: str) -> Spectra:
     if target not in _USA_COLUMNS:
         raise UsageError(f"site 'usa' has no {target!r}; want one of {', '.join(_USA_COLUMNS)}")
     ids, axis, values, percent = _read_kssl(_usa_path(), _USA_COLUMNS[target])
-    quantity: Quantity = "absorbance"
+    groups, copies = _groups(ids, values)
     return Spectra(
         values=values,
         axis=axis,
         axis_unit="cm-1",
-        quantity=quantity,
+        quantity="absorbance",
         ids=ids,
-        groups=ids,
+        groups=groups,
         fields=("KSSL",) * len(ids),
         target=percent * (10.0 if target == "soc" else 1.0),
         target_name=target,
@@ -249,6 +261,7 @@ def _load_usa(target: str) -> Spectra:
             "MIR absorbance as stored.",
             f"KSSL: {_USA_COLUMNS[target]} in %"
             + (", × 10 to g/kg." if target == "soc" else " as stored."),
+            *copies,
         ),
     )
 

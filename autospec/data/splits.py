@@ -102,8 +102,7 @@ def make_split_plan(
         If there are too few rows or groups to hold a test set and the folds.
     """
     assert bool(np.isfinite(spectra.target).all()), "labelled rows only"
-    groups = np.unique(np.asarray(spectra.groups), return_inverse=True)[1]
-    n_groups = int(groups.max()) + 1
+    n_groups = len(set(spectra.groups))
     parts = max(2, round(1.0 / test_fraction))
     wanted = max(MIN_ROWS, 2 * n_folds)
     if spectra.n < wanted or n_groups < max(parts, n_folds) + n_folds:
@@ -112,35 +111,62 @@ def make_split_plan(
             f"and {n_folds} folds; want at least {wanted} rows and "
             f"{max(parts, n_folds) + n_folds} groups. Add lab values, or pass fewer --folds."
         )
-    seeds = np.random.SeedSequence(seed).generate_state(repeats + 1)
-    everything = np.arange(spectra.n)
-    train, sealed = _stratified(spectra, everything, groups, parts, int(seeds[0]))[0]
-    folds: list[Fold] = []
-    for repeat in range(repeats):
-        pairs = _stratified(spectra, train, groups, n_folds, int(seeds[repeat + 1]))
-        where = {int(row): position for position, row in enumerate(train)}
-        for fit, score in pairs:
-            positions = [np.array([where[int(r)] for r in part]) for part in (fit, score)]
-            folds.append(Fold(fit=positions[0], score=positions[1]))
+    first = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    train, sealed = _stratified(spectra, np.arange(spectra.n), parts, first)[0]
     return SplitPlan(
-        train=train, folds=tuple(folds), n_folds=n_folds, repeats=repeats, sealed=sealed
+        train=train,
+        folds=make_folds(spectra.rows(train), n_folds, repeats, seed),
+        n_folds=n_folds,
+        repeats=repeats,
+        sealed=sealed,
+    )
+
+
+def make_folds(train: Spectra, n_folds: int, repeats: int, seed: int) -> tuple[Fold, ...]:
+    """Lay repeated, stratified, group-whole inner folds over `train`.
+
+    Parameters
+    ----------
+    train : Spectra
+        Labelled rows.
+    n_folds, repeats : int
+        Folds a repeat, at least 2, and repeats.
+    seed : int
+        Fixes every draw; a repeat's folds do not depend on how many repeats there are.
+
+    Returns
+    -------
+    tuple of Fold
+        ``n_folds * repeats``, positions within `train`.
+    """
+    seeds = np.random.SeedSequence(seed).generate_state(repeats + 1)[1:]
+    everything = np.arange(train.n)
+    return tuple(
+        Fold(fit=fit, score=score)
+        for repeat_seed in seeds
+        for fit, score in _stratified(train, everything, n_folds, int(repeat_seed))
     )
 
 
 def _stratified(
-    spectra: Spectra, rows: IntArray, groups: IntArray, parts: int, seed: int
+    spectra: Spectra, rows: IntArray, parts: int, seed: int
 ) -> list[tuple[IntArray, IntArray]]:
     """Cut `rows` into `parts` stratified, group-whole pieces; pairs of (rest, piece)."""
-    strata = _strata(spectra, rows, groups, parts)
-    cutter = StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=seed % 2**32)
-    pairs = cutter.split(np.zeros((len(rows), 1)), strata, groups[rows])
+    groups = _group_numbers(spectra)
+    strata = _strata(spectra, groups, parts)
+    cutter = StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=seed)
+    pairs = cutter.split(np.zeros((len(rows), 1)), strata, groups)
     return [(np.sort(rows[rest]), np.sort(rows[piece])) for rest, piece in pairs]
 
 
-def _strata(spectra: Spectra, rows: IntArray, groups: IntArray, parts: int) -> IntArray:
+def _group_numbers(spectra: Spectra) -> IntArray:
+    return np.unique(np.asarray(spectra.groups), return_inverse=True)[1].astype(np.int64)
+
+
+def _strata(spectra: Spectra, groups: IntArray, parts: int) -> IntArray:
     """Label rows by field and target quantile; each label holds at least `parts` groups."""
-    target, fields = spectra.target[rows], np.asarray(spectra.fields)[rows]
-    labels = np.zeros(len(rows), dtype=np.int64)
+    fields = np.asarray(spectra.fields)
+    labels = np.zeros(spectra.n, dtype=np.int64)
     names, sizes = np.unique(fields, return_counts=True)
     pooled = sizes < 2 * parts  # a field too small for strata of its own joins the other small ones
     small = np.isin(fields, names[pooled])
@@ -148,9 +174,9 @@ def _strata(spectra: Spectra, rows: IntArray, groups: IntArray, parts: int) -> I
     blocks += [fields == name for name in names[~pooled]]
     offset = 0
     for block in blocks:
-        n_groups = len(np.unique(groups[rows][block]))
-        bins = int(np.clip(n_groups // (2 * parts), 1, 5))
-        ranks = np.argsort(np.argsort(target[block], kind="stable"), kind="stable")
+        bins = int(np.clip(len(np.unique(groups[block])) // (2 * parts), 1, 5))
+        order = np.argsort(spectra.target[block], kind="stable")
+        ranks = np.argsort(order, kind="stable")
         labels[block] = offset + ranks * bins // len(ranks)
         offset += bins
     return labels

@@ -184,5 +184,3 @@ def _estimate(value: float, draws: FloatArray) -> Estimate:
     finite = draws[np.isfinite(draws)]
     low, high = np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(value=value, low=float(low), high=float(high))
-
-

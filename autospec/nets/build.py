@@ -103,7 +103,9 @@ def _finish(
     layers: list[nn.Module] = []
     if block.batch_norm:
         size = block.filters if isinstance(block, ConvBlock) else block.nodes
-        layers.append(nn.BatchNorm1d(size, eps=architecture.bn_eps, momentum=architecture.bn_momentum))
+        layers.append(
+            nn.BatchNorm1d(size, eps=architecture.bn_eps, momentum=architecture.bn_momentum)
+        )
     layers.append(_activation(block.activation, architecture.leaky_slope))
     layers += pool or []
     if block.dropout > 0:

@@ -39,7 +39,7 @@ def parameter_importance(study: Study, seed: int) -> tuple[dict[str, float], str
     importance = get_param_importances(
         study, evaluator=FanovaImportanceEvaluator(seed=seed % 2**32)
     )
-    return importance, (
+    return {name: float(share) for name, share in importance.items()}, (
         f"fANOVA on {len(complete)} complete trials; it omits {left_out} pruned, infeasible and "
         "failed ones, effects of several parameters together, and whether a block was used at "
         "all: in a static space the parameters of unused blocks count as noise. With so few "

@@ -1,4 +1,4 @@
-"""The main job, `search`: split, study, final evaluation, result. Writing it is the report's work."""
+"""The main job, `search`: split, study, final evaluation, result; the report room writes it."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def search(
     stopped = run_study(study, plan)
     trials = trial_records(study)
     best_trial(trials)  # nothing to report is said before a control is run for nothing
-    control = ()
+    control: tuple[TrialRecord, ...] = ()
     if settings.control == "random" and stopped != "interrupt":
         control = _run_control(study, name, plan, execution)
     seconds_search = time.monotonic() - clock
@@ -252,7 +252,9 @@ def _notes(plan: StudyPlan, trials: tuple[TrialRecord, ...], unlabelled: int) ->
         missing = [label for label in wanted if label not in tried]
         held = reference_designs(plan)
         for label in missing:
-            why = "was not reached or failed" if label in held else "lies outside this study's space"
+            why = (
+                "was not reached or failed" if label in held else "lies outside this study's space"
+            )
             notes.append(f"The design '{label}' {why}; it has no row.")
     reused = sum(t.reused is not None for t in trials)
     if reused:

@@ -1,4 +1,4 @@
-"""One trial: a design trained on every inner fold, scored, pruned or lost. No study is known here."""
+"""The score of a design: preprocessing and network fitted in every inner fold; no study here."""
 
 from __future__ import annotations
 

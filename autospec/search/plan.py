@@ -14,7 +14,7 @@ from autospec.search.result import Stopped
 from autospec.search.settings import SearchSettings
 
 
-class StopSearch(Exception):  # noqa: N818 (a signal, not an error)
+class StopSearch(Exception):
     """Raised inside a trial to end the search at once; the trial does not count."""
 
     def __init__(self, why: Stopped) -> None:

@@ -1,4 +1,4 @@
-"""What a long search says while it runs: plain values through one callback; nothing is drawn here."""
+"""What a long search says while it runs: plain values through one callback; no drawing here."""
 
 from __future__ import annotations
 

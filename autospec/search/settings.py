@@ -87,7 +87,7 @@ class DataSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyFile:
-    """A parsed study file: ``[data]`` and ``[search]`` with ``[search.space]``, ``[search.caps]``."""
+    """A parsed study file: ``[data]``, ``[search]``, ``[search.space]`` and ``[search.caps]``."""
 
     data: DataSource = field(default_factory=DataSource)
     search: SearchSettings = field(default_factory=SearchSettings)

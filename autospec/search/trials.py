@@ -1,4 +1,4 @@
-"""One trial of a study: checked against the caps, trained or reused, pruned, told, and read back."""
+"""One trial of a study: checked against the caps, trained or reused, told, and read back."""
 
 from __future__ import annotations
 
@@ -96,7 +96,6 @@ def run_trial(study: Study, trial: Trial, plan: StudyPlan) -> None:
     else:
         _note(trial, **_outcome(training), seconds=time.perf_counter() - started)
         study.tell(trial, training.score)
-
 
 
 def _outcome(training: Training) -> dict[str, object]:

@@ -25,6 +25,7 @@ from autospec.training.config import TargetTransform, TrainingConfig
 
 Device = Literal["auto", "cpu", "cuda"]
 EpochCallback = Callable[[int, float], None]
+PREDICTED_AT_ONCE = 1024
 SMOOTHING = 5  # epochs in the centred mean under which the best epoch is sought
 
 
@@ -63,7 +64,8 @@ class FittedMember:
         """Return predictions, shape (n,), for preprocessed spectra of shape (n, b)."""
         self.network.eval()
         with torch.inference_mode():
-            out = [self.network(part) for part in _as_input(x, self.device).split(1024)]
+            parts = torch.split(_as_input(x, self.device), PREDICTED_AT_ONCE)
+            out = [self.network(part) for part in parts]
         return self.scale.inverse(torch.cat(out)[:, 0].cpu().numpy().astype(np.float64))
 
 

@@ -1,0 +1,69 @@
+"""The options that several commands share, and how they become reading options."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from autospec.data.readers import ReadOptions
+    from autospec.search.settings import DataSource
+
+
+class QuantityName(StrEnum):
+    """What the values of the bands are."""
+
+    reflectance = "reflectance"
+    absorbance = "absorbance"
+
+
+class AxisUnitName(StrEnum):
+    """Unit of bare band numbers."""
+
+    nm = "nm"
+    cm1 = "cm-1"
+
+
+TargetOption = Annotated[
+    str | None, typer.Option("--target", help="Lab value: a column name, or soc, clay, ph.")
+]
+TargetUnitOption = Annotated[
+    str | None, typer.Option("--target-unit", help="Its unit in the file: %, g/kg, g/dm3, mg/kg.")
+]
+IdOption = Annotated[
+    str | None, typer.Option("--id", help="Column that names the samples; repeats are replicates.")
+]
+GroupOption = Annotated[
+    str | None, typer.Option("--group", help="Column of what a fold keeps whole.")
+]
+FieldOption = Annotated[
+    str | None, typer.Option("--field", help="Column of fields; splits are stratified by it.")
+]
+QuantityOption = Annotated[
+    QuantityName | None, typer.Option("--quantity", help="What the bands hold, if not detected.")
+]
+AxisUnitOption = Annotated[
+    AxisUnitName | None, typer.Option("--axis-unit", help="Unit of bare band numbers.")
+]
+NegativeOption = Annotated[bool, typer.Option("--allow-negative", help="Keep negative lab values.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+RunArgument = Annotated[Path, typer.Argument(help="A run's folder, such as runs/sweden.")]
+
+
+def read_options(source: DataSource) -> ReadOptions:
+    """Turn a data source into what the reader is told."""
+    from autospec.data.readers import ReadOptions
+
+    return ReadOptions(
+        target=source.target,
+        id_column=source.id,
+        group_column=source.group,
+        field_column=source.field,
+        quantity=source.quantity,
+        axis_unit=source.axis_unit,
+        target_unit=source.target_unit,
+        allow_negative=source.allow_negative,
+    )

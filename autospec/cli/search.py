@@ -1,0 +1,320 @@
+"""``autospec search``: options and study file to settings, the search, the report, the table."""
+
+from __future__ import annotations
+
+import re
+import signal
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from autospec.cli.live import SearchDisplay
+from autospec.cli.options import (
+    AxisUnitOption,
+    FieldOption,
+    GroupOption,
+    IdOption,
+    JsonOption,
+    NegativeOption,
+    QuantityOption,
+    TargetOption,
+    TargetUnitOption,
+    read_options,
+)
+from autospec.errors import EXIT_INTERRUPTED, UsageError
+
+if TYPE_CHECKING:
+    from autospec.data.spectra import Spectra
+    from autospec.search.result import SearchResult
+    from autospec.search.settings import DataSource, SearchSettings, StudyFile
+
+NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
+
+
+class SamplerName(StrEnum):
+    """Samplers by name."""
+
+    tpe = "tpe"
+    gp = "gp"
+    random = "random"
+
+
+class ControlName(StrEnum):
+    """Controls by name."""
+
+    none = "none"
+    random = "random"
+
+
+class DeviceName(StrEnum):
+    """Devices by name."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+def search(
+    file: Annotated[
+        Path | None, typer.Argument(help="A table of spectra and lab values: CSV or Parquet.")
+    ] = None,
+    site: Annotated[
+        str | None, typer.Option("--site", help="A named site; see: autospec sites.")
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option("--study", help="A study file, or the name of a bundled one (paper, ...)."),
+    ] = None,
+    target: TargetOption = None,
+    target_unit: TargetUnitOption = None,
+    id_column: IdOption = None,
+    group: GroupOption = None,
+    field: FieldOption = None,
+    quantity: QuantityOption = None,
+    axis_unit: AxisUnitOption = None,
+    allow_negative: NegativeOption = False,
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=1, help="Designs to train.  [default: 40]")
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option("--budget", help="Time for the whole job: 90s, 10m, 2h.  [default: 5m]"),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", min=0, help="Fixes split, networks, proposals.  [default: 0]"),
+    ] = None,
+    sampler: Annotated[
+        SamplerName | None, typer.Option("--sampler", help="Who proposes designs.  [default: tpe]")
+    ] = None,
+    control: Annotated[
+        ControlName | None,
+        typer.Option("--control", help="Also run random search with as many trials."),
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option("--folds", min=2, max=20, help="Inner folds.  [default: 5]")
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option("--repeats", min=1, max=20, help="Repeats of them.  [default: 1]"),
+    ] = None,
+    device: Annotated[
+        DeviceName, typer.Option("--device", help="Where networks train.")
+    ] = DeviceName.auto,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of the results.  [default: runs/NAME]"),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option("--storage", help="Optuna storage URL.  [default: study.db in the folder]"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Search the best 1D-CNN for a site or a file, and report it beside PLSR.
+
+    The same command on the same folder resumes a search that was stopped. Examples:
+
+    autospec search --site sweden
+
+    autospec search farm.csv --target soc --budget 20m
+    """
+    from autospec.search.settings import DataSource, parse_duration, read_study
+
+    given = read_study(study) if study else None
+    data = DataSource(
+        site=site,
+        file=str(file) if file else None,
+        target=target,
+        target_unit=target_unit,
+        id=id_column,
+        group=group,
+        field=field,
+        quantity=quantity.value if quantity else None,
+        axis_unit=axis_unit.value if axis_unit else None,
+        allow_negative=allow_negative,
+    )
+    changes = {
+        "trials": trials,
+        "budget_s": parse_duration(budget) if budget else None,
+        "seed": seed,
+        "sampler": sampler and sampler.value,
+        "control": control and control.value,
+        "folds": folds,
+        "repeats": repeats,
+    }
+    settings = _settings(given, changes)
+    spectra, name = _load(_merge_data(given, data))
+    folder = out or Path("runs") / name
+    result = _run(spectra, name, settings, folder, (storage, device.value))
+    _show(result, folder, as_json)
+    if result.stopped == "interrupt":
+        raise typer.Exit(EXIT_INTERRUPTED)
+
+
+def _settings(given: StudyFile | None, changes: dict[str, Any]) -> SearchSettings:
+    from autospec.search.settings import SearchSettings
+
+    base = given.search if given else SearchSettings()
+    return replace(base, **{key: value for key, value in changes.items() if value is not None})
+
+
+def _merge_data(given: StudyFile | None, data: DataSource) -> DataSource:
+    """Lay the command's data options over the study file's."""
+    if given is None:
+        return data
+    if data.site or data.file:  # the command names other data: the study's columns do not apply
+        return data
+    from dataclasses import fields
+
+    changed = {
+        f.name: getattr(data, f.name)
+        for f in fields(data)
+        if getattr(data, f.name) not in (None, False)
+    }
+    return replace(given.data, **changed)
+
+
+def _load(data: DataSource) -> tuple[Spectra, str]:
+    """Return the spectra and the study's name."""
+    if bool(data.site) == bool(data.file):
+        raise UsageError(
+            "want either --site NAME or a FILE (or a study file that names one). "
+            "Next: autospec search --site sweden"
+        )
+    if data.site:
+        from autospec.data.sites import find_site, load_site
+
+        name = re.sub(r"[^a-z0-9_-]+", "-", find_site(data.site).name.lower())
+        return load_site(data.site, data.target or "soc"), name
+    assert data.file is not None
+    from autospec.data.readers import read_spectra
+
+    spectra = read_spectra(data.file, read_options(data))
+    return spectra, study_name(Path(data.file).stem)
+
+
+def study_name(stem: str) -> str:
+    """Turn a file's stem into a study name of small letters, digits, - and _."""
+    name = re.sub(r"[^a-z0-9_-]+", "-", stem.lower()).strip("-_")[:64]
+    return name if NAME.match(name) else "study"
+
+
+def _run(
+    spectra: Spectra,
+    name: str,
+    settings: SearchSettings,
+    folder: Path,
+    where: tuple[str | None, Any],
+) -> SearchResult:
+    """Search under the folder's lock, with Ctrl-C as a request to finish, and write the report."""
+    from autospec.report.folder import finished_result, locked, make_folder
+    from autospec.report.html import write_report
+    from autospec.search.job import Execution
+    from autospec.search.job import search as run_search
+
+    storage, device = where
+    make_folder(folder)
+    with locked(folder):
+        done = finished_result(folder, settings, spectra.labelled().digest)
+        if done is not None:
+            typer.echo("This search is already finished; nothing was run again.", err=True)
+            return done
+        with SearchDisplay(spectra.target_unit) as display, _CtrlC(display) as ctrl_c:
+            result = run_search(
+                spectra,
+                name=name,
+                settings=settings,
+                execution=Execution(
+                    storage=storage or f"sqlite:///{(folder / 'study.db').absolute()}",
+                    device=device,
+                    progress=display,
+                    interrupted=ctrl_c.pressed,
+                ),
+            )
+        write_report(result, folder)
+    return result
+
+
+class _CtrlC:
+    """The first Ctrl-C asks the search to finish; the second ends it at once."""
+
+    def __init__(self, display: SearchDisplay) -> None:
+        self.display, self.count = display, 0
+
+    def __enter__(self) -> _CtrlC:
+        self.before = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *rest: object) -> None:
+        signal.signal(signal.SIGINT, self.before)
+
+    def pressed(self) -> bool:
+        """Say whether Ctrl-C was pressed."""
+        return self.count > 0
+
+    def _handle(self, number: int, frame: object) -> None:
+        self.count += 1
+        if self.count > 1:
+            raise KeyboardInterrupt
+        self.display.console.print(
+            "Stopping: the best design so far is refitted and reported. "
+            "Press Ctrl-C again to leave at once; finished trials are kept."
+        )
+
+
+def _show(result: SearchResult, folder: Path, as_json: bool) -> None:
+    from autospec.report.tables import metrics_json
+
+    if as_json:
+        typer.echo(metrics_json(result))
+        return
+    from autospec.nets.architecture import TABLE_COLUMNS
+
+    console = Console()
+    best = Table(title="Best architecture", title_justify="left")
+    for column in TABLE_COLUMNS:
+        best.add_column(column, overflow="fold")
+    for row in result.winner.architecture.table_rows(result.name):
+        best.add_row(*row.values())
+    console.print(best)
+    console.print(f"Preprocessing: {result.winner.preprocessing.describe()}", highlight=False)
+    unit = result.data.target_unit
+    scores = Table(
+        title=f"{result.n_test} sealed test rows, {result.data.target_name} in {unit} "
+        "(95 % bootstrap interval)",
+        title_justify="left",
+    )
+    for column in ("Model", "RMSE", "", "CCC", "R2", "RPIQ", "CV RMSE (tuned)"):
+        scores.add_column(column, justify="left" if column == "Model" else "right")
+    for model in sorted(result.models, key=_by_rmse):
+        s = model.scores
+        cells = ["-"] * 5
+        if s is not None:
+            cells = [
+                _number(s.rmse.value),
+                f"{_number(s.rmse.low)}–{_number(s.rmse.high)}",
+                *(_number(e.value) for e in (s.ccc, s.r2, s.rpiq)),
+            ]
+        scores.add_row(model.name, *cells, _number(model.cv_rmse))
+    console.print(scores)
+    console.print(result.verdict, highlight=False)
+    for note in result.notes:
+        console.print(f"Note: {note}", highlight=False)
+    for line in ("report.html", "best_architecture.csv", "leaderboard.csv", "study.db"):
+        if (folder / line).exists():
+            typer.echo(folder / line)
+
+
+def _by_rmse(model: Any) -> float:  # noqa: ANN401
+    value = model.scores.rmse.value if model.scores else None
+    return float("inf") if value is None else float(value)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

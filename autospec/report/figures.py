@@ -1,0 +1,266 @@
+"""Figures of the data and of the sealed test: spectra, histogram, predictions, models compared.
+
+Each is a pure function of a `SearchResult`, and returns None where there is nothing to draw.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import plotly.graph_objects as go
+
+from autospec.report import style
+from autospec.report.words import (
+    UNIT_SIGNS,
+    by_rmse,
+    escape,
+    interval,
+    named_model,
+    number,
+    target_label,
+    winner_model,
+)
+from autospec.search.result import ModelResult, SearchResult
+
+MAX_FIELDS = len(style.FIELD_COLOURS)
+SYMBOLS = ("circle", "diamond", "square", "triangle-up")
+
+
+def spectra_figure(result: SearchResult) -> go.Figure | None:
+    """Draw the spectra: range, quartiles and median at each band, and examples by lab value."""
+    data = result.data
+    if len(data.axis) < 2:
+        return None
+    axis_name = "wavelength" if data.axis_unit == "nm" else "wavenumber"
+    figure = style.new_figure(
+        f"{axis_name} ({UNIT_SIGNS[data.axis_unit]})",
+        "absorbance log₁₀(1/R)" if data.quantity == "absorbance" else "reflectance (fraction)",
+        showlegend=True,
+        height=470,
+    )
+    if data.axis_unit == "cm-1":
+        figure.update_xaxes(autorange="reversed")  # as chemists draw it
+    low, q25, median, q75, high = data.envelope
+    for bottom, top, colour, name in (
+        (low, high, "rgba(139,125,100,0.13)", "range of all spectra"),
+        (q25, q75, "rgba(139,125,100,0.28)", "middle half"),
+    ):
+        edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+        figure.add_trace(style.scatter(x=data.axis, y=bottom, showlegend=False, **edge))
+        figure.add_trace(
+            style.scatter(x=data.axis, y=top, fill="tonexty", fillcolor=colour, name=name, **edge)
+        )
+    _add_examples(figure, result)
+    figure.add_trace(
+        style.scatter(
+            x=data.axis,
+            y=median,
+            mode="lines",
+            line={"width": 2.5, "color": style.WINNER},
+            name="median",
+            hovertemplate="%{x:.4~f}: %{y:.3f}<extra>median</extra>",
+        )
+    )
+    return figure
+
+
+def _add_examples(figure: go.Figure, result: SearchResult) -> None:
+    """Add the example spectra, coloured by lab value, and the colour bar that reads them."""
+    data = result.data
+    if not data.examples:
+        return
+    low, high = min(data.example_targets), max(data.example_targets)
+    label = escape(target_label(result))
+    for values, target in zip(data.examples, data.example_targets, strict=True):
+        colour = style.shade((target - low) / (high - low) if high > low else 0.5)
+        figure.add_trace(
+            style.scatter(
+                x=data.axis,
+                y=values,
+                mode="lines",
+                line={"width": 1, "color": colour},
+                opacity=0.8,
+                showlegend=False,
+                hovertemplate=f"%{{x:.4~f}}: %{{y:.3f}}<extra>{label}: {number(target)}</extra>",
+            )
+        )
+    bar = {"title": {"text": label, "side": "top"}, "orientation": "h", "thickness": 10}
+    bar |= {"y": -0.2, "yanchor": "top", "len": 0.6, "outlinewidth": 0, "tickfont": {"size": 12}}
+    scale = {"colorscale": style.SOIL_SCALE, "cmin": low, "cmax": high if high > low else low + 1}
+    figure.add_trace(
+        style.scatter(
+            x=[data.axis[0]],
+            y=[data.examples[0][0]],
+            mode="markers",
+            marker={"size": 0.1, "opacity": 0, "color": [low], "colorbar": bar, **scale},
+            showlegend=False,
+            hoverinfo="skip",
+        )
+    )
+
+
+def histogram_figure(result: SearchResult) -> go.Figure | None:
+    """Draw how the lab values of the training rows are spread."""
+    values = np.asarray(result.data.target_train, dtype=np.float64)
+    if not len(values):
+        return None
+    bins = int(np.clip(np.ceil(2 * np.sqrt(len(values))), 5, 40))
+    counts, edges = np.histogram(values, bins=bins)
+    figure = style.new_figure(escape(target_label(result)), "training rows", bargap=0.04)
+    spans = [f"{number(a)} to {number(b)}" for a, b in pairwise(edges)]
+    figure.add_trace(
+        style.bar(
+            x=(edges[1:] + edges[:-1]) / 2,
+            y=counts,
+            width=np.diff(edges),
+            marker={"color": style.PLSR, "opacity": 0.75},
+            customdata=spans,
+            hovertemplate="%{customdata}: %{y} rows<extra></extra>",
+        )
+    )
+    median = float(np.median(values))
+    figure.add_vline(x=median, line={"color": style.INK, "width": 1.5, "dash": "dot"})
+    figure.add_annotation(
+        text=f"median {number(median)}",
+        x=median,
+        y=1,
+        yref="paper",
+        xanchor="left",
+        xshift=6,
+        showarrow=False,
+    )
+    figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+def predictions_figure(result: SearchResult) -> go.Figure | None:
+    """Draw observed against predicted for the winner, and for PLSR behind a button."""
+    shown = [winner_model(result)]
+    plsr = named_model(result, "PLSR")
+    if plsr is not None:
+        shown.append(plsr)
+    shown = [model for model in shown if model.predicted]
+    if not shown:
+        return None
+    values = [*result.observed, *(v for model in shown for v in model.predicted)]
+    limits = style.padded(min(values), max(values), 0.04)
+    label = escape(target_label(result))
+    square = {"scaleanchor": "x", "scaleratio": 1, "constrain": "domain"}
+    figure = style.new_figure(
+        f"observed {label}",
+        f"predicted {label}",
+        height=560,
+        showlegend=len(set(result.test_fields)) > 1,
+        xaxis=style.axis(f"observed {label}", range=limits, constrain="domain"),
+        yaxis=style.axis(f"predicted {label}", range=limits, **square),
+    )
+    figure.add_trace(
+        style.scatter(
+            x=limits,
+            y=limits,
+            mode="lines",
+            line={"color": style.MUTED, "width": 1, "dash": "dash"},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    )
+    sizes = [_add_predictions(figure, result, model, i == 0) for i, model in enumerate(shown)]
+    if len(shown) > 1:
+        _add_model_buttons(figure, shown, sizes)
+    return figure
+
+
+def _add_predictions(
+    figure: go.Figure, result: SearchResult, model: ModelResult, visible: bool
+) -> int:
+    """Add one trace a field (the smallest share one), and return how many."""
+    tally = {f: result.test_fields.count(f) for f in dict.fromkeys(result.test_fields)}
+    named = sorted(tally, key=lambda f: -tally[f])
+    named = named if len(named) <= MAX_FIELDS else named[: MAX_FIELDS - 1]
+    groups = [(f, [i for i, g in enumerate(result.test_fields) if g == f]) for f in named]
+    rest = [i for i, f in enumerate(result.test_fields) if f not in named]
+    if rest:
+        groups.append(("other fields", rest))
+    for order, (name, rows) in enumerate(groups):
+        text = [f"{escape(result.test_ids[i])} · {escape(result.test_fields[i])}" for i in rows]
+        figure.add_trace(
+            style.scatter(
+                x=[result.observed[i] for i in rows],
+                y=[model.predicted[i] for i in rows],
+                mode="markers",
+                name=escape(name),
+                visible=visible,
+                marker={
+                    "size": 8,
+                    "color": style.FIELD_COLOURS[order],
+                    "symbol": SYMBOLS[order % len(SYMBOLS)],
+                    "opacity": 0.75,
+                    "line": {"width": 0.5, "color": "white"},
+                },
+                customdata=text,
+                hovertemplate="<b>%{customdata}</b><br>observed %{x:.3~g}<br>"
+                "predicted %{y:.3~g}<extra></extra>",
+            )
+        )
+    return len(groups)
+
+
+def _add_model_buttons(figure: go.Figure, shown: list[ModelResult], sizes: list[int]) -> None:
+    buttons = []
+    for chosen, model in enumerate(shown):
+        visible = [True]  # the 1:1 line
+        for i, size in enumerate(sizes):
+            visible += [i == chosen] * size
+        label = escape(model.name)
+        buttons.append({"label": label, "method": "restyle", "args": [{"visible": visible}]})
+    menu = {"type": "buttons", "direction": "right", "buttons": buttons, "showactive": True}
+    menu |= {"x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "bgcolor": "#fffdf8"}
+    menu |= {"bordercolor": style.PALE, "pad": {"b": 8}, "font": {"size": 13}}
+    figure.update_layout(
+        updatemenus=[menu],
+        margin={"l": 56, "r": 16, "t": 56, "b": 110},
+        legend={"y": -0.16, "yanchor": "top"},
+    )
+
+
+def models_figure(result: SearchResult) -> go.Figure | None:
+    """Draw the test RMSE of each model with its 95 % interval, best on top."""
+    rows = [m for m in by_rmse(result) if m.scores is not None and m.scores.rmse.value is not None]
+    if not rows:
+        return None
+    unit = escape(result.data.target_unit)
+    figure = style.new_figure(f"RMSE on the sealed test rows ({unit})", "")
+    figure.update_layout(height=110 + 38 * len(rows))
+    for model in rows:
+        assert model.scores is not None
+        rmse = model.scores.rmse
+        assert rmse.value is not None
+        error: dict[str, object] | None = None
+        if rmse.low is not None and rmse.high is not None:
+            plus, minus = rmse.high - rmse.value, rmse.value - rmse.low
+            error = {"type": "data", "symmetric": False, "array": [plus], "arrayminus": [minus]}
+            error |= {"thickness": 2, "width": 5, "color": style.model_colour(model)}
+        text = f"{escape(model.name)}: {number(rmse.value)} ({interval(rmse) or 'no interval'})"
+        figure.add_trace(
+            style.scatter(
+                x=[rmse.value],
+                y=[escape(model.name)],
+                mode="markers",
+                marker={
+                    "size": 13 if model.kind == "winner" else 10,
+                    "color": style.model_colour(model),
+                    "symbol": "diamond" if model.kind == "baseline" else "circle",
+                },
+                error_x=error,
+                customdata=[text],
+                hovertemplate="%{customdata}<extra></extra>",
+            )
+        )
+    plsr = named_model(result, "PLSR")
+    if plsr is not None and plsr.scores is not None and plsr.scores.rmse.value is not None:
+        line = {"color": style.PLSR, "width": 1, "dash": "dot"}
+        figure.add_vline(x=plsr.scores.rmse.value, line=line, layer="below")
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", type="category")
+    figure.update_yaxes(tickfont={"size": 13, "color": style.INK})
+    return figure

@@ -1,0 +1,111 @@
+"""`write_report`: every file of a report, each whole, in an order that a kill cannot spoil."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from plotly.offline import get_plotlyjs
+
+from autospec.report.folder import dump_result, write_bytes, write_text
+from autospec.report.metrics import metrics_json
+from autospec.report.page import PLOTLY_ASSET, Figures, html_page
+from autospec.report.sections import (
+    architecture_section,
+    cards_section,
+    compared_section,
+    header_section,
+    predictions_section,
+)
+from autospec.report.sections_search import (
+    data_section,
+    honesty_section,
+    reproduce_section,
+    search_section,
+)
+from autospec.report.tables import architecture_table, leaderboard, predictions
+from autospec.report.words import escape
+from autospec.search.result import SearchResult
+
+
+def write_report(result: SearchResult, folder: Path) -> tuple[Path, ...]:
+    """Write the report of `result` into `folder`; the caller holds the folder's lock.
+
+    The order: assets that the page needs; run.json, from which all else can be drawn again; the
+    tables; the page last. A kill in between leaves each file old or new, and no page without its
+    assets.
+
+    Parameters
+    ----------
+    result : SearchResult
+        What a search found out.
+    folder : Path
+        The output folder; made if missing.
+
+    Returns
+    -------
+    tuple of Path
+        The files written, in order.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written.
+    """
+    run = dump_result(result)
+    texts = {
+        "run.json": run,
+        "best_architecture.csv": architecture_table(result, "csv"),
+        "best_architecture.md": architecture_table(result, "md"),
+        "best_architecture.tex": architecture_table(result, "tex"),
+        "best_architecture.json": architecture_table(result, "json"),
+        "leaderboard.csv": leaderboard(result),
+        "predictions.csv": predictions(result),
+        "metrics.json": metrics_json(result),
+        "report.html": report_html(result, run_digest=hashlib.sha256(run.encode()).hexdigest()),
+    }
+    asset = folder / PLOTLY_ASSET
+    _write_once(asset, get_plotlyjs().encode())
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return (asset, *(folder / name for name in texts))
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """Write `content` unless it is already there: Plotly is 5 MB, and seldom changes."""
+    try:
+        same = path.stat().st_size == len(content) and path.read_bytes() == content
+    except OSError:
+        same = False
+    if not same:
+        write_bytes(path, content)
+
+
+def report_html(result: SearchResult, *, run_digest: str) -> str:
+    """Return report.html; it needs `PLOTLY_ASSET` beside it and nothing else.
+
+    Parameters
+    ----------
+    result : SearchResult
+        What to show.
+    run_digest : str
+        SHA-256 of the run.json beside it.
+    """
+    figures = Figures()
+    sections = (
+        cards_section(result),
+        compared_section(result, figures),
+        predictions_section(result, figures),
+        architecture_section(result),
+        search_section(result, figures),
+        data_section(result, figures),
+        honesty_section(result),
+        reproduce_section(result, run_digest),
+    )
+    footer = (
+        f"<footer><div>autospec {escape(result.environment.autospec)}. This page loads nothing "
+        "from a network.</div></footer>"
+    )
+    noscript = "<noscript><p>The figures need JavaScript; the tables do not.</p></noscript>"
+    body = f"{header_section(result)}<main>{noscript}{''.join(sections)}</main>{footer}"
+    return html_page(f"autospec report: {result.name}", body, figures)

@@ -1,0 +1,214 @@
+"""The sections of report.html about the result: header, cards, comparison, predictions, winner."""
+
+from __future__ import annotations
+
+from autospec.evaluate.metrics import BOOTSTRAPS, METRICS, Comparison, Estimate
+from autospec.nets.architecture import TABLE_COLUMNS
+from autospec.report.drawing import architecture_svg
+from autospec.report.figures import models_figure, predictions_figure
+from autospec.report.page import Figures, html_table
+from autospec.report.style import model_colour
+from autospec.report.words import (
+    MISSING,
+    STOPPED,
+    by_rmse,
+    count,
+    duration,
+    escape,
+    interval,
+    number,
+    preprocessing_words,
+    size,
+    target_label,
+    training_words,
+    trial_counts,
+    winner_model,
+)
+from autospec.search.result import ModelResult, SearchResult
+
+METRIC_NAMES = {"rmse": "RMSE", "me": "ME", "sde": "SDE", "ccc": "CCC", "r2": "R²", "rpiq": "RPIQ"}
+METRIC_NOTES = {
+    "ccc": "Lin's concordance, 1 is perfect",
+    "r2": "1 − SSE/SST, never a squared correlation",
+    "rpiq": "interquartile range over RMSE",
+}
+IN_UNIT = ("rmse", "me", "sde")
+
+
+def header_section(result: SearchResult) -> str:
+    """Return the title, the verdict, and the way around the page."""
+    links = (
+        ("compared", "Compared with"),
+        ("predictions", "Observed and predicted"),
+        ("architecture", "Best architecture"),
+        ("search", "The search"),
+        ("data", "The data"),
+        ("honesty", "How far to trust it"),
+        ("reproduce", "Reproduce"),
+    )
+    nav = "".join(f'<a href="#{key}">{word}</a>' for key, word in links)
+    return (
+        f"<header><div><h1>autospec report: {escape(result.name)}, "
+        f'{escape(target_label(result))}</h1><p class="verdict">{escape(result.verdict)}</p>'
+        f'<nav aria-label="Sections">{nav}</nav></div></header>'
+    )
+
+
+def cards_section(result: SearchResult) -> str:
+    """Return the key numbers."""
+    scores, unit = winner_model(result).scores, result.data.target_unit
+    cards = []
+    if scores is not None:
+        rmse = f"{number(scores.rmse.value)} <small>{escape(unit)}</small>"
+        cards.append(_card("Test RMSE", rmse, _interval_note(scores.rmse), "main"))
+        for name in ("ccc", "r2", "rpiq"):
+            estimate: Estimate = getattr(scores, name)
+            note = _interval_note(estimate) or METRIC_NOTES[name]
+            cards.append(_card(METRIC_NAMES[name], number(estimate.value), note))
+    rows = f"{count(result.n_train)} / {count(result.n_test)}"
+    cards.append(_card("Rows to train / test", rows, "test rows sealed until the end"))
+    tally = trial_counts(result.trials)
+    others = [f"{n} {state}" for state, n in tally.items() if state != "complete"]
+    done = f"{tally['complete']} <small>complete</small>"
+    cards.append(_card("Trials", done, f"{', '.join(others)}; ended by {STOPPED[result.stopped]}"))
+    seconds = result.environment.seconds_search + result.environment.seconds_final
+    note = f"on {result.environment.device}, {result.environment.threads} threads"
+    cards.append(_card("Time", duration(seconds), note))
+    return f'<section aria-label="Key numbers"><dl class="cards">{"".join(cards)}</dl></section>'
+
+
+def _card(name: str, value: str, note: str, css: str = "") -> str:
+    """Return a card; `value` is HTML, `name` and `note` are plain text."""
+    return (
+        f'<div class="card {css}"><dt>{escape(name)}</dt><dd><span class="value">{value}</span>'
+        f'<span class="note">{escape(note)}</span></dd></div>'
+    )
+
+
+def _interval_note(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return estimate.reason
+    words = interval(estimate)
+    return f"95 %: {words}" if words else ""
+
+
+def compared_section(result: SearchResult, figures: Figures) -> str:
+    """Return every model on the same sealed rows, as a table and a figure."""
+    unit = result.data.target_unit
+    head = ['<th scope="col">Model</th>']
+    for name in METRICS:
+        sub = f"<small>{escape(unit)}</small>" if name in IN_UNIT else "<small>&nbsp;</small>"
+        head.append(f'<th scope="col" class="n">{METRIC_NAMES[name]}{sub}</th>')
+    head.append('<th scope="col" class="n">RMSE against PLSR<small>difference, 95 %</small></th>')
+    head.append('<th scope="col" class="n">CV RMSE<small>tuned, optimistic</small></th>')
+    caption = (
+        f"Every model on the same {count(result.n_test)} sealed test rows, lowest RMSE first. "
+        f"Small print: 95 % intervals from {count(BOOTSTRAPS)} bootstrap draws of the rows, paired "
+        "for the difference from PLSR."
+    )
+    table = html_table(head, [_model_row(model) for model in by_rmse(result)], caption)
+    reason = "No model has an RMSE on the test rows, so there is nothing to compare."
+    drawn = models_figure(result)
+    words = "Dots are the RMSE on the test rows, bars the 95 % interval, the dotted line is PLSR."
+    figure = figures.figure("models", drawn, ("Test RMSE by model", words if drawn else reason))
+    return (
+        '<section id="compared"><h2>What this is compared with</h2><p>A network that does not '
+        "beat partial least squares (PLSR) beyond the noise of the test rows is not worth its "
+        f"trouble. Overlapping intervals do not settle that; the paired difference does.</p>{table}"
+        f"{figure}</section>"
+    )
+
+
+def _model_row(model: ModelResult) -> str:
+    dot = f'<span class="dot" style="background:{model_colour(model)}"></span>'
+    cells = [f'<th scope="row">{dot}{escape(model.name)}<small>{escape(model.detail)}</small></th>']
+    if model.scores is None:
+        cells.append(f'<td colspan="{len(METRICS) + 1}">not fitted: see the note on the left</td>')
+    else:
+        cells += [_estimate_cell(getattr(model.scores, name)) for name in METRICS]
+        cells.append(_versus_cell(model.versus_plsr))
+    cells.append(f'<td class="n">{number(model.cv_rmse)}</td>')
+    css = ' class="winner"' if model.kind == "winner" else ""
+    return f"<tr{css}>{''.join(cells)}</tr>"
+
+
+def _estimate_cell(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return f"<td>{MISSING}<small>{escape(estimate.reason)}</small></td>"
+    return f'<td class="n">{number(estimate.value)}<small>{interval(estimate)}</small></td>'
+
+
+def _versus_cell(versus: Comparison | None) -> str:
+    if versus is None:
+        return f'<td class="n">{MISSING}</td>'
+    percent = versus.reduction_percent
+    words = {"first": "better", "second": "worse", "cannot tell": "cannot tell"}[versus.better]
+    head = number(versus.difference)
+    if percent is not None:
+        side = "lower" if percent >= 0 else "higher"
+        head = f"{abs(percent):.1f} % {side}"
+    spread = f"{number(versus.difference)} ({number(versus.low)} to {number(versus.high)})"
+    return f'<td class="n">{head}<small>{spread}</small><small>{words}</small></td>'
+
+
+def predictions_section(result: SearchResult, figures: Figures) -> str:
+    """Return observed against predicted."""
+    drawn = predictions_figure(result)
+    sentence = (
+        "Each point is a sealed test row; the dashed line is perfect agreement. Point at one for "
+        "its id, and use the buttons to see PLSR on the same rows."
+    )
+    if drawn is None:
+        sentence = "The winner could not be fitted, so it predicts no test rows."
+    figure = figures.figure("predictions", drawn, ("Observed and predicted", sentence), "square")
+    return (
+        f'<section id="predictions"><h2>Observed and predicted</h2>{figure}'
+        '<p><small>All predictions: <a href="predictions.csv">predictions.csv</a></small></p>'
+        "</section>"
+    )
+
+
+def architecture_section(result: SearchResult) -> str:
+    """Return the winner: the table in the published columns, the drawing, and words."""
+    architecture, bands = result.winner.architecture, result.winner_bands
+    numbers = {"Kernel/Pool size", "Filters/Nodes", "Strides"}
+    head = [
+        f'<th scope="col"{" class=n" if name in numbers else ""}>{name}</th>'
+        for name in TABLE_COLUMNS
+    ]
+    rows = []
+    for row in architecture.table_rows(site=result.name):
+        cells = (
+            f"<td{' class=n' if name in numbers else ''}>{escape(row[name]) or MISSING}</td>"
+            for name in TABLE_COLUMNS
+        )
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    caption = f"Best architecture for {result.name}, in the columns of Shen et al. 2022."
+    files = ", ".join(
+        f'<a href="best_architecture.{end}">{word}</a>'
+        for end, word in (("csv", "CSV"), ("md", "Markdown"), ("tex", "LaTeX"), ("json", "JSON"))
+    )
+    return (
+        f'<section id="architecture"><h2>Best architecture</h2><p>{_origin(result)} It has '
+        f"{count(architecture.n_parameters(bands))} parameters and takes "
+        f"{size(architecture.multiply_adds(bands))} multiply–adds a spectrum.</p>"
+        f"<p><b>Preprocessing.</b> {escape(preprocessing_words(result))}</p>"
+        f"<p><b>Training.</b> {escape(training_words(result))}</p>"
+        f"{html_table(head, rows, caption)}<p><small>The same table: {files}</small></p>"
+        '<figure class="drawing"><figcaption><b>The network, from spectrum to prediction</b>'
+        "Above each block is the shape that leaves it: its height is the length, its width the "
+        "filters, both on log scales.</figcaption>"
+        f'<div class="broad">{architecture_svg(result)}</div>'
+        f'<div class="narrow" aria-hidden="true">{architecture_svg(result, per_row=2)}</div>'
+        "</figure></section>"
+    )
+
+
+def _origin(result: SearchResult) -> str:
+    trial = next((t for t in result.trials if t.number == result.winner_trial), None)
+    if trial is not None and trial.label:
+        return (
+            f"The best design is not a searched one: it is trial {result.winner_trial}, "
+            f"{escape(trial.label)}."
+        )
+    return f"The best design was found in trial {result.winner_trial}."
