@@ -30,11 +30,16 @@ class SavitzkyGolay:
     Parameters
     ----------
     window : int
-        Odd number of (averaged) bands, 5 to 29.
-    order : {2, 3}
-        Polynomial order.
-    derivative : {0, 1, 2}
-        0 smooths; 1 and 2 differentiate.
+        Odd number of (averaged) bands, 3 to 101.
+    order : int
+        Polynomial order, 1 to `window` − 1.
+    derivative : int
+        0 smooths; 1 and more differentiate; at most `order`.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of its range.
     """
 
     window: int
@@ -53,7 +58,7 @@ class SavitzkyGolay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preprocessing:
-    """A recipe; `fit_pipeline` turns it into a fitted scikit-learn pipeline.
+    """A recipe; `make_pipeline` turns it into an unfitted scikit-learn pipeline.
 
     Parameters
     ----------
@@ -67,6 +72,11 @@ class Preprocessing:
     step : float
         Band step in the unit of the axis (nm or cm⁻¹), > 0. A step finer than the instrument's
         own spacing means the instrument's own.
+
+    Raises
+    ------
+    ValueError
+        If `step` is not above 0.
     """
 
     quantity: Quantity = "absorbance"

@@ -84,7 +84,8 @@ def make_split_plan(
     spectra : Spectra
         Labelled rows only.
     test_fraction : float
-        Share of the groups to seal, 0.05 to 0.5; rounded to one in a whole number of groups.
+        Share of the rows to seal, 0.05 to 0.5; rounded to one in a whole number, and kept as
+        nearly as whole groups allow.
     n_folds : int
         Inner folds, at least 2.
     repeats : int
@@ -112,7 +113,7 @@ def make_split_plan(
             f"{max(parts, n_folds) + n_folds} groups. Add lab values, or pass fewer --folds."
         )
     first = int(np.random.SeedSequence(seed).generate_state(1)[0])
-    train, sealed = _stratified(spectra, np.arange(spectra.n), parts, first)[0]
+    train, sealed = _test_piece(spectra, parts, n_folds, first)
     return SplitPlan(
         train=train,
         folds=make_folds(spectra.rows(train), n_folds, repeats, seed),
@@ -148,6 +149,25 @@ def make_folds(train: Spectra, n_folds: int, repeats: int, seed: int) -> tuple[F
     )
 
 
+def _test_piece(spectra: Spectra, parts: int, n_folds: int, seed: int) -> tuple[IntArray, IntArray]:
+    """Draw the piece to seal; pair of (train, sealed).
+
+    Drawn, because the cutter deals large groups out first, so its first piece is not like the
+    others: a group could be sealed under every seed, or under none.
+    """
+    names = np.asarray(spectra.groups)
+    pieces = [
+        pair
+        for pair in _stratified(spectra, np.arange(spectra.n), parts, seed)
+        if len(set(names[pair[0]])) >= n_folds
+    ]
+    assert pieces, "with 2 · n_folds groups, the piece of fewest groups leaves n_folds"
+    wanted = spectra.n / parts
+    off = np.array([abs(len(sealed) - wanted) for _, sealed in pieces])
+    likely = np.flatnonzero(off <= max(float(off.min()), wanted / 10, 1.0))
+    return pieces[int(np.random.default_rng(seed).choice(likely))]
+
+
 def _stratified(
     spectra: Spectra, rows: IntArray, parts: int, seed: int
 ) -> list[tuple[IntArray, IntArray]]:
@@ -164,14 +184,17 @@ def _group_numbers(spectra: Spectra) -> IntArray:
 
 
 def _strata(spectra: Spectra, groups: IntArray, parts: int) -> IntArray:
-    """Label rows by field and target quantile; each label holds at least `parts` groups."""
+    """Label rows by field and target quantile; each label holds at least `parts` rows."""
     fields = np.asarray(spectra.fields)
     labels = np.zeros(spectra.n, dtype=np.int64)
     names, sizes = np.unique(fields, return_counts=True)
     pooled = sizes < 2 * parts  # a field too small for strata of its own joins the other small ones
     small = np.isin(fields, names[pooled])
-    blocks = [small] if small.any() else []
-    blocks += [fields == name for name in names[~pooled]]
+    blocks = [fields == name for name in names[~pooled]]
+    if blocks and small.sum() < parts:
+        blocks[0] = blocks[0] | small  # too few even together: a stratum needs a row a piece
+    elif small.any():
+        blocks.insert(0, small)
     offset = 0
     for block in blocks:
         bins = int(np.clip(len(np.unique(groups[block])) // (2 * parts), 1, 5))

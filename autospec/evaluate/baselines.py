@@ -7,6 +7,7 @@ chosen together by the same inner folds that score a trial.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,7 +95,8 @@ def fit_plsr(train: Spectra, folds: tuple[Fold, ...]) -> PLSRModel:
     -------
     PLSRModel
         Refitted on all training rows with the recipe and the number of components (1 to 25) of
-        the lowest mean fold RMSE; ties go to fewer components and the earlier recipe.
+        the lowest mean fold RMSE; ties go to fewer components and the earlier recipe. Bands are
+        averaged to 1/216 of the axis, in whole nm or cm⁻¹ from 1 to 20.
     """
     span = float(train.axis[-1] - train.axis[0])
     step = float(min(max(round(span / 216), 1), 20))
@@ -139,9 +141,14 @@ def _component_curve(train: Spectra, folds: tuple[Fold, ...], recipe: Preprocess
 
 
 def _pls_coefficients(x: FloatArray, y: FloatArray, components: int) -> FloatArray:
-    """Return the coefficients, shape (components, b'), of PLS on centred data."""
+    """Return the coefficients of PLS with 1, 2, ... components on centred data, shape (a, b').
+
+    There are `components` rows, or as many as the numerical rank of `x` allows (at least one).
+    """
     from ikpls.numpy import PLS
 
     model = PLS(center_X=False, center_Y=False, scale_X=False, scale_Y=False)
-    model.fit(x, y[:, None], min(components, x.shape[1]))
-    return np.asarray(model.B)[:, :, 0]
+    with warnings.catch_warnings():  # "past the numerical rank": those components are cut below
+        warnings.filterwarnings("ignore", category=UserWarning, module="ikpls")
+        model.fit(x, y[:, None], min(components, x.shape[1]))
+    return np.asarray(model.B)[: max(int(model.max_stable_components), 1), :, 0]

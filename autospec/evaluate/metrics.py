@@ -26,7 +26,8 @@ class Estimate:
     Parameters
     ----------
     value, low, high : float or None
-        The metric on all rows, and the ends of the interval at 95 %.
+        The metric on all rows, and the ends of the interval at 95 % (over the draws where the
+        metric is defined).
     reason : str
         Why the value is None; else empty.
     """
@@ -61,7 +62,18 @@ Winner = Literal["first", "second", "cannot tell"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """RMSE of a first model minus RMSE of a second on the same rows, with a paired interval."""
+    """RMSE of a first model minus RMSE of a second on the same rows, with a paired interval.
+
+    Parameters
+    ----------
+    difference, low, high : float
+        RMSE(first) − RMSE(second) in the unit of the lab values, and the ends of its 95 %
+        interval; negative means the first is better.
+    reduction_percent : float or None
+        By how much the first cuts the RMSE of the second, in %; None if the second has none.
+    better : {"first", "second", "cannot tell"}
+        The verdict.
+    """
 
     difference: float
     low: float
@@ -91,7 +103,8 @@ def metric_table(observed: FloatArray, predicted: FloatArray) -> dict[str, Float
     Returns
     -------
     dict of float64, shape (...)
-        One entry a metric; NaN where it is undefined (constant observations).
+        One entry a metric. CCC, R2 and RPIQ are NaN where the observations are constant, RPIQ
+        also where every error is 0.
     """
     error = predicted - observed
     mean_square = np.mean(error**2, axis=-1)
@@ -102,10 +115,12 @@ def metric_table(observed: FloatArray, predicted: FloatArray) -> dict[str, Float
     centred_p = predicted - np.mean(predicted, axis=-1, keepdims=True)
     covariance = np.mean(centred_o * centred_p, axis=-1)
     quartiles = np.quantile(observed, [0.25, 0.75], axis=-1)
+    varies = np.ptp(observed, axis=-1) > 0  # exact, where the variance of a constant may round
     with np.errstate(divide="ignore", invalid="ignore"):
-        out["ccc"] = 2 * covariance / (var_o + var_p + shift**2)
-        out["r2"] = np.where(var_o > 0, 1 - mean_square / var_o, np.nan)
-        out["rpiq"] = np.where(mean_square > 0, (quartiles[1] - quartiles[0]) / out["rmse"], np.nan)
+        out["ccc"] = np.where(varies, 2 * covariance / (var_o + var_p + shift**2), np.nan)
+        out["r2"] = np.where(varies, 1 - mean_square / var_o, np.nan)
+        rpiq = (quartiles[1] - quartiles[0]) / out["rmse"]
+        out["rpiq"] = np.where(varies & (mean_square > 0), rpiq, np.nan)
     return {name: np.asarray(value, dtype=np.float64) for name, value in out.items()}
 
 
@@ -127,7 +142,9 @@ def score(observed: FloatArray, predicted: FloatArray, *, seed: int = 0) -> Scor
     point = metric_table(observed, predicted)
     draws = bootstrap_rows(len(observed), seed)
     spread = metric_table(observed[draws], predicted[draws])
-    estimates = {name: _estimate(float(point[name]), spread[name]) for name in METRICS}
+    constant = np.ptp(observed) == 0
+    reason = "the observed values are constant" if constant else "every error is 0"
+    estimates = {name: _estimate(float(point[name]), spread[name], reason) for name in METRICS}
     return Scores(n=len(observed), **estimates)
 
 
@@ -178,9 +195,9 @@ def bootstrap_rows(n: int, seed: int) -> IntArray:
     return np.random.default_rng(seed).integers(0, n, size=(BOOTSTRAPS, n))
 
 
-def _estimate(value: float, draws: FloatArray) -> Estimate:
+def _estimate(value: float, draws: FloatArray, reason: str) -> Estimate:
     if not np.isfinite(value):
-        return Estimate(value=None, reason="undefined: the observed values are constant")
+        return Estimate(value=None, reason=f"undefined: {reason}")
     finite = draws[np.isfinite(draws)]
     low, high = np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(value=value, low=float(low), high=float(high))

@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from annotated_types import Ge, Gt, Le, Lt
 
@@ -35,6 +35,14 @@ TABLE_COLUMNS = (
 
 class ArchitectureError(ValueError):
     """A block asks for something impossible, or a spectrum is too short for the network."""
+
+
+_STRICT = {"extra": "forbid"}  # read by pydantic: JSON with an unknown field is refused
+
+
+def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ArchitectureError(f"{name} = {value!r}; want one of {', '.join(known)}")
 
 
 def _check_dropout(dropout: float, batch_norm: bool) -> None:
@@ -66,7 +74,14 @@ class ConvBlock:
         0 (none) to below 1; not together with `batch_norm`.
     batch_norm : bool
         Batch normalisation after the convolution.
+
+    Raises
+    ------
+    ArchitectureError
+        If a number is out of range, a word is unknown, or dropout and batch_norm are both set.
     """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
 
     kernel: Annotated[int, Ge(1)]
     filters: Annotated[int, Ge(1)]
@@ -83,6 +98,9 @@ class ConvBlock:
         for name, low in (("kernel", 1), ("filters", 1), ("stride", 1), ("pool_size", 2)):
             if getattr(self, name) < low:
                 raise ArchitectureError(f"{name} = {getattr(self, name)}; want at least {low}")
+        _check_choice("activation", self.activation, get_args(Activation))
+        _check_choice("padding", self.padding, get_args(Padding))
+        _check_choice("pooling", self.pooling, get_args(Pooling))
         _check_dropout(self.dropout, self.batch_norm)
 
     def convolved(self, length: int) -> int:
@@ -116,8 +134,10 @@ class FCBlock:
     nodes : int
         At least 1.
     activation, dropout, batch_norm
-        As in `ConvBlock`.
+        As in `ConvBlock`; refused alike.
     """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
 
     nodes: Annotated[int, Ge(1)]
     activation: Activation
@@ -128,6 +148,7 @@ class FCBlock:
         """Refuse impossible blocks."""
         if self.nodes < 1:
             raise ArchitectureError(f"nodes = {self.nodes}; want at least 1")
+        _check_choice("activation", self.activation, get_args(Activation))
         _check_dropout(self.dropout, self.batch_norm)
 
 
@@ -142,16 +163,32 @@ class Architecture:
     fc : tuple of FCBlock
         In order towards the output; may be empty.
     leaky_slope : float
-        Negative slope of LeakyReLU.
+        Negative slope of LeakyReLU, 0 to 1.
     bn_eps, bn_momentum : float
-        Batch normalisation's numbers.
+        Batch normalisation's numbers: above 0; above 0 to 1.
+
+    Raises
+    ------
+    ArchitectureError
+        If one of these numbers is out of range.
     """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
 
     conv: tuple[ConvBlock, ...]
     fc: tuple[FCBlock, ...] = ()
     leaky_slope: Annotated[float, Ge(0), Le(1)] = 0.01
     bn_eps: Annotated[float, Gt(0)] = 1e-5
     bn_momentum: Annotated[float, Gt(0), Le(1)] = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no network can use."""
+        if not 0 <= self.leaky_slope <= 1:
+            raise ArchitectureError(f"leaky_slope = {self.leaky_slope}; want 0 to 1")
+        if not 0 < self.bn_eps < math.inf:
+            raise ArchitectureError(f"bn_eps = {self.bn_eps}; want above 0")
+        if not 0 < self.bn_momentum <= 1:
+            raise ArchitectureError(f"bn_momentum = {self.bn_momentum}; want above 0, at most 1")
 
     def lengths(self, bands: int) -> tuple[int, ...]:
         """Return the length after each conv block, for a spectrum of `bands` bands."""
@@ -184,7 +221,7 @@ class Architecture:
         return sum(length < 1 for length in self.lengths(bands))
 
     def n_parameters(self, bands: int) -> int:
-        """Return the number of trainable parameters for a spectrum of `bands` bands."""
+        """Return the number of trainable parameters; raises as `flattened` does."""
         total, channels = 0, 1
         for block in self.conv:
             total += (channels * block.kernel + 1) * block.filters
@@ -197,7 +234,7 @@ class Architecture:
         return total + width + 1
 
     def multiply_adds(self, bands: int) -> int:
-        """Return the multiply–adds of one spectrum's forward pass (dense layers only)."""
+        """Return the multiply–adds of one forward pass (conv, FC); raises as `flattened` does."""
         total, channels, length = 0, 1, bands
         for block in self.conv:
             total += block.convolved(length) * channels * block.kernel * block.filters
@@ -219,18 +256,9 @@ class Architecture:
         rows: list[dict[str, str]] = []
         for i, block in enumerate(self.conv, start=1):
             name = f"Conv block {i}"
-            rows.append(
-                _row(
-                    site,
-                    name,
-                    "Convolutional",
-                    kernel=block.kernel,
-                    nodes=block.filters,
-                    padding=block.padding,
-                    stride=block.stride,
-                    activation=block.activation,
-                )
-            )
+            layer = _row(site, name, "Convolutional", kernel=block.kernel, nodes=block.filters)
+            layer |= {"Padding": block.padding, "Strides": str(block.stride)}
+            rows.append(layer | {"Activation": block.activation})
             rows += _regulariser_rows(site, name, 0.0, block.batch_norm)
             if block.pooling != "none":
                 word = "Max pooling" if block.pooling == "max" else "Average pooling"
@@ -299,12 +327,7 @@ PUBLISHED: dict[str, Architecture] = {
     "sweden": Architecture(
         conv=(
             ConvBlock(
-                kernel=10,
-                filters=214,
-                padding="same",
-                stride=6,
-                activation="SELU",
-                dropout=0.20,
+                kernel=10, filters=214, padding="same", stride=6, activation="SELU", dropout=0.20
             ),
         ),
         fc=(
@@ -315,12 +338,7 @@ PUBLISHED: dict[str, Architecture] = {
     "usa": Architecture(
         conv=(
             ConvBlock(
-                kernel=7,
-                filters=212,
-                padding="same",
-                stride=3,
-                activation="Swish",
-                dropout=0.16,
+                kernel=7, filters=212, padding="same", stride=3, activation="Swish", dropout=0.16
             ),
         ),
         fc=(

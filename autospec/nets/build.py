@@ -49,6 +49,11 @@ def build_network(
     device : torch.device
         Where the network lives.
 
+    Returns
+    -------
+    torch.nn.Sequential
+        Float32, in training mode.
+
     Raises
     ------
     ArchitectureError
@@ -59,7 +64,7 @@ def build_network(
     masks.manual_seed(seed)
     layers: list[nn.Module] = []
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every GPU too
         channels, length = 1, bands
         for conv in architecture.conv:
             layers += _conv_layers(architecture, conv, channels, length, masks)

@@ -10,12 +10,13 @@ from autospec.report import style
 from autospec.report.words import count, escape
 from autospec.search.result import SearchResult
 
-BOX_WIDTH = 158
-GAP = 30
+BOX_WIDTH = 142
+GAP = 20
+MAX_PER_ROW = 7
 GLYPH = 74
 LINE = 18
 MARGIN = 6
-LETTER = 7.4
+LETTER = 6.4  # mean width at 13 px, a little less than most fonts have
 _COLOURS = {
     "spectrum": "#8a6d3b",
     "conv": style.WINNER,
@@ -35,7 +36,7 @@ class _Box:
     channels: int
 
 
-def architecture_svg(result: SearchResult, *, per_row: int = 5) -> str:
+def architecture_svg(result: SearchResult, *, per_row: int = MAX_PER_ROW) -> str:
     """Draw the winner's network.
 
     Parameters
@@ -43,7 +44,7 @@ def architecture_svg(result: SearchResult, *, per_row: int = 5) -> str:
     result : SearchResult
         Whose winner is drawn.
     per_row : int
-        Boxes in a row; further boxes continue in the next row.
+        Boxes in a row at most; more boxes are spread over as many rows as they need.
 
     Returns
     -------
@@ -51,8 +52,9 @@ def architecture_svg(result: SearchResult, *, per_row: int = 5) -> str:
         An ``<svg>`` element; every text in it is escaped.
     """
     boxes = _boxes(result)
+    per_row = math.ceil(len(boxes) / math.ceil(len(boxes) / per_row))
     rows = [boxes[i : i + per_row] for i in range(0, len(boxes), per_row)]
-    text_height = 34 + LINE * max(len(box.lines) for box in boxes)
+    text_height = 44 + LINE * max(len(box.lines) for box in boxes)
     row_height = GLYPH + text_height + 24
     across = min(per_row, len(boxes))
     width = 2 * MARGIN + across * BOX_WIDTH + (across - 1) * GAP
@@ -121,7 +123,7 @@ def _glyph(box: _Box, x: int, y: int, largest: int) -> str:
     """Draw the shape that leaves the block: height is length, width is filters, both on logs."""
     scale = math.log1p(max(largest, 2))
     high = 8 + (GLYPH - 24) * min(math.log1p(box.length) / scale * 1.6, 1)
-    wide = 8 + 110 * math.log(max(box.channels, 1)) / math.log(1024)
+    wide = 8 + 100 * math.log(max(box.channels, 1)) / math.log(1024)
     wide = min(wide, BOX_WIDTH - 12.0)
     colour = _COLOURS[box.kind]
     left, top = x + (BOX_WIDTH - wide) / 2, y + GLYPH - 10 - high
@@ -163,7 +165,7 @@ def _card(box: _Box, x: int, y: int, height: int) -> str:
 
 def _arrow(x: float, y: float, bottom: float, turn: bool) -> str:
     """Draw the way to the next box; after the last box of a row, a hook down to the next row."""
-    d = f"M{x + 5},{y} h{GAP - 14} m-6,-5 l7,5 l-7,5"
+    d = f"M{x + 4},{y} h{GAP - 10} m-6,-5 l7,5 l-7,5"
     if turn:
         d = f"M{x - 16},{bottom + 2} v11 h-20 m6,-5 l-7,5 l7,5"
     return (

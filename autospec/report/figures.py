@@ -1,6 +1,7 @@
 """Figures of the data and of the sealed test: spectra, histogram, predictions, models compared.
 
-Each is a pure function of a `SearchResult`, and returns None where there is nothing to draw.
+Each is a pure function of a `SearchResult` or its `SpectraSummary`, and returns None where there is
+nothing to draw.
 """
 
 from __future__ import annotations
@@ -21,15 +22,14 @@ from autospec.report.words import (
     target_label,
     winner_model,
 )
-from autospec.search.result import ModelResult, SearchResult
+from autospec.search.result import ModelResult, SearchResult, SpectraSummary
 
 MAX_FIELDS = len(style.FIELD_COLOURS)
 SYMBOLS = ("circle", "diamond", "square", "triangle-up")
 
 
-def spectra_figure(result: SearchResult) -> go.Figure | None:
+def spectra_figure(data: SpectraSummary) -> go.Figure | None:
     """Draw the spectra: range, quartiles and median at each band, and examples by lab value."""
-    data = result.data
     if len(data.axis) < 2:
         return None
     axis_name = "wavelength" if data.axis_unit == "nm" else "wavenumber"
@@ -51,7 +51,7 @@ def spectra_figure(result: SearchResult) -> go.Figure | None:
         figure.add_trace(
             style.scatter(x=data.axis, y=top, fill="tonexty", fillcolor=colour, name=name, **edge)
         )
-    _add_examples(figure, result)
+    _add_examples(figure, data)
     figure.add_trace(
         style.scatter(
             x=data.axis,
@@ -65,13 +65,12 @@ def spectra_figure(result: SearchResult) -> go.Figure | None:
     return figure
 
 
-def _add_examples(figure: go.Figure, result: SearchResult) -> None:
+def _add_examples(figure: go.Figure, data: SpectraSummary) -> None:
     """Add the example spectra, coloured by lab value, and the colour bar that reads them."""
-    data = result.data
     if not data.examples:
         return
     low, high = min(data.example_targets), max(data.example_targets)
-    label = escape(target_label(result))
+    label = escape(target_label(data)).replace("%{", "% {")  # no template of Plotly's
     for values, target in zip(data.examples, data.example_targets, strict=True):
         colour = style.shade((target - low) / (high - low) if high > low else 0.5)
         figure.add_trace(
@@ -100,21 +99,21 @@ def _add_examples(figure: go.Figure, result: SearchResult) -> None:
     )
 
 
-def histogram_figure(result: SearchResult) -> go.Figure | None:
+def histogram_figure(data: SpectraSummary) -> go.Figure | None:
     """Draw how the lab values of the training rows are spread."""
-    values = np.asarray(result.data.target_train, dtype=np.float64)
+    values = np.asarray(data.target_train, dtype=np.float64)
     if not len(values):
         return None
-    bins = int(np.clip(np.ceil(2 * np.sqrt(len(values))), 5, 40))
+    bins = int(np.clip(np.ceil(1.5 * np.sqrt(len(values))), 5, 40))
     counts, edges = np.histogram(values, bins=bins)
-    figure = style.new_figure(escape(target_label(result)), "training rows", bargap=0.04)
+    figure = style.new_figure(escape(target_label(data)), "rows")
     spans = [f"{number(a)} to {number(b)}" for a, b in pairwise(edges)]
     figure.add_trace(
         style.bar(
             x=(edges[1:] + edges[:-1]) / 2,
             y=counts,
             width=np.diff(edges),
-            marker={"color": style.PLSR, "opacity": 0.75},
+            marker={"color": style.PLSR, "opacity": 0.75, "line": {"width": 1, "color": "white"}},
             customdata=spans,
             hovertemplate="%{customdata}: %{y} rows<extra></extra>",
         )
@@ -134,27 +133,32 @@ def histogram_figure(result: SearchResult) -> go.Figure | None:
     return figure
 
 
-def predictions_figure(result: SearchResult) -> go.Figure | None:
-    """Draw observed against predicted for the winner, and for PLSR behind a button."""
-    shown = [winner_model(result)]
-    plsr = named_model(result, "PLSR")
-    if plsr is not None:
-        shown.append(plsr)
-    shown = [model for model in shown if model.predicted]
-    if not shown:
+def predictions_figure(result: SearchResult, model: ModelResult) -> go.Figure | None:
+    """Draw observed against predicted for one model; the axes are equal and fit every model shown.
+
+    Parameters
+    ----------
+    result : SearchResult
+        Whose sealed test rows are drawn.
+    model : ModelResult
+        One of its models.
+    """
+    if not model.predicted:
         return None
-    values = [*result.observed, *(v for model in shown for v in model.predicted)]
-    limits = style.padded(min(values), max(values), 0.04)
-    label = escape(target_label(result))
+    limits = _shared_limits(result, model)
+    label = escape(target_label(result.data))
     square = {"scaleanchor": "x", "scaleratio": 1, "constrain": "domain"}
+    legend = len(set(result.test_fields)) > 1
     figure = style.new_figure(
-        f"observed {label}",
-        f"predicted {label}",
-        height=560,
-        showlegend=len(set(result.test_fields)) > 1,
+        "",
+        "",
+        height=540 if legend else 500,
+        margin={"l": 56, "r": 12, "t": 10, "b": 90 if legend else 50},
+        showlegend=legend,
         xaxis=style.axis(f"observed {label}", range=limits, constrain="domain"),
         yaxis=style.axis(f"predicted {label}", range=limits, **square),
     )
+    figure.update_layout(legend={"y": -0.14, "yanchor": "top"})
     figure.add_trace(
         style.scatter(
             x=limits,
@@ -165,16 +169,18 @@ def predictions_figure(result: SearchResult) -> go.Figure | None:
             showlegend=False,
         )
     )
-    sizes = [_add_predictions(figure, result, model, i == 0) for i, model in enumerate(shown)]
-    if len(shown) > 1:
-        _add_model_buttons(figure, shown, sizes)
+    _add_predictions(figure, result, model)
     return figure
 
 
-def _add_predictions(
-    figure: go.Figure, result: SearchResult, model: ModelResult, visible: bool
-) -> int:
-    """Add one trace a field (the smallest share one), and return how many."""
+def _shared_limits(result: SearchResult, model: ModelResult) -> list[float]:
+    shown = [winner_model(result), named_model(result, "PLSR"), model]
+    values = [*result.observed, *(v for m in shown if m is not None for v in m.predicted)]
+    return style.padded(min(values), max(values), 0.04)
+
+
+def _add_predictions(figure: go.Figure, result: SearchResult, model: ModelResult) -> None:
+    """Add one trace a field; the smallest fields share one."""
     tally = {f: result.test_fields.count(f) for f in dict.fromkeys(result.test_fields)}
     named = sorted(tally, key=lambda f: -tally[f])
     named = named if len(named) <= MAX_FIELDS else named[: MAX_FIELDS - 1]
@@ -190,7 +196,6 @@ def _add_predictions(
                 y=[model.predicted[i] for i in rows],
                 mode="markers",
                 name=escape(name),
-                visible=visible,
                 marker={
                     "size": 8,
                     "color": style.FIELD_COLOURS[order],
@@ -203,25 +208,6 @@ def _add_predictions(
                 "predicted %{y:.3~g}<extra></extra>",
             )
         )
-    return len(groups)
-
-
-def _add_model_buttons(figure: go.Figure, shown: list[ModelResult], sizes: list[int]) -> None:
-    buttons = []
-    for chosen, model in enumerate(shown):
-        visible = [True]  # the 1:1 line
-        for i, size in enumerate(sizes):
-            visible += [i == chosen] * size
-        label = escape(model.name)
-        buttons.append({"label": label, "method": "restyle", "args": [{"visible": visible}]})
-    menu = {"type": "buttons", "direction": "right", "buttons": buttons, "showactive": True}
-    menu |= {"x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "bgcolor": "#fffdf8"}
-    menu |= {"bordercolor": style.PALE, "pad": {"b": 8}, "font": {"size": 13}}
-    figure.update_layout(
-        updatemenus=[menu],
-        margin={"l": 56, "r": 16, "t": 56, "b": 110},
-        legend={"y": -0.16, "yanchor": "top"},
-    )
 
 
 def models_figure(result: SearchResult) -> go.Figure | None:
@@ -230,33 +216,10 @@ def models_figure(result: SearchResult) -> go.Figure | None:
     if not rows:
         return None
     unit = escape(result.data.target_unit)
-    figure = style.new_figure(f"RMSE on the sealed test rows ({unit})", "")
+    figure = style.new_figure(f"test RMSE ({unit})", "")
     figure.update_layout(height=110 + 38 * len(rows))
     for model in rows:
-        assert model.scores is not None
-        rmse = model.scores.rmse
-        assert rmse.value is not None
-        error: dict[str, object] | None = None
-        if rmse.low is not None and rmse.high is not None:
-            plus, minus = rmse.high - rmse.value, rmse.value - rmse.low
-            error = {"type": "data", "symmetric": False, "array": [plus], "arrayminus": [minus]}
-            error |= {"thickness": 2, "width": 5, "color": style.model_colour(model)}
-        text = f"{escape(model.name)}: {number(rmse.value)} ({interval(rmse) or 'no interval'})"
-        figure.add_trace(
-            style.scatter(
-                x=[rmse.value],
-                y=[escape(model.name)],
-                mode="markers",
-                marker={
-                    "size": 13 if model.kind == "winner" else 10,
-                    "color": style.model_colour(model),
-                    "symbol": "diamond" if model.kind == "baseline" else "circle",
-                },
-                error_x=error,
-                customdata=[text],
-                hovertemplate="%{customdata}<extra></extra>",
-            )
-        )
+        _add_interval(figure, model)
     plsr = named_model(result, "PLSR")
     if plsr is not None and plsr.scores is not None and plsr.scores.rmse.value is not None:
         line = {"color": style.PLSR, "width": 1, "dash": "dot"}
@@ -264,3 +227,31 @@ def models_figure(result: SearchResult) -> go.Figure | None:
     figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", type="category")
     figure.update_yaxes(tickfont={"size": 13, "color": style.INK})
     return figure
+
+
+def _add_interval(figure: go.Figure, model: ModelResult) -> None:
+    """Add one model's RMSE as a dot with its interval."""
+    assert model.scores is not None
+    rmse = model.scores.rmse
+    assert rmse.value is not None
+    error: dict[str, object] | None = None
+    if rmse.low is not None and rmse.high is not None:
+        plus, minus = rmse.high - rmse.value, rmse.value - rmse.low
+        error = {"type": "data", "symmetric": False, "array": [plus], "arrayminus": [minus]}
+        error |= {"thickness": 2, "width": 5, "color": style.model_colour(model)}
+    text = f"{escape(model.name)}: {number(rmse.value)} ({interval(rmse) or 'no interval'})"
+    figure.add_trace(
+        style.scatter(
+            x=[rmse.value],
+            y=[escape(model.name)],
+            mode="markers",
+            marker={
+                "size": 13 if model.kind == "winner" else 10,
+                "color": style.model_colour(model),
+                "symbol": "diamond" if model.kind == "baseline" else "circle",
+            },
+            error_x=error,
+            customdata=[text],
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+    )

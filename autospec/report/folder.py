@@ -22,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from autospec.errors import OutputError, RetryLater
 from autospec.search.result import SCHEMA_VERSION, SearchResult
+from autospec.search.settings import SearchSettings
 
 MAX_RUN_BYTES = 64 * 1024 * 1024
 LOCK_FILE = ".lock"
@@ -99,6 +100,20 @@ def _cannot(verb: str, path: Path, error: OSError) -> str:
     return f"{path}: cannot be {verb}: {reason}. {step}"
 
 
+def make_folder(folder: Path) -> None:
+    """Make the output folder, and those above it, unless it is there.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(_cannot("made", folder, error)) from error
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold `folder` (made if missing) against every other autospec while the block runs.
@@ -114,8 +129,8 @@ def locked(folder: Path) -> Iterator[None]:
         If the lock file cannot be opened.
     """
     path = folder / LOCK_FILE
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     except OSError as error:
         raise OutputError(_cannot("opened", path, error)) from error
@@ -184,6 +199,31 @@ def load_result(run: Path) -> SearchResult:
     if problem:
         raise OutputError(_corrupt(path, problem))
     return result
+
+
+def finished_result(folder: Path, settings: SearchSettings, digest: str) -> SearchResult | None:
+    """Return the folder's result if it is what these settings on these spectra would give again.
+
+    Parameters
+    ----------
+    folder : Path
+        The output folder.
+    settings : SearchSettings
+        What is asked for now.
+    digest : str
+        SHA-256 of the labelled spectra.
+
+    Returns
+    -------
+    SearchResult or None
+        None if there is no result, an interrupted or unreadable one, or one of another search.
+    """
+    try:
+        result = load_result(folder / "run.json")
+    except OutputError:
+        return None  # the search is taken up again, and writes the file anew
+    same = result.settings == settings and result.data.digest == digest
+    return result if same and result.stopped != "interrupt" else None
 
 
 def _read_capped(path: Path) -> bytes:

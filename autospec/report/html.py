@@ -7,9 +7,10 @@ from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
+from autospec.data.spectra import Spectra
+from autospec.errors import DataError
 from autospec.report.folder import dump_result, write_bytes, write_text
-from autospec.report.metrics import metrics_json
-from autospec.report.page import PLOTLY_ASSET, Figures, html_page
+from autospec.report.page import PLOTLY_ASSET, Figures, bullets, html_page
 from autospec.report.sections import (
     architecture_section,
     cards_section,
@@ -18,13 +19,14 @@ from autospec.report.sections import (
     predictions_section,
 )
 from autospec.report.sections_search import (
+    data_figures,
     data_section,
     honesty_section,
     reproduce_section,
     search_section,
 )
-from autospec.report.tables import architecture_table, leaderboard, predictions
-from autospec.report.words import escape
+from autospec.report.tables import architecture_table, leaderboard, metrics_json, predictions
+from autospec.report.words import count, escape, target_label
 from autospec.search.result import SearchResult
 
 
@@ -38,9 +40,9 @@ def write_report(result: SearchResult, folder: Path) -> tuple[Path, ...]:
     Parameters
     ----------
     result : SearchResult
-        What a search found out.
+        What to show.
     folder : Path
-        The output folder; made if missing.
+        Made if missing.
 
     Returns
     -------
@@ -64,11 +66,10 @@ def write_report(result: SearchResult, folder: Path) -> tuple[Path, ...]:
         "metrics.json": metrics_json(result),
         "report.html": report_html(result, run_digest=hashlib.sha256(run.encode()).hexdigest()),
     }
-    asset = folder / PLOTLY_ASSET
-    _write_once(asset, get_plotlyjs().encode())
+    _write_once(folder / PLOTLY_ASSET, get_plotlyjs().encode())
     for name, text in texts.items():
         write_text(folder / name, text)
-    return (asset, *(folder / name for name in texts))
+    return (folder / PLOTLY_ASSET, *(folder / name for name in texts))
 
 
 def _write_once(path: Path, content: bytes) -> None:
@@ -109,3 +110,38 @@ def report_html(result: SearchResult, *, run_digest: str) -> str:
     noscript = "<noscript><p>The figures need JavaScript; the tables do not.</p></noscript>"
     body = f"{header_section(result)}<main>{noscript}{''.join(sections)}</main>{footer}"
     return html_page(f"autospec report: {result.name}", body, figures)
+
+
+def write_spectra_plot(spectra: Spectra, path: Path) -> Path:
+    """Draw spectra and lab values into one HTML file that needs nothing beside it.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        At least one row with a lab value; only those rows are drawn.
+    path : Path
+        The file; one that exists is replaced.
+
+    Raises
+    ------
+    DataError
+        If no row has a lab value.
+    OutputError
+        If the file cannot be written.
+    """
+    from autospec.search.summary import summarise_spectra  # needs torch, which a report does not
+
+    labelled = spectra.labelled()
+    if not labelled.n:
+        raise DataError(
+            f"no row has a lab value of {spectra.target_name}; there is nothing to draw"
+        )
+    data = summarise_spectra(spectra, labelled)
+    figures = Figures()
+    title = f"{count(data.n)} spectra, {target_label(data)}"
+    body = (
+        f"<header><div><h1>{escape(title)}</h1></div></header><main>{bullets(data.provenance)}"
+        f"{data_figures(data, figures, rows='rows that have one')}</main><footer></footer>"
+    )
+    write_text(path, html_page(title, body, figures, plotly_js=get_plotlyjs()))
+    return path

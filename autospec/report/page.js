@@ -7,14 +7,26 @@
     });
     return;
   }
+  var hovers = window.matchMedia("(hover: hover)").matches;
   function draw(plot) {
-    var source = document.getElementById(plot.getAttribute("data-figure"));
-    var figure = JSON.parse(source.textContent);
+    var key = plot.getAttribute("data-figure");
+    var figure = JSON.parse(document.getElementById(key).textContent);
+    var small = key.indexOf("slice") >= 0;
+    // Equal axes on a phone: no taller than wide, but for the legend.
+    if (key.indexOf("predictions") >= 0 && plot.clientWidth < 450) {
+      figure.layout.height = plot.clientWidth + 60;
+      plot.style.minHeight = figure.layout.height + "px";
+    }
     Plotly.newPlot(plot, figure.data, figure.layout, {
       responsive: true,
       displaylogo: false,
-      modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],
-      toImageButtonOptions: { format: "svg", filename: plot.getAttribute("data-figure") }
+      displayModeBar: hovers && !small ? "hover" : false,
+      modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d", "sendChartToCloud"],
+      // Plotly's "Share chart" would upload a farm's data: off, and without an address.
+      showSendToCloud: false,
+      plotlyServerURL: "",
+      typesetMath: false,
+      toImageButtonOptions: { format: "svg", filename: key }
     });
   }
   plots.forEach(draw);

@@ -92,9 +92,10 @@ def html_table(head: Sequence[str], rows: Sequence[str], caption: str) -> str:
     """
     name = escape(caption.split(".")[0])
     return (
+        f'<div class="box"><p class="caption">{escape(caption)}</p>'
         f'<div class="scroll" tabindex="0" role="region" aria-label="{name}"><table>'
-        f"<caption>{escape(caption)}</caption><thead><tr>{''.join(head)}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
+        f"<thead><tr>{''.join(head)}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div></div>"
     )
 
 
@@ -110,7 +111,7 @@ def facts(pairs: Sequence[tuple[str, str]]) -> str:
     return f'<dl class="facts">{rows}</dl>'
 
 
-def html_page(title: str, body: str, figures: Figures) -> str:
+def html_page(title: str, body: str, figures: Figures, *, plotly_js: str = "") -> str:
     """Return the whole page.
 
     Parameters
@@ -121,13 +122,20 @@ def html_page(title: str, body: str, figures: Figures) -> str:
         HTML: header, main and footer.
     figures : Figures
         Whose divs are in `body`.
+    plotly_js : str
+        Plotly's own source, to have it inside the page; by default it lies beside, once a folder.
     """
     css = (_HERE / "page.css").read_text(encoding="utf-8")
     script = (_HERE / "page.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    sources = [_source(code) for code in (script, plotly_js) if code]
+    plotly_tag = f'<script src="{PLOTLY_ASSET}"></script>'
+    if plotly_js:
+        plotly_tag = f"<script>{plotly_js}</script>"
+    else:
+        sources += ["'self'", "file:"]
     # Plotly sets style attributes. "file:" is for browsers in which 'self' does not match it.
     policy = (
-        f"default-src 'none'; script-src 'self' file: 'sha256-{digest}'; "
+        f"default-src 'none'; script-src {' '.join(sources)}; "
         "style-src 'unsafe-inline'; img-src data: blob:; connect-src 'none'; "
         "base-uri 'none'; form-action 'none'"
     )
@@ -138,5 +146,11 @@ def html_page(title: str, body: str, figures: Figures) -> str:
         '<meta name="referrer" content="no-referrer">\n'
         f"<title>{escape(title)}</title>\n<style>\n{css}</style>\n</head>\n<body>\n{body}\n"
         + "\n".join(figures.blocks)
-        + f'\n<script src="{PLOTLY_ASSET}"></script>\n<script>{script}</script>\n</body>\n</html>\n'
+        + f"\n{plotly_tag}\n<script>{script}</script>\n</body>\n</html>\n"
     )
+
+
+def _source(code: str) -> str:
+    """Return the policy's name for one inline script: its digest, so that no other can run."""
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    return f"'sha256-{digest}'"

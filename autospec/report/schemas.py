@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from autospec.nets.architecture import Architecture
 from autospec.report.folder import write_text
-from autospec.report.metrics import MetricsFile
+from autospec.report.tables import MetricsFile
 from autospec.search.result import SCHEMA_VERSION, SearchResult
 from autospec.search.settings import StudyFile
 

@@ -112,6 +112,7 @@ def history_figure(result: SearchResult) -> go.Figure | None:
             xshift=9,
             xanchor="left",
             font={"size": 11, "color": style.PUBLISHED},
+            bgcolor="rgba(255,253,248,0.85)",
         )
     best = min(v for _, v in done + control)
     figure.update_yaxes(range=style.padded(best, top))
@@ -126,22 +127,25 @@ def _add_trials(
     top: float,
     unit: str,
 ) -> None:
-    """Add trials as points; one above the axis sits on its upper edge as an open triangle."""
-    symbols = [marker["symbol"] if v <= top else "triangle-up-open" for _, v in pairs]
-    figure.add_trace(
-        style.scatter(
-            x=[t.number for t, _ in pairs],
-            y=[min(v, top) for _, v in pairs],
-            mode="markers",
-            name=name,
-            marker={**marker, "symbol": symbols},
-            customdata=[
-                _hover(t, unit) + (f"<br>off the axis: {number(v)}" if v > top else "")
-                for t, v in pairs
-            ],
-            hovertemplate=f"%{{customdata}}<extra>{name}</extra>",
-        )
-    )
+    """Add trials as points; those above the axis sit on its upper edge as open triangles."""
+    above = {"size": 9, "color": marker["color"], "symbol": "triangle-up-open"}
+    for label, look, members in (
+        (name, marker, [p for p in pairs if p[1] <= top]),
+        (f"{name}, above the axis", above, [p for p in pairs if p[1] > top]),
+    ):
+        if members:
+            figure.add_trace(
+                style.scatter(
+                    x=[t.number for t, _ in members],
+                    y=[min(v, top) for _, v in members],
+                    mode="markers",
+                    name=label,
+                    showlegend=label == name,
+                    marker=look,
+                    customdata=[f"{_hover(t, unit)}<br>{number(v)} {unit}" for t, v in members],
+                    hovertemplate=f"%{{customdata}}<extra>{label}</extra>",
+                )
+            )
 
 
 def _add_best_so_far(
@@ -228,7 +232,7 @@ def importance_figure(result: SearchResult) -> go.Figure | None:
     items = sorted(result.importance.items(), key=lambda item: -item[1])[:TOP_IMPORTANCE]
     if not items:
         return None
-    figure = style.new_figure("share of the variance of CV RMSE (fANOVA)", "", bargap=0.3)
+    figure = style.new_figure("share of variance", "", bargap=0.3)
     figure.add_trace(
         style.bar(
             x=[value for _, value in items],

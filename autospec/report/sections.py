@@ -16,6 +16,7 @@ from autospec.report.words import (
     duration,
     escape,
     interval,
+    named_model,
     number,
     preprocessing_words,
     size,
@@ -49,7 +50,7 @@ def header_section(result: SearchResult) -> str:
     nav = "".join(f'<a href="#{key}">{word}</a>' for key, word in links)
     return (
         f"<header><div><h1>autospec report: {escape(result.name)}, "
-        f'{escape(target_label(result))}</h1><p class="verdict">{escape(result.verdict)}</p>'
+        f'{escape(target_label(result.data))}</h1><p class="verdict">{escape(result.verdict)}</p>'
         f'<nav aria-label="Sections">{nav}</nav></div></header>'
     )
 
@@ -70,7 +71,7 @@ def cards_section(result: SearchResult) -> str:
     tally = trial_counts(result.trials)
     others = [f"{n} {state}" for state, n in tally.items() if state != "complete"]
     done = f"{tally['complete']} <small>complete</small>"
-    cards.append(_card("Trials", done, f"{', '.join(others)}; ended by {STOPPED[result.stopped]}"))
+    cards.append(_card("Trials", done, f"{', '.join(others)}; {STOPPED[result.stopped]}"))
     seconds = result.environment.seconds_search + result.environment.seconds_final
     note = f"on {result.environment.device}, {result.environment.threads} threads"
     cards.append(_card("Time", duration(seconds), note))
@@ -99,7 +100,7 @@ def compared_section(result: SearchResult, figures: Figures) -> str:
     for name in METRICS:
         sub = f"<small>{escape(unit)}</small>" if name in IN_UNIT else "<small>&nbsp;</small>"
         head.append(f'<th scope="col" class="n">{METRIC_NAMES[name]}{sub}</th>')
-    head.append('<th scope="col" class="n">RMSE against PLSR<small>difference, 95 %</small></th>')
+    head.append('<th scope="col" class="n">Against PLSR<small>RMSE difference</small></th>')
     head.append('<th scope="col" class="n">CV RMSE<small>tuned, optimistic</small></th>')
     caption = (
         f"Every model on the same {count(result.n_test)} sealed test rows, lowest RMSE first. "
@@ -123,7 +124,9 @@ def _model_row(model: ModelResult) -> str:
     dot = f'<span class="dot" style="background:{model_colour(model)}"></span>'
     cells = [f'<th scope="row">{dot}{escape(model.name)}<small>{escape(model.detail)}</small></th>']
     if model.scores is None:
-        cells.append(f'<td colspan="{len(METRICS) + 1}">not fitted: see the note on the left</td>')
+        cells.append(
+            f'<td class="words" colspan="{len(METRICS) + 1}">not fitted: see on the left</td>'
+        )
     else:
         cells += [_estimate_cell(getattr(model.scores, name)) for name in METRICS]
         cells.append(_versus_cell(model.versus_plsr))
@@ -134,7 +137,7 @@ def _model_row(model: ModelResult) -> str:
 
 def _estimate_cell(estimate: Estimate) -> str:
     if estimate.value is None:
-        return f"<td>{MISSING}<small>{escape(estimate.reason)}</small></td>"
+        return f'<td class="words">{MISSING}<small>{escape(estimate.reason)}</small></td>'
     return f'<td class="n">{number(estimate.value)}<small>{interval(estimate)}</small></td>'
 
 
@@ -147,24 +150,34 @@ def _versus_cell(versus: Comparison | None) -> str:
     if percent is not None:
         side = "lower" if percent >= 0 else "higher"
         head = f"{abs(percent):.1f} % {side}"
-    spread = f"{number(versus.difference)} ({number(versus.low)} to {number(versus.high)})"
-    return f'<td class="n">{head}<small>{spread}</small><small>{words}</small></td>'
+    spread = f"{number(versus.low)} to {number(versus.high)}"
+    return (
+        f'<td class="n">{head}<small>{number(versus.difference)}</small>'
+        f"<small>{spread}</small><small>{words}</small></td>"
+    )
 
 
 def predictions_section(result: SearchResult, figures: Figures) -> str:
-    """Return observed against predicted."""
-    drawn = predictions_figure(result)
-    sentence = (
-        "Each point is a sealed test row; the dashed line is perfect agreement. Point at one for "
-        "its id, and use the buttons to see PLSR on the same rows."
-    )
-    if drawn is None:
-        sentence = "The winner could not be fitted, so it predicts no test rows."
-    figure = figures.figure("predictions", drawn, ("Observed and predicted", sentence), "square")
+    """Return observed against predicted: the winner, and PLSR beside it."""
+    winner, plsr = winner_model(result), named_model(result, "PLSR")
+    drawn = []
+    for key, model in (("winner", winner), ("plsr", plsr)):
+        if model is not None:
+            words = "RMSE and the rest stand in the table above."
+            if model.scores is not None:
+                s = model.scores
+                words = (
+                    f"RMSE {number(s.rmse.value)} {result.data.target_unit}, CCC "
+                    f"{number(s.ccc.value)}, R² {number(s.r2.value)}."
+                )
+            figure = predictions_figure(result, model)
+            words = words if figure else f"It predicts no test rows: {model.detail}"
+            drawn.append(figures.figure(f"predictions-{key}", figure, (model.name, words)))
     return (
-        f'<section id="predictions"><h2>Observed and predicted</h2>{figure}'
-        '<p><small>All predictions: <a href="predictions.csv">predictions.csv</a></small></p>'
-        "</section>"
+        '<section id="predictions"><h2>Observed and predicted</h2><p>Each point is a sealed test '
+        "row, the dashed line is perfect agreement, and both figures have the same axes. Point at "
+        f'one for its id.</p><div class="pair">{"".join(drawn)}</div><p><small>The predictions of '
+        'every model: <a href="predictions.csv">predictions.csv</a></small></p></section>'
     )
 
 

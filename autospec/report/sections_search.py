@@ -26,7 +26,7 @@ from autospec.report.words import (
     size,
     trial_counts,
 )
-from autospec.search.result import SearchResult, TrialRecord
+from autospec.search.result import SearchResult, SpectraSummary, TrialRecord
 
 SAMPLERS = {
     "tpe": "a tree-structured Parzen estimator (TPE)",
@@ -42,11 +42,11 @@ def search_section(result: SearchResult, figures: Figures) -> str:
     settings = result.settings
     tally = trial_counts(result.trials)
     states = ", ".join(f"{n} {state}" for state, n in tally.items())
-    control = f" A random control ran beside it: {len(result.control_trials)} trials."
+    control = f" A random control ran beside it: {_trials(len(result.control_trials))}."
     return (
-        f'<section id="search"><h2>The search</h2><p>{len(result.trials)} trials ({states}), '
+        f'<section id="search"><h2>The search</h2><p>{_trials(len(result.trials))} ({states}), '
         f"proposed by {SAMPLERS[settings.sampler]}"
-        f"{' after the three published designs' if settings.published else ''}, each scored by "
+        f"{' after the published designs' if settings.published else ''}, each scored by "
         f"{settings.folds}-fold cross-validation"
         f"{f' repeated {settings.repeats} times' if settings.repeats > 1 else ''} on the training "
         f"rows.{control if result.control_trials else ' No random control was asked for.'}</p>"
@@ -54,6 +54,10 @@ def search_section(result: SearchResult, figures: Figures) -> str:
         f"{_importance(result, figures)}{_slices(result, figures)}{_parallel(result, figures)}"
         f"{_lost_trials(result)}</section>"
     )
+
+
+def _trials(n: int) -> str:
+    return "1 trial" if n == 1 else f"{n} trials"
 
 
 def _history(result: SearchResult, figures: Figures) -> str:
@@ -100,7 +104,11 @@ def _curves(result: SearchResult, figures: Figures) -> str:
 def _importance(result: SearchResult, figures: Figures) -> str:
     drawn = importance_figure(result)
     shown = min(len(result.importance), TOP_IMPORTANCE)
-    words = f"The {shown} most important of {len(result.importance)} parameters. " if drawn else ""
+    words = (
+        "fANOVA: the share of the variance of CV RMSE that a parameter explains; the "
+        f"{shown} highest of {len(result.importance)}. "
+    )
+    words = words if drawn else ""
     note = result.importance_note or ("" if drawn else "It could not be computed.")
     return figures.figure("importance", drawn, ("Parameter importance", words + note))
 
@@ -135,16 +143,16 @@ def _lost_trials(result: SearchResult) -> str:
     for trial in lost:
         tally.setdefault((trial.state, trial.reason or "no reason kept"), []).append(trial)
     rows = [
-        f'<tr><td>{state}</td><td>{escape(reason)}</td><td class="n">{len(trials)}</td>'
-        f"<td>{', '.join(str(t.number) for t in trials)}</td></tr>"
+        f'<tr><td>{state}</td><td class="words">{escape(reason)}</td>'
+        f'<td class="n">{len(trials)}</td>'
+        f'<td class="words">{", ".join(str(t.number) for t in trials)}</td></tr>'
         for (state, reason), trials in tally.items()
     ]
     head = [f'<th scope="col">{name}</th>' for name in ("State", "Reason", "Trials", "Which")]
     head[2] = head[2].replace('scope="col"', 'scope="col" class="n"')
     table = html_table(head, rows, "Trials without a score.")
-    return (
-        f"<details><summary>{len(lost)} trials without a score, and why</summary>{table}</details>"
-    )
+    summary = f"{_trials(len(lost))} without a score, and why"
+    return f"<details><summary>{summary}</summary>{table}</details>"
 
 
 def data_section(result: SearchResult, figures: Figures) -> str:
@@ -167,17 +175,24 @@ def data_section(result: SearchResult, figures: Figures) -> str:
             f"for the test; {result.settings.folds} inner folds",
         ),
     ]
-    spectra, histogram = spectra_figure(result), histogram_figure(result)
+    return (
+        f'<section id="data"><h2>The data</h2>{facts(pairs)}{bullets(data.provenance)}'
+        f"{data_figures(data, figures)}</section>"
+    )
+
+
+def data_figures(
+    data: SpectraSummary, figures: Figures, *, rows: str = "training rows; no test row is in it"
+) -> str:
+    """Return the figures of spectra and lab values; `rows` says whose lab values are drawn."""
+    spectra, histogram = spectra_figure(data), histogram_figure(data)
     words = f"The {len(data.examples)} thin lines are examples, darker the higher their lab value."
     why = "There are fewer than two bands to draw."
     first = figures.figure("spectra", spectra, ("Spectra", words if spectra else why))
-    words = "Lab values of the training rows; the test rows stay out of every choice."
-    why = "There are no training rows."
+    words = f"Lab values of the {rows}."
+    why = "There are no rows to draw."
     second = figures.figure("target", histogram, ("Lab values", words if histogram else why))
-    return (
-        f'<section id="data"><h2>The data</h2>{facts(pairs)}{bullets(data.provenance)}'
-        f"{first}{second}</section>"
-    )
+    return first + second
 
 
 def honesty_section(result: SearchResult) -> str:
@@ -188,8 +203,9 @@ def honesty_section(result: SearchResult) -> str:
         "and opened once, for the tables and figures here.",
         "CV RMSE is what the search minimised over many trials: it is tuned, and so optimistic. "
         "Only the test numbers are reported as accuracy.",
-        "The number of epochs was read off the fold-averaged curve of the training rows; no fold "
-        "of its own stopped a network that was then scored on it.",
+        "The number of epochs was read off the fold-averaged curve of the training rows, at the "
+        "epoch where the CV RMSE is read too: one more reason why that number is optimistic. The "
+        "test rows had no part in it.",
         f"With {count(result.n_test)} test rows the intervals are as wide as they look. They cover "
         "the choice of test rows, not the choice of the split or the seed.",
         "The search space shen-like-1 is our reconstruction from the literature, not the published "

@@ -68,6 +68,11 @@ def new_figure(x_title: str, y_title: str, **layout: Any) -> go.Figure:  # noqa:
             "yanchor": "bottom",
             "font": {"size": 12},
         },
+        modebar={
+            "bgcolor": "rgba(0,0,0,0)",
+            "color": PALE,
+            "activecolor": MUTED,
+        },
         showlegend=False,
         height=400,
         xaxis=axis(x_title),

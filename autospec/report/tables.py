@@ -1,4 +1,4 @@
-"""The tables of a report as text: best architecture, leaderboard, predictions; no files, no HTML.
+"""The tables of a report as text: architecture, leaderboard, predictions, metrics; no HTML.
 
 Every cell that came from data is escaped for the program that will open it: a spreadsheet, LaTeX
 or a Markdown viewer.
@@ -7,15 +7,23 @@ or a Markdown viewer.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import pandas as pd
 
+from autospec.evaluate.metrics import BOOTSTRAPS, LEVEL, Comparison, Estimate, Scores
 from autospec.nets.architecture import TABLE_COLUMNS
 from autospec.report.words import preprocessing_words, training_words
-from autospec.search.result import SCHEMA_VERSION, SearchResult, TrialRecord
+from autospec.search.result import (
+    SCHEMA_VERSION,
+    ModelKind,
+    ModelResult,
+    SearchResult,
+    TrialRecord,
+)
 
 TableFormat = Literal["csv", "md", "tex", "json"]
 Cell = str | int | float | bool | None
@@ -39,9 +47,10 @@ _LATEX = {
     "–": "--",
     "−": "$-$",
     "×": r"$\times$",
-    "⁻": "$^{-}$",
     "\u202f": r"\,",
-} | {sign: f"$^{digit}$" for digit, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
+}
+_SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+_SUPERSCRIPT_RUN = re.compile("([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 
 
 def architecture_table(result: SearchResult, fmt: TableFormat) -> str:
@@ -93,7 +102,7 @@ def markdown_cell(text: str) -> str:
 def latex_cell(text: str) -> str:
     """Return `text` so that LaTeX prints it and runs nothing in it."""
     escaped = "".join(_LATEX.get(sign, sign) for sign in " ".join(text.split()))
-    return escaped.replace("$$^", "^")  # neighbouring superscripts share one formula
+    return _SUPERSCRIPT_RUN.sub(lambda run: f"$^{{{run[1].translate(_SUPERSCRIPTS)}}}$", escaped)
 
 
 def _latex(result: SearchResult, rows: list[dict[str, str]]) -> str:
@@ -204,3 +213,88 @@ def _escaped_names(name: object) -> str:
 
 def _csv(frame: pd.DataFrame) -> str:
     return str(frame.map(spreadsheet_cell).to_csv(index=False, lineterminator="\n"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelMetrics:
+    """One model's scores on the test rows; the metrics are None if it could not be fitted.
+
+    Parameters
+    ----------
+    cv_rmse : float or None
+        Tuned on the training rows, so optimistic: never an accuracy.
+    versus_plsr : Comparison or None
+        First: this model; second: PLSR, on the same rows.
+    """
+
+    name: str
+    kind: ModelKind
+    detail: str
+    rmse: Estimate | None
+    me: Estimate | None
+    sde: Estimate | None
+    ccc: Estimate | None
+    r2: Estimate | None
+    rpiq: Estimate | None
+    cv_rmse: float | None
+    versus_plsr: Comparison | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsFile:
+    """metrics.json.
+
+    Parameters
+    ----------
+    target, unit : str
+        What was predicted; RMSE, ME and SDE are in this unit.
+    n : int
+        Sealed test rows.
+    level : float
+        Of the intervals.
+    bootstraps : int
+        Bootstrap draws over the rows.
+    """
+
+    schema_version: int
+    name: str
+    target: str
+    unit: str
+    n: int
+    level: float
+    bootstraps: int
+    verdict: str
+    models: tuple[ModelMetrics, ...]
+
+
+def metrics_json(result: SearchResult) -> str:
+    """Return metrics.json: the sentence of the verdict, and all six metrics of every model."""
+    data = MetricsFile(
+        schema_version=SCHEMA_VERSION,
+        name=result.name,
+        target=result.data.target_name,
+        unit=result.data.target_unit,
+        n=result.n_test,
+        level=LEVEL,
+        bootstraps=BOOTSTRAPS,
+        verdict=result.verdict,
+        models=tuple(_model(model) for model in result.models),
+    )
+    return json.dumps(asdict(data), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _model(model: ModelResult) -> ModelMetrics:
+    s: Scores | None = model.scores
+    return ModelMetrics(
+        name=model.name,
+        kind=model.kind,
+        detail=model.detail,
+        rmse=s.rmse if s else None,
+        me=s.me if s else None,
+        sde=s.sde if s else None,
+        ccc=s.ccc if s else None,
+        r2=s.r2 if s else None,
+        rpiq=s.rpiq if s else None,
+        cv_rmse=model.cv_rmse,
+        versus_plsr=model.versus_plsr,
+    )

@@ -9,7 +9,13 @@ from typing import Any
 
 from autospec.data.spectra import AxisUnit
 from autospec.evaluate.metrics import Estimate
-from autospec.search.result import ModelResult, SearchResult, Stopped, TrialRecord
+from autospec.search.result import (
+    ModelResult,
+    SearchResult,
+    SpectraSummary,
+    Stopped,
+    TrialRecord,
+)
 from autospec.search.settings import SearchSettings
 from autospec.training.config import TrainingConfig
 
@@ -17,10 +23,10 @@ MINUS = "−"
 MISSING = "–"
 UNIT_SIGNS: dict[AxisUnit, str] = {"nm": "nm", "cm-1": "cm⁻¹"}
 STOPPED: dict[Stopped, str] = {
-    "trials": "all trials done",
-    "budget": "the time budget",
-    "interrupt": "an interrupt",
-    "proposals": "no new designs proposed",
+    "trials": "all trials were run",
+    "budget": "the time budget ran out",
+    "interrupt": "it was interrupted",
+    "proposals": "no new designs were proposed",
 }
 _TRANSFORMS = {
     "none": "lab values as they are",
@@ -37,17 +43,16 @@ def escape(text: object) -> str:
 def number(value: float | None, digits: int = 3) -> str:
     """Return `value` with `digits` significant digits and a true minus sign; None as a dash.
 
-    Digits before the point are never rounded away, and trailing zeros are kept, so that 9.70
-    and 12.3 stand beside each other.
+    Digits before the point are never rounded away, trailing zeros are kept so that 9.70 and 12.3
+    stand beside each other, and nothing below 0.00005 is told from 0.
     """
     if value is None:
         return MISSING
     rounded = float(f"{value:.{digits - 1}e}")
     magnitude = 0 if rounded == 0 else int(f"{abs(rounded):e}".split("e")[1])
-    decimals = min(max(digits - 1 - magnitude, 0), 8)
-    text = f"{value:.{decimals}f}"
+    text = f"{value:.{min(max(digits - 1 - magnitude, 0), 4)}f}"
     if float(text) == 0:
-        text = text.lstrip("-")
+        return "0"
     return text.replace("-", MINUS)
 
 
@@ -83,11 +88,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def target_label(result: SearchResult) -> str:
+def target_label(data: SpectraSummary) -> str:
     """Return the target with its unit, such as "SOC (g/kg)"."""
-    name = result.data.target_name
+    name = data.target_name
     name = name.upper() if name.islower() and len(name) <= 3 else name
-    return f"{name} ({result.data.target_unit})"
+    return f"{name} ({data.target_unit})"
 
 
 def preprocessing_words(result: SearchResult) -> str:

@@ -1,4 +1,4 @@
-"""`SpectralSearchCV`: a search with scikit-learn's manners; fit searches, then refits on all rows."""
+"""`SpectralSearchCV`: a search with scikit-learn manners; fit searches, then refits on all rows."""
 
 from __future__ import annotations
 

@@ -18,7 +18,8 @@ import numpy as np
 import optuna
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from autospec.errors import SettingsDiffer, StorageError, StudyFailed
 from autospec.nets.architecture import PUBLISHED
@@ -212,9 +213,8 @@ def _storage_errors(storage: str | None) -> Iterator[None]:
 
 
 def hide_password(url: str) -> str:
-    """Return a storage URL without its password."""
-    head, at, tail = url.rpartition("@")
-    if not at or "://" not in head:
-        return url
-    scheme, _, login = head.partition("://")
-    return f"{scheme}://{login.split(':')[0]}:***@{tail}"
+    """Return a storage URL without its password; a text that is no URL is not repeated."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "(not a URL)"

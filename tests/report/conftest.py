@@ -105,7 +105,7 @@ def curve(rng: np.random.Generator, floor: float, epochs: int) -> tuple[float, .
 def trial_record(rng: np.random.Generator, number: int, trial: optuna.Trial) -> TrialRecord:
     """One searched trial: every ninth is infeasible, every fourth pruned, the eleventh failed."""
     space = SearchSpace()
-    params = space.suggest(trial)
+    params = trial.params
     base = TrialRecord(number=number, state="infeasible", value=None, params=params)
     if number % 9 == 5:
         return replace(base, reason="multiply_adds 2.4 times the cap of 5000000")
@@ -137,8 +137,9 @@ def trial_record(rng: np.random.Generator, number: int, trial: optuna.Trial) -> 
 
 def search_trials(rng: np.random.Generator, n: int, seed: int) -> tuple[TrialRecord, ...]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    space = SearchSpace().distributions()
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
-    return tuple(trial_record(rng, number, study.ask()) for number in range(n))
+    return tuple(trial_record(rng, number, study.ask(space)) for number in range(n))
 
 
 def labelled_trials(trials: tuple[TrialRecord, ...]) -> tuple[TrialRecord, ...]:

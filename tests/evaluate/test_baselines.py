@@ -1,0 +1,180 @@
+"""The mean model and PLSR: against scikit-learn, tuned on the folds given and on nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.cross_decomposition import PLSRegression
+
+from autospec.data.preprocess import Preprocessing, make_pipeline
+from autospec.data.sites import load_site
+from autospec.data.spectra import Spectra
+from autospec.data.splits import Fold, make_folds, make_split_plan
+from autospec.evaluate.baselines import (
+    MAX_COMPONENTS,
+    PLSRModel,
+    fit_mean,
+    fit_plsr,
+    plsr_recipes,
+)
+from autospec.evaluate.metrics import metric_table
+
+
+def made(n: int, seed: int = 0, b: int = 40) -> Spectra:
+    """Reflectance that follows the target through two broad bands, under scatter and noise."""
+    rng = np.random.default_rng(seed)
+    axis = 1000.0 + 10.0 * np.arange(b)
+    target = rng.uniform(5.0, 40.0, n)
+    bands = np.exp(-0.5 * ((axis[:, None] - [1100.0, 1300.0]) / 40.0) ** 2)
+    depth = np.stack([target / 200.0, rng.uniform(0.0, 0.2, n)], axis=1)
+    brightness = rng.uniform(0.8, 1.2, (n, 1))
+    values = brightness * (0.5 - depth @ bands.T) + rng.normal(0, 0.003, (n, b))
+    ids = tuple(f"s{i}" for i in range(n))
+    return Spectra(
+        values=values,
+        axis=axis,
+        axis_unit="nm",
+        quantity="reflectance",
+        ids=ids,
+        groups=ids,
+        fields=("made",) * n,
+        target=target,
+        target_name="soc",
+        target_unit="g/kg",
+    )
+
+
+def same_choice(first: PLSRModel, second: PLSRModel) -> bool:
+    def choice(model: PLSRModel) -> tuple[Preprocessing, int, float]:
+        return model.recipe, model.components, model.cv_rmse
+
+    return choice(first) == choice(second)
+
+
+def test_the_mean_model_predicts_the_training_mean() -> None:
+    train = made(30)
+    model = fit_mean(train)
+    np.testing.assert_array_equal(
+        model.predict(made(4).values), np.full(4, np.mean(train.target.tolist()))
+    )
+
+
+@pytest.mark.parametrize("site", ["france", "sweden-skane", "brazil-mato-grosso"])
+def test_coefficients_are_those_of_scikit_learn(site: str) -> None:
+    train = load_site(site)
+    model = fit_plsr(train, make_folds(train, 5, 1, 0))
+    x = make_pipeline(model.recipe, train.axis, train.quantity).fit_transform(train.values)
+    twin = PLSRegression(n_components=model.components, scale=False).fit(x, train.target)
+    # Two algorithms for the same Krylov space: rounding grows with the components, to about
+    # 1e-9 of the largest coefficient at 20 of them.
+    largest = np.abs(twin.coef_).max()
+    np.testing.assert_allclose(model.coefficients, twin.coef_[0], atol=1e-7 * largest)
+    np.testing.assert_allclose(model.predict(train.values), twin.predict(x).ravel(), rtol=1e-6)
+
+
+def slow_tuning(train: Spectra, folds: tuple[Fold, ...]) -> tuple[float, int, Preprocessing]:
+    """Every recipe, number of components and fold by scikit-learn, one fit at a time."""
+    best = (np.inf, 0, Preprocessing())
+    limit = min(MAX_COMPONENTS, min(len(fold.fit) for fold in folds) - 1)
+    for recipe in plsr_recipes(step=2.0):  # 390 nm / 216, in whole nm
+        for components in range(1, limit + 1):
+            errors = []
+            for fold in folds:
+                pipeline = make_pipeline(recipe, train.axis, train.quantity)
+                x = pipeline.fit_transform(train.values[fold.fit])
+                pls = PLSRegression(n_components=components, scale=False)
+                pls.fit(x, train.target[fold.fit])
+                predicted = pls.predict(pipeline.transform(train.values[fold.score])).ravel()
+                errors.append(np.sqrt(np.mean((predicted - train.target[fold.score]) ** 2)))
+            best = min(best, (float(np.mean(errors)), components, recipe), key=lambda b: b[0])
+    return best
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_tuning_finds_the_lowest_mean_fold_rmse_of_its_slow_twin(seed: int) -> None:
+    train = made(18, seed)
+    folds = make_folds(train, 3, 1, seed)
+    model = fit_plsr(train, folds)
+    cv_rmse, components, recipe = slow_tuning(train, folds)
+    assert (model.components, model.recipe) == (components, recipe)
+    assert model.cv_rmse == pytest.approx(cv_rmse, rel=1e-6)  # as the predictions above
+
+
+def test_twelve_recipes_are_tried_at_the_wanted_step() -> None:
+    recipes = plsr_recipes(7.0)
+    assert len(set(recipes)) == len(recipes) == 12
+    assert {r.step for r in recipes} == {7.0}
+
+
+def test_rows_outside_the_folds_do_not_touch_the_tuning() -> None:
+    train = made(40)
+    folds = make_folds(train.rows(range(30)), 3, 1, 0)
+    target = train.target.copy()
+    target[30:] = target[30:][::-1]
+    first, second = fit_plsr(train, folds), fit_plsr(replace(train, target=target), folds)
+    assert same_choice(first, second)
+    assert not np.array_equal(first.coefficients, second.coefficients)
+
+
+def test_the_score_rows_of_a_fold_are_what_it_is_judged_by() -> None:
+    train = made(40)
+    (fold,) = make_folds(train, 4, 1, 0)[:1]
+    target = train.target.copy()
+    target[fold.score] = np.random.default_rng(0).permutation(target[fold.score])
+    true = fit_plsr(train, (fold,)).cv_rmse
+    permuted = fit_plsr(replace(train, target=target), (fold,)).cv_rmse
+    assert permuted > 2 * true
+
+
+def test_other_folds_give_another_score() -> None:
+    train = made(40)
+    scores = {fit_plsr(train, make_folds(train, 4, 1, seed)).cv_rmse for seed in range(3)}
+    assert len(scores) == 3
+
+
+def test_24_rows_are_enough() -> None:
+    train = load_site("france").rows(range(24))
+    model = fit_plsr(train, make_folds(train, 5, 1, 0))
+    assert 1 <= model.components <= 18  # 19 rows a fit, one degree of freedom to the mean
+    assert np.isfinite(model.predict(train.values)).all()
+    assert 0 < model.cv_rmse < 2 * train.target.std()
+
+
+def test_replicates_and_few_bands_stop_at_the_rank_without_a_warning() -> None:
+    # 20 bands under SNV have rank 19 at most; 40 rows of 20 spectra no more.
+    once = made(20, b=20)
+    train = once.rows([*range(20), *range(20)])
+    model = fit_plsr(train, make_folds(train, 4, 1, 0))
+    assert 1 <= model.components <= 19
+    assert np.isfinite(model.coefficients).all()
+
+
+def test_a_constant_target_gives_the_mean() -> None:
+    train = replace(made(30), target=np.full(30, 7.0))
+    model = fit_plsr(train, make_folds(train, 3, 1, 0))
+    np.testing.assert_allclose(model.predict(train.values), 7.0, rtol=1e-12)
+
+
+def sealed_ccc(target_seed: int | None) -> float:
+    """CCC of PLSR on the sealed rows of a real field, its target permuted by the seed."""
+    field = load_site("switzerland")
+    if target_seed is not None:
+        shuffled = np.random.default_rng(target_seed).permutation(field.target)
+        field = replace(field, target=shuffled)
+    plan = make_split_plan(field, seed=0)
+    model = fit_plsr(field.rows(plan.train), plan.folds)
+    test = field.rows(plan.unseal())
+    return float(metric_table(test.target, model.predict(test.values))["ccc"])
+
+
+def test_a_permuted_target_cannot_be_predicted() -> None:
+    found = [sealed_ccc(seed) for seed in range(5)]
+    # A CCC of 24 unrelated pairs is no wider than their correlation: sd 1/sqrt(23) = 0.21, and
+    # 0.093 for the mean of five; two of those.
+    assert abs(np.mean(found)) <= 0.19
+
+
+def test_the_true_target_can_be_predicted() -> None:
+    assert sealed_ccc(None) > 0.5

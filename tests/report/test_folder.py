@@ -1,0 +1,225 @@
+"""Files are old or new, the lock holds across processes, run.json comes back as it went."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from autospec.errors import OutputError, RetryLater
+from autospec.report import folder
+from autospec.report.folder import (
+    dump_result,
+    finished_result,
+    load_result,
+    locked,
+    make_folder,
+    write_bytes,
+    write_text,
+)
+from autospec.search.result import SearchResult
+
+
+def run_python(code: str, *args: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_result_survives_json(result: SearchResult, tmp_path: Path) -> None:
+    write_text(tmp_path / "run.json", dump_result(result))
+    assert load_result(tmp_path) == result
+    assert load_result(tmp_path / "run.json") == result
+
+
+def test_dump_is_deterministic(result: SearchResult) -> None:
+    assert dump_result(result) == dump_result(replace(result))
+
+
+def test_dump_refuses_nan_and_says_where(result: SearchResult) -> None:
+    broken = replace(result, observed=(float("nan"), *result.observed[1:]))
+    with pytest.raises(AssertionError, match=r"result\.observed\.0 is not finite"):
+        dump_result(broken)
+
+
+def corrupted(result: SearchResult) -> dict[str, bytes]:
+    text = dump_result(result)
+    data = json.loads(text)
+    return {
+        "empty": b"",
+        "cut short": text[: len(text) // 2].encode(),
+        "not text": b"\xff\xfe\x00\x01",
+        "a list": b"[]",
+        "too deep": b"[" * 200_000,
+        "nan": text.replace('"n_test": 61', '"n_test": NaN', 1).encode(),
+        "missing field": json.dumps({k: v for k, v in data.items() if k != "verdict"}).encode(),
+        "word for a number": json.dumps(data | {"n_train": "184"}).encode(),
+        "impossible block": text.replace('"kernel": 11', '"kernel": 0', 1).encode(),
+        "lost a row": json.dumps(data | {"test_ids": data["test_ids"][1:]}).encode(),
+        "no such winner": json.dumps(data | {"winner_trial": 999}).encode(),
+    }
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "empty",
+        "cut short",
+        "not text",
+        "a list",
+        "too deep",
+        "nan",
+        "missing field",
+        "word for a number",
+        "impossible block",
+        "lost a row",
+        "no such winner",
+    ],
+)
+def test_corrupt_run_is_refused_in_one_line(
+    result: SearchResult, tmp_path: Path, fault: str
+) -> None:
+    (tmp_path / "run.json").write_bytes(corrupted(result)[fault])
+    with pytest.raises(OutputError, match=r"run\.json: not a result of a search: .* again"):
+        load_result(tmp_path)
+
+
+@pytest.mark.parametrize("version", [None, 0, 2, "1"])
+def test_other_schema_version_is_refused(
+    result: SearchResult, tmp_path: Path, version: object
+) -> None:
+    data = json.loads(dump_result(result)) | {"schema_version": version}
+    (tmp_path / "run.json").write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(OutputError, match=r"schema_version is .*; this autospec reads 1"):
+        load_result(tmp_path)
+
+
+def test_missing_run_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="run the search first"):
+        load_result(tmp_path)
+
+
+def test_large_run_is_refused_before_it_is_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "MAX_RUN_BYTES", 1000)
+    (tmp_path / "run.json").write_bytes(b" " * 1001)
+    with pytest.raises(OutputError, match="larger than"):
+        load_result(tmp_path)
+
+
+def test_finished_result_is_for_the_same_search_only(result: SearchResult, tmp_path: Path) -> None:
+    assert finished_result(tmp_path, result.settings, result.data.digest) is None
+    write_text(tmp_path / "run.json", dump_result(result))
+    assert finished_result(tmp_path, result.settings, result.data.digest) == result
+    more = replace(result.settings, trials=99)
+    assert finished_result(tmp_path, more, result.data.digest) is None
+    assert finished_result(tmp_path, result.settings, "0" * 64) is None
+    write_text(tmp_path / "run.json", dump_result(replace(result, stopped="interrupt")))
+    assert finished_result(tmp_path, result.settings, result.data.digest) is None
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_failed_write_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+
+    def fail(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(*((os, "fsync") if step == "fsync" else (Path, "replace")), fail)
+    with pytest.raises(OutputError, match="disk is full: free some space"):
+        write_text(path, "new")
+    assert path.read_text(encoding="utf-8") == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_folder_in_the_way_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.txt" / "inside").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"a\.txt: cannot be written"):
+        write_text(tmp_path / "a.txt", "new")
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    with pytest.raises(OutputError, match="cannot be made"):
+        make_folder(tmp_path / "file" / "out")
+
+
+def test_file_size_limit_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    write_bytes(path, b"old")
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from autospec.errors import OutputError\n"
+        "from autospec.report.folder import write_bytes\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try:\n    write_bytes(Path(sys.argv[1]), b'x' * 100_000)\n"
+        "except OutputError as error:\n    print(error)\n"
+    )
+    out, err = run_python(code, str(path)).communicate(timeout=30)
+    assert "size limit is reached" in out, err
+    assert path.read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_killed_writer_leaves_old_or_new(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    whole = {bytes([65 + i]) * 3_000_000 for i in range(2)}
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from autospec.report.folder import write_bytes\n"
+        "write_bytes(Path(sys.argv[1]), b'A' * 3_000_000)\nprint('go', flush=True)\n"
+        "while True:\n"
+        "    for letter in (b'B', b'A'):\n"
+        "        write_bytes(Path(sys.argv[1]), letter * 3_000_000)\n"
+    )
+    for delay in (0.013, 0.06):
+        process = run_python(code, str(path))
+        assert process.stdout is not None
+        assert process.stdout.readline() == "go\n"
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=30)
+        assert path.read_bytes() in whole
+    with locked(tmp_path):
+        pass
+    assert {p.name for p in tmp_path.iterdir()} == {"a.bin", ".lock"}
+
+
+def test_lock_holds_against_another_process_and_ends_with_it(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from autospec.report.folder import locked\n"
+        "with locked(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)\n"
+    )
+    process = run_python(code, str(tmp_path))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    with pytest.raises(RetryLater, match="another autospec is writing to"), locked(tmp_path):
+        pass
+    process.kill()
+    process.communicate(timeout=30)
+    with locked(tmp_path):
+        pass
+
+
+def test_lock_through_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("", encoding="utf-8")
+    (tmp_path / ".lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OutputError, match="cannot be opened"), locked(tmp_path):
+        pass
+
+
+def test_lone_surrogates_are_spelt_out(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "id \udcff")
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "id \\udcff"

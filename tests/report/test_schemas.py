@@ -1,0 +1,74 @@
+"""The schemas in data_schemas/ are those of the code, and what is written satisfies them."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from autospec.report.folder import dump_result
+from autospec.report.schemas import json_schemas, main
+from autospec.report.tables import architecture_table, metrics_json
+from autospec.report.words import settings_toml
+from autospec.search.result import SearchResult
+
+FOLDER = Path(__file__).parents[2] / "data_schemas"
+NAMES = ("study", "run", "architecture", "metrics")
+
+
+def validator(name: str) -> jsonschema.Draft202012Validator:
+    schema: dict[str, Any] = json.loads(json_schemas()[f"{name}.schema.json"])
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_schema_has_not_drifted(name: str) -> None:
+    file = f"{name}.schema.json"
+    written = (FOLDER / file).read_text(encoding="utf-8")
+    assert written == json_schemas()[file], "run python -m autospec.report.schemas data_schemas"
+
+
+def test_module_writes_all_schemas(tmp_path: Path) -> None:
+    main(tmp_path)
+    assert {p.name: p.read_text(encoding="utf-8") for p in tmp_path.iterdir()} == json_schemas()
+
+
+def test_written_files_satisfy_their_schemas(result: SearchResult) -> None:
+    validator("run").validate(json.loads(dump_result(result)))
+    validator("metrics").validate(json.loads(metrics_json(result)))
+    table = json.loads(architecture_table(result, "json"))
+    validator("architecture").validate(table["design"]["architecture"])
+    validator("study").validate(tomllib.loads(settings_toml(result.settings)))
+
+
+@pytest.mark.parametrize("path", sorted((FOLDER.parent / "studies").glob("*.toml")), ids=str)
+def test_bundled_studies_satisfy_the_schema(path: Path) -> None:
+    validator("study").validate(tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("budget", ["90", "90s", "10m", "1.5h", "2d"])
+def test_budget_as_text_is_allowed(budget: str) -> None:
+    validator("study").validate({"search": {"budget": budget}})
+
+
+@pytest.mark.parametrize(
+    "study",
+    [
+        {"search": {"budget": "soon"}},
+        {"search": {"trails": 3}},
+        {"search": {"trials": 0}},
+        {"search": {"space": {"padding": ["reflect"]}}},
+    ],
+)
+def test_schema_refuses_what_the_reader_refuses(study: dict[str, Any]) -> None:
+    assert not validator("study").is_valid(study)
+
+
+def test_schema_refuses_another_version(result: SearchResult) -> None:
+    data = json.loads(dump_result(result)) | {"schema_version": 2}
+    assert not validator("run").is_valid(data)

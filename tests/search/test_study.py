@@ -1,0 +1,358 @@
+"""A study: what it proposes, what it counts, and that a stopped one goes on as if it never had."""
+
+from __future__ import annotations
+
+import math
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from autospec.data.spectra import Spectra
+from autospec.data.splits import make_folds
+from autospec.errors import SettingsDiffer, StorageError, StudyFailed, TrialFailed
+from autospec.search.objective import CrossValidation
+from autospec.search.plan import StudyPlan
+from autospec.search.progress import Progress, silent
+from autospec.search.result import Stopped, TrialRecord
+from autospec.search.settings import SearchSettings
+from autospec.search.space import Caps
+from autospec.search.study import hide_password, open_study, run_study
+from autospec.search.trials import trial_records
+from tests.conftest import made_spectra
+
+
+def plan_for(spectra: Spectra, settings: SearchSettings, **changes: object) -> StudyPlan:
+    folds = make_folds(spectra, settings.folds, settings.repeats, settings.seed)
+    plan = StudyPlan(
+        validation=CrossValidation(train=spectra, folds=folds, seed=settings.seed, device="cpu"),
+        settings=settings,
+        fingerprint={"data_digest": spectra.digest},
+        should_stop=lambda: None,
+        report=silent,
+    )
+    return replace(plan, **changes)  # type: ignore[arg-type]
+
+
+def run(plan: StudyPlan, storage: str | None = None) -> tuple[TrialRecord, ...]:
+    study = open_study(storage, "s", plan)
+    run_study(study, plan)
+    return trial_records(study)
+
+
+def without_time(records: tuple[TrialRecord, ...]) -> list[TrialRecord]:
+    return [replace(r, seconds=0.0) for r in records]
+
+
+def comparable(records: tuple[TrialRecord, ...]) -> list[TrialRecord]:
+    """Trials without what an interruption may change: seconds, and numbers of lost trials."""
+    return [replace(r, seconds=0.0, number=i) for i, r in enumerate(records)]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "random"])
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_same_seed_same_study(
+    spectra: Spectra, small_settings: SearchSettings, sampler: str
+) -> None:
+    settings = replace(small_settings, sampler=sampler, trials=14)  # type: ignore[arg-type]
+    plan = plan_for(spectra, settings)
+    first, second = run(plan), run(plan)
+    assert without_time(first) == without_time(second)
+    other = run(plan_for(spectra, replace(settings, seed=4)))
+    assert without_time(other) != without_time(first)
+
+
+def test_a_study_ends_at_its_trials_and_infeasible_ones_do_not_count(
+    spectra: Spectra, small_settings: SearchSettings
+) -> None:
+    settings = replace(small_settings, caps=Caps(multiply_adds=3_000))
+    records = run(plan_for(spectra, settings))
+    infeasible = [r for r in records if r.state == "infeasible"]
+    assert infeasible, "the cap is meant to bite"
+    assert {r.reason for r in infeasible} <= {
+        "over the cap of: multiply_adds",
+        "over the cap of: layers",
+    }
+    assert all(r.curve == () for r in infeasible)
+    assert len(records) - len(infeasible) == settings.trials
+
+
+def test_a_space_of_infeasible_designs_ends(
+    spectra: Spectra, small_settings: SearchSettings
+) -> None:
+    settings = replace(small_settings, trials=2, caps=Caps(multiply_adds=1))
+    plan = plan_for(spectra, settings)
+    study = open_study(None, "s", plan)
+    assert run_study(study, plan) == "proposals"
+
+
+def test_published_designs_come_first_and_are_not_held_to_the_caps(
+    spectra: Spectra, small_settings: SearchSettings
+) -> None:
+    settings = SearchSettings(trials=4, seed=1, folds=2, caps=Caps(multiply_adds=50_000), members=1)
+    settings = replace(settings, space=replace(settings.space, max_epochs=2))
+    records = run(plan_for(spectra, settings))
+    labels = [r.label for r in records[:3]]
+    assert labels == ["published: china", "published: sweden", "published: usa"]
+    assert [r.state for r in records[:3]] == ["complete"] * 3
+
+
+def test_the_score_is_the_smoothed_fold_mean_at_the_best_epoch(
+    spectra: Spectra, small_settings: SearchSettings
+) -> None:
+    for r in run(plan_for(spectra, small_settings)):
+        if r.value is not None and r.best_epoch is not None:
+            e = r.best_epoch - 1
+            window = r.curve[max(e - 2, 0) : e + 3]
+            # the curve is kept to six digits
+            assert r.value == pytest.approx(sum(window) / len(window), rel=1e-5)
+            assert r.value == pytest.approx(sum(r.fold_rmse) / len(r.fold_rmse), rel=1e-5)
+
+
+def test_an_identical_design_is_not_trained_twice(
+    spectra: Spectra, small_settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = {"conv_blocks": (1, 1), "filters": (4, 4), "kernel": (3, 3), "stride": (1, 1)}
+    one |= {"fc_blocks": (0, 0), "batch_size": (16, 16), "step": (10, 10)}
+    space = replace(
+        small_settings.space,
+        **one,  # type: ignore[arg-type]
+        padding=("same",),
+        pooling=("none",),
+        regulariser=("none",),
+        activation=("ReLU",),
+        optimiser=("adam",),
+        learning_rate=(1e-3, 1e-3),
+        weight_decay=(1e-6, 1e-6),
+        quantity=("absorbance",),
+        scatter=("none", "snv"),
+        savgol=(False,),
+        target=("z-score",),
+    )
+    calls: list[str] = []
+    evaluate = CrossValidation.evaluate
+
+    def counted(self: CrossValidation, design, on_epoch=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+        calls.append(design.digest)
+        return evaluate(self, design, on_epoch)
+
+    monkeypatch.setattr(CrossValidation, "evaluate", counted)
+    records = run(plan_for(spectra, replace(small_settings, space=space)))
+    assert len(calls) == len(set(calls)) == 2
+    reused = [r for r in records if r.reused is not None]
+    assert len(reused) == len(records) - 2
+    by_number = {r.number: r for r in records}
+    assert [r.value for r in reused] == [by_number[r.reused].value for r in reused]  # type: ignore[index]
+
+
+def test_a_failed_trial_is_recorded_and_the_study_goes_on(
+    spectra: Spectra, small_settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate = CrossValidation.evaluate
+    calls: list[int] = []
+
+    def flaky(self: CrossValidation, design, on_epoch=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+        calls.append(1)
+        if len(calls) == 2:
+            raise TrialFailed("made to fail")
+        return evaluate(self, design, on_epoch)
+
+    monkeypatch.setattr(CrossValidation, "evaluate", flaky)
+    records = run(plan_for(spectra, small_settings))
+    assert [(r.state, r.reason) for r in records if r.state == "failed"] == [
+        ("failed", "made to fail")
+    ]
+    assert len([r for r in records if r.state != "infeasible"]) == small_settings.trials
+    assert all(math.isfinite(r.value) for r in records if r.value is not None)
+
+
+def test_a_study_whose_trials_all_fail_stops(
+    spectra: Spectra, small_settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: CrossValidation, design, on_epoch=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+        raise TrialFailed("always")
+
+    monkeypatch.setattr(CrossValidation, "evaluate", broken)
+    with pytest.raises(StudyFailed, match="first 10 trials all failed; the last said: always"):
+        run(plan_for(spectra, replace(small_settings, trials=50)))
+
+
+def test_our_own_bug_is_not_swallowed_and_leaves_nothing_running(
+    spectra: Spectra, small_settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bug(self: CrossValidation, design, on_epoch=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(CrossValidation, "evaluate", bug)
+    plan = plan_for(spectra, small_settings)
+    study = open_study(None, "s", plan)
+    with pytest.raises(ZeroDivisionError):
+        run_study(study, plan)
+    assert not study.get_trials(states=(TrialState.RUNNING,))
+
+
+def stopping_after(n: int, why: Stopped) -> Iterator[Stopped | None]:
+    """None for the first n questions, then `why`."""
+    yield from [None] * n
+    while True:
+        yield why
+
+
+@pytest.mark.parametrize("questions", [1, 9, 25, 40])
+def test_a_study_stopped_and_resumed_equals_one_that_ran_through(
+    spectra: Spectra, small_settings: SearchSettings, tmp_path: Path, questions: int
+) -> None:
+    """The stop falls between trials or inside one, wherever the n-th question is asked."""
+    whole = run(plan_for(spectra, small_settings))
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    answers = stopping_after(questions, "interrupt")
+    plan = plan_for(spectra, small_settings, should_stop=lambda: next(answers))
+    study = open_study(storage, "s", plan)
+    assert run_study(study, plan) == "interrupt"
+    resumed = run(plan_for(spectra, small_settings), storage)
+    assert comparable(resumed) == comparable(whole)
+
+
+def test_a_study_can_be_extended(
+    spectra: Spectra, small_settings: SearchSettings, tmp_path: Path
+) -> None:
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    run(plan_for(spectra, replace(small_settings, trials=3)), storage)
+    extended = run(plan_for(spectra, small_settings), storage)
+    assert without_time(extended) == without_time(run(plan_for(spectra, small_settings)))
+
+
+def test_other_settings_or_data_are_refused_with_each_difference(
+    spectra: Spectra, small_settings: SearchSettings, tmp_path: Path
+) -> None:
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    open_study(storage, "s", plan_for(spectra, small_settings))
+    other = replace(small_settings, seed=9, space=replace(small_settings.space, kernel=(2, 5)))
+    with pytest.raises(SettingsDiffer) as caught:
+        open_study(storage, "s", plan_for(made_spectra(seed=5), other))
+    message = str(caught.value)
+    assert "seed: there 3, here 9" in message
+    assert "space.kernel: there [2, 6], here [2, 5]" in message
+    assert "data_digest" in message
+    assert "another --out" in message
+
+
+@pytest.mark.parametrize("url", ["sqlite:////no/such/folder/study.db", "nonsense://x"])
+def test_a_storage_that_cannot_be_opened_is_one_line_with_exit_69(
+    spectra: Spectra, small_settings: SearchSettings, url: str
+) -> None:
+    with pytest.raises(StorageError) as caught:
+        open_study(url, "s", plan_for(spectra, small_settings))
+    assert caught.value.exit_code == 69
+    assert "cannot be used" in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_refused(
+    spectra: Spectra, small_settings: SearchSettings, tmp_path: Path
+) -> None:
+    path = tmp_path / "study.db"
+    path.write_text("not a database, but long enough to be read as one " * 30)
+    with pytest.raises(StorageError):
+        open_study(f"sqlite:///{path}", "s", plan_for(spectra, small_settings))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql+psycopg://ann:s3cret@db:5432/x", "postgresql+psycopg://ann:***@db:5432/x"),
+        ("postgresql+psycopg://ann:s3c%40ret@db/x", "postgresql+psycopg://ann:***@db/x"),
+        ("sqlite:///a@b.db", "sqlite:///a@b.db"),
+        ("s3cret", "(not a URL)"),
+    ],
+)
+def test_passwords_are_hidden(url: str, shown: str) -> None:
+    assert hide_password(url) == shown
+
+
+def test_progress_counts_what_the_study_holds(
+    spectra: Spectra, small_settings: SearchSettings
+) -> None:
+    said: list[Progress] = []
+    records = run(plan_for(spectra, small_settings, report=said.append))
+    last = said[-1]
+    states = [r.state for r in records]
+    assert (last.complete, last.pruned, last.failed, last.infeasible) == tuple(
+        states.count(s) for s in ("complete", "pruned", "failed", "infeasible")
+    )
+    values = [r.value for r in records if r.value is not None]
+    assert last.best == min(values)
+    assert last.eta_s == 0.0
+
+
+def test_pruned_trials_were_worse_than_the_median_at_that_epoch(
+    spectra: Spectra, small_settings: SearchSettings
+) -> None:
+    settings = replace(
+        small_settings, trials=16, space=replace(small_settings.space, max_epochs=16)
+    )
+    records = run(plan_for(spectra, settings))
+    pruned = [r for r in records if r.state == "pruned"]
+    assert pruned, "some trial is meant to be pruned"
+    for r in pruned:
+        epoch = len(r.curve)
+        before = [
+            o.curve[epoch - 1]
+            for o in records
+            if o.state == "complete" and o.number < r.number and len(o.curve) >= epoch
+        ]
+        assert r.value is None
+        assert min(r.curve[3::4]) > sorted(before)[0]
+
+
+KILLED = """
+import sys
+from tests.search.test_study import plan_for, run
+from tests.conftest import made_spectra
+from dataclasses import replace
+from autospec.search.settings import SearchSettings
+from autospec.search.space import Caps, SearchSpace
+space = SearchSpace(conv_blocks=(1, 2), filters=(4, 8), kernel=(2, 6), stride=(1, 3),
+    fc_blocks=(0, 1), nodes=(8, 16), batch_size=(16, 32), step=(10, 20), savgol_window=(5, 7),
+    max_epochs=12, patience=6)
+settings = SearchSettings(trials=8, seed=3, folds=3, members=2, published=False, space=space,
+    caps=Caps(multiply_adds=200_000))
+run(plan_for(made_spectra(), settings), sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_study_loses_nothing_and_goes_on_the_same(
+    spectra: Spectra, small_settings: SearchSettings, tmp_path: Path
+) -> None:
+    """R1 and R5 on SQLite: a real process, killed twice while trials are under way."""
+    settings = replace(small_settings, trials=8)
+    whole = run(plan_for(spectra, settings))
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    for kill_after in (1, 3):
+        process = subprocess.Popen([sys.executable, "-c", KILLED, storage])
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and _finished(storage) < kill_after:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    study = open_study(storage, "s", plan_for(spectra, settings))
+    before = [r for r in trial_records(study) if r.state == "complete"]
+    resumed = run(plan_for(spectra, settings), storage)
+    assert comparable(resumed) == comparable(whole)
+    assert before == [r for r in resumed if r.state == "complete"][: len(before)]
+    assert not study.get_trials(states=(TrialState.RUNNING,))
+
+
+def _finished(storage: str) -> int:
+    try:
+        study = optuna.load_study(study_name="s", storage=storage)
+        return len(trial_records(study))
+    except Exception:  # the other process has not made its tables yet
+        return 0
