@@ -17,6 +17,7 @@ app = typer.Typer(
     "whether it beats PLSR.",
     epilog="Start with: autospec search --site sweden",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -36,7 +36,11 @@ def sites(as_json: JsonOption = False) -> None:
         return
     table = Table(title="Sites (autospec search --site NAME)", title_justify="left")
     for column in ("Site", "n", "Bands", "Place", "Data sets"):
-        table.add_column(column, justify="right" if column == "n" else "left", overflow="fold")
+        table.add_column(
+            column,
+            justify="right" if column == "n" else "left",
+            no_wrap=column in ("Site", "n"),
+        )
     for site in SITES:
         datasets = ", ".join(f.dataset for f in site.fields)
         table.add_row(site.name, str(site.n), site.bands, site.place, datasets)

@@ -48,12 +48,12 @@ class SearchDisplay:
         """Take in how far the search is."""
         if progress.stage == "plan":
             self.console.print(progress.message, highlight=False, soft_wrap=True)
-        elif progress.stage == "final":
-            self.step = progress.message
-            if not self.console.is_terminal and progress.message.endswith(("folds", "1 of 1")):
-                self.console.print(progress.message, highlight=False)
-        else:
+        elif progress.stage == "search":
             self._search(progress)
+        else:
+            self.step = progress.message
+            if progress.stage == "final" and not self.console.is_terminal:
+                self.console.print(progress.message, highlight=False, soft_wrap=True)
 
     def _search(self, progress: Progress) -> None:
         before, self.last = self.last, progress
@@ -84,7 +84,7 @@ class SearchDisplay:
             )
             rows += [bar, Text(self._line(self.last))]
         else:
-            rows.append(Text(f"first trial is running, {elapsed} gone"))
+            rows.append(Text(f"{elapsed} gone"))
         if self.step:
             rows.append(Text(self.step))
         return Group(*rows)

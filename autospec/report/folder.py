@@ -216,14 +216,15 @@ def finished_result(folder: Path, settings: SearchSettings, digest: str) -> Sear
     Returns
     -------
     SearchResult or None
-        None if there is no result, an interrupted or unreadable one, or one of another search.
+        None if there is no result, an unreadable one, one of another search, or one that was
+        stopped by its budget or by hand and can go on.
     """
     try:
         result = load_result(folder / "run.json")
     except OutputError:
         return None  # the search is taken up again, and writes the file anew
     same = result.settings == settings and result.data.digest == digest
-    return result if same and result.stopped != "interrupt" else None
+    return result if same and result.stopped in ("trials", "proposals") else None
 
 
 def _read_capped(path: Path) -> bytes:

@@ -198,7 +198,8 @@ class _Reporter:
 
     def __call__(self, progress: Progress) -> None:
         """Take in the trials so far, then tell the caller."""
-        self.reserve[0] = refit_seconds(progress.records, self.settings, self.n_folds)
+        if progress.stage == "search":
+            self.reserve[0] = refit_seconds(progress.records, self.settings, self.n_folds)
         self.progress(progress)
 
 

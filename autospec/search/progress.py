@@ -8,7 +8,7 @@ from typing import Literal
 
 from autospec.search.result import TrialRecord
 
-Stage = Literal["plan", "search", "final", "done"]
+Stage = Literal["plan", "epoch", "search", "final"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,8 +17,9 @@ class Progress:
 
     Parameters
     ----------
-    stage : {"plan", "search", "final", "done"}
-        Announcing the cost, running trials, refitting and scoring, finished.
+    stage : {"plan", "epoch", "search", "final"}
+        The cost is announced; a trial is under way; a trial has ended; the refits are under way.
+        Only "search" carries counts and records.
     message : str
         A sentence to show, or empty.
     total, complete, pruned, infeasible, failed : int

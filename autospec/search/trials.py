@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from autospec.data.spectra import FloatArray
 from autospec.errors import TrialFailed
 from autospec.search.plan import StopSearch, StudyPlan
+from autospec.search.progress import Progress
 from autospec.search.result import TrialRecord
 from autospec.search.space import Design
 from autospec.training.trainer import Training, smooth
@@ -150,16 +151,19 @@ def _epoch_callback(
     trial: Trial, plan: StudyPlan, curve: list[float]
 ) -> Callable[[int, float], None]:
     """Return what happens after each epoch: stop, record, prune."""
-    prunable = "label" not in trial.user_attrs
+    label = trial.user_attrs.get("label", "")
+    name = f" ({label})" if label else ""
 
     def after_epoch(epoch: int, mean_rmse: float) -> None:
         curve.append(mean_rmse)
+        text = f"trial {trial.number}{name}: epoch {epoch}, fold-averaged RMSE {mean_rmse:.3f}"
+        plan.report(Progress(stage="epoch", message=text))
         why = plan.should_stop()
         if why is not None:
             raise StopSearch(why)
         if epoch % REPORT_EVERY == 0:
             trial.report(mean_rmse, epoch)
-            if prunable and trial.should_prune():
+            if not label and trial.should_prune():
                 raise optuna.TrialPruned
 
     return after_epoch

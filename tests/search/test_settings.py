@@ -1,4 +1,4 @@
-"""Settings and study files: what is bundled reads, and what is wrong is named with the near word."""
+"""Settings and study files: what is bundled reads; what is wrong is named with the near word."""
 
 from __future__ import annotations
 

@@ -179,5 +179,5 @@ def test_cuda_without_a_device_is_a_usage_error(monkeypatch: pytest.MonkeyPatch)
     [{"learning_rate": 0.0}, {"weight_decay": -1.0}, {"batch_size": 2}, {"max_epochs": 0}],
 )
 def test_impossible_numbers_are_refused(change: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="at least|>="):
+    with pytest.raises(ValueError, match=r"at least|>="):
         replace(CONFIG, **change)
