@@ -74,9 +74,8 @@ def refit_seconds(
     if not any(t.value is not None for t in trials):
         return 0.0
     total = 0.0
-    for candidate in candidates(trials, ()):
-        t = candidate.trial
-        if t.reused is None and t.curve and t.best_epoch:
+    for t in {c.trial.number: c.trial for c in candidates(trials, ())}.values():
+        if t.seconds and t.curve and t.best_epoch:
             one_network = t.seconds / len(t.curve) / folds_total * t.best_epoch
             total += one_network * settings.members * settings.folds / (settings.folds - 1)
     return total

@@ -112,7 +112,7 @@ def test_the_table_of_sweden_is_the_published_one() -> None:
 
 @pytest.mark.parametrize(("pooling", "word"), [("max", "Max pooling"), ("avg", "Average pooling")])
 def test_pooling_has_a_row_between_batch_normalisation_and_dropout(
-    pooling: Any,  # noqa: ANN401 (a Literal)
+    pooling: Any,
     word: str,
 ) -> None:
     normed = replace(BLOCK, pooling=pooling, pool_size=3, batch_norm=True)
@@ -165,7 +165,7 @@ def edited(path: tuple[str | int, ...], value: object) -> dict[str, Any]:
         (("bn_momentum",), None),
     ],
 )
-def test_json_with_a_bad_field_is_refused_by_name(path: tuple[str | int, ...], value: Any) -> None:  # noqa: ANN401
+def test_json_with_a_bad_field_is_refused_by_name(path: tuple[str | int, ...], value: Any) -> None:
     where = ".".join(map(str, path))
     with pytest.raises(ArchitectureError, match=rf"^architecture: {where}: "):
         architecture_from_json(edited(path, value))
@@ -228,7 +228,7 @@ def test_every_field_changes_the_digest(path: tuple[str | int, ...], value: obje
 def test_an_impossible_block_is_refused_by_name(
     block: ConvBlock | FCBlock | Architecture,
     field: str,
-    value: Any,  # noqa: ANN401
+    value: Any,
 ) -> None:
     with pytest.raises(ArchitectureError, match=f"^{field} = .*want"):
         replace(block, **{field: value})

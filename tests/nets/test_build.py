@@ -73,7 +73,7 @@ class Watched:
         with torch.no_grad():
             self.out = self.network(torch.randn(2, 1, bands, generator=torch.Generator()))
 
-    def note(self, layer: nn.Module, _: Any, out: torch.Tensor) -> None:  # noqa: ANN401
+    def note(self, layer: nn.Module, _: Any, out: torch.Tensor) -> None:
         self.shapes.append((layer, tuple(out.shape)))
 
     def of(self, kind: type[nn.Module]) -> list[tuple[int, ...]]:
@@ -256,7 +256,7 @@ def test_one_seed_gives_bitwise_equal_training_passes() -> None:
         ("Swish", lambda x: x / (1 + np.exp(-x))),
     ],
 )
-def test_activations_are_their_formulas(name: Any, twin: Any) -> None:  # noqa: ANN401
+def test_activations_are_their_formulas(name: Any, twin: Any) -> None:
     block = ConvBlock(kernel=1, filters=1, activation=name)
     network = build_network(Architecture(conv=(block,), leaky_slope=0.2), 21, seed=0, device=CPU)
     x = np.linspace(-3, 3, 21)

@@ -145,7 +145,7 @@ def test_sharing_with_plotly_cloud_is_off(page: Page) -> None:
     assert 'plotlyServerURL: ""' in page.scripts[-1]
 
 
-def hostile(value: Any, name: str = "") -> Any:  # noqa: ANN401 (any part of a result)
+def hostile(value: Any, name: str = "") -> Any:
     """Return a copy with MARK in every text that could come from data, at any depth."""
     closed = {"state", "kind", "stopped", "axis_unit", "quantity", "better", "settings", "winner"}
     if name in closed:
