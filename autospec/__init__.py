@@ -14,10 +14,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "Architecture": "autospec.nets.architecture",
     "AutospecError": "autospec.errors",
-    "Caps": "autospec.search.space",
+    "Caps": "autospec.search.design",
     "ConvBlock": "autospec.nets.architecture",
     "DataError": "autospec.errors",
-    "Design": "autospec.search.space",
+    "Design": "autospec.search.design",
     "Examination": "autospec.data.readers",
     "Execution": "autospec.search.job",
     "FCBlock": "autospec.nets.architecture",

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from autospec.data.spectra import Spectra
+from autospec.search.design import Caps
 from autospec.search.settings import SearchSettings
-from autospec.search.space import Caps, SearchSpace
+from autospec.search.space import SearchSpace
 
 torch.set_num_threads(1)  # the networks here are tiny: more threads only wait for each other
 

@@ -8,7 +8,8 @@ and scored on the same test rows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -17,9 +18,9 @@ from autospec.data.splits import SplitPlan
 from autospec.errors import StudyFailed, TrialFailed
 from autospec.evaluate.baselines import fit_mean, fit_plsr
 from autospec.evaluate.metrics import compare, score
+from autospec.search.design import Design
 from autospec.search.result import ModelKind, ModelResult, TrialRecord
 from autospec.search.settings import SearchSettings
-from autospec.search.space import Design
 from autospec.training.ensemble import Ensemble, fit_ensemble, with_epochs
 from autospec.training.trainer import Device
 
@@ -81,9 +82,42 @@ def refit_seconds(
     return total
 
 
+class Predictor(Protocol):
+    """Anything fitted that predicts raw spectra."""
+
+    def predict(self, values: FloatArray) -> FloatArray:
+        """Return predictions, shape (n,), for spectra of shape (n, b)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Fitted:
+    """A model that is ready to be scored, or why it is not."""
+
+    name: str
+    kind: ModelKind
+    detail: str
+    cv_rmse: float | None = None
+    trial: TrialRecord | None = None
+    model: Predictor | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FinalEvaluation:
-    """Fits and scores the candidates and the baselines on one split."""
+    """Fits the candidates and the baselines on the training rows, and scores them on the sealed.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        All labelled rows.
+    plan : SplitPlan
+        Which of them are sealed.
+    settings : SearchSettings
+        Space, seed and members of the refits.
+    device : {"auto", "cpu", "cuda"}
+        Where networks train.
+    on_step : callable (str) -> None
+        Told what is under way.
+    """
 
     spectra: Spectra
     plan: SplitPlan
@@ -91,85 +125,78 @@ class FinalEvaluation:
     device: Device
     on_step: Callable[[str], None]
 
-    def run(self, chosen: tuple[Candidate, ...]) -> tuple[ModelResult, ...]:
-        """Return one row a model: the candidates, then PLSR and the mean."""
+    def run(self, chosen: tuple[Candidate, ...]) -> tuple[Spectra, tuple[ModelResult, ...]]:
+        """Return the test rows, and one row a model: the candidates, then PLSR and the mean."""
         train = self.spectra.rows(self.plan.train)
         self.on_step("tuning PLSR on the same folds")
-        plsr, mean = fit_plsr(train, self.plan.folds), fit_mean(train)
-        fitted: dict[str, Ensemble | str] = {}
-        for candidate in chosen:
-            twin = next((c for c in chosen if c.trial is candidate.trial), candidate)
-            if twin.name not in fitted:
-                fitted[twin.name] = self._refit(train, candidate)
-            fitted[candidate.name] = fitted[twin.name]
+        plsr = fit_plsr(train, self.plan.folds)
+        words = f"{plsr.components} components; {plsr.recipe.describe()}"
+        fitted = self._refits(train, chosen)
+        fitted += [
+            _Fitted(name=PLSR, kind="baseline", detail=words, cv_rmse=plsr.cv_rmse, model=plsr),
+            _Fitted(
+                name=MEAN,
+                kind="baseline",
+                detail="the mean of the training rows",
+                model=fit_mean(train),
+            ),
+        ]
         test = self.spectra.rows(self.plan.unseal())
         by_plsr = plsr.predict(test.values)
-        rows = [self._row(test, c, fitted[c.name], by_plsr) for c in chosen]
-        words = f"{plsr.components} components; {plsr.recipe.describe()}"
-        rows.append(self._scored(test, PLSR, "baseline", by_plsr, None, words, plsr.cv_rmse))
-        by_mean, words = mean.predict(test.values), "the mean of the training rows"
-        rows.append(self._scored(test, MEAN, "baseline", by_mean, by_plsr, words, None))
-        return tuple(rows)
+        return test, tuple(self._score(one, test, by_plsr) for one in fitted)
 
-    def _refit(self, train: Spectra, candidate: Candidate) -> Ensemble | str:
-        """Return the refitted ensemble, or why there is none."""
-        design = self.settings.space.decode(candidate.trial.params)
-        epochs = candidate.trial.best_epoch
-        assert epochs is not None
-        members = self.settings.members
+    def _refits(self, train: Spectra, chosen: tuple[Candidate, ...]) -> list[_Fitted]:
+        """Refit each candidate; one that is the same trial as another is fitted once."""
+        fitted: list[_Fitted] = []
+        for candidate in chosen:
+            twin = next((f for f in fitted if f.trial is candidate.trial), None)
+            one = twin or self._refit(train, candidate)
+            fitted.append(replace(one, name=candidate.name, kind=candidate.kind))
+        return fitted
+
+    def _refit(self, train: Spectra, candidate: Candidate) -> _Fitted:
+        trial, members = candidate.trial, self.settings.members
+        design = self.settings.space.decode(trial.params)
+        one = _Fitted(
+            name=candidate.name,
+            kind=candidate.kind,
+            detail=design.preprocessing.describe(),
+            cv_rmse=trial.value,
+            trial=trial,
+        )
 
         def on_member(done: int) -> None:
             self.on_step(f"refitting {candidate.name}: network {done} of {members}")
 
+        assert trial.best_epoch is not None
         try:
-            return refit(train, design, epochs, self.settings, self.device, on_member)
+            model = refit(train, design, trial.best_epoch, self.settings, self.device, on_member)
         except TrialFailed as error:
-            return f"the refit failed: {error}"
+            return replace(one, detail=f"the refit failed: {error}")
+        return replace(one, model=model)
 
-    def _row(
-        self, test: Spectra, candidate: Candidate, fit: Ensemble | str, by_plsr: FloatArray
-    ) -> ModelResult:
-        trial = candidate.trial
-        design = self.settings.space.decode(trial.params)
-        words = design.preprocessing.describe()
-        if isinstance(fit, str):
-            return ModelResult(
-                name=candidate.name,
-                kind=candidate.kind,
-                detail=fit,
-                cv_rmse=trial.value,
-                predicted=(),
-                scores=None,
-                trial=trial.number,
-            )
-        predicted = fit.predict(test.values)
-        row = self._scored(
-            test, candidate.name, candidate.kind, predicted, by_plsr, words, trial.value
+    def _score(self, one: _Fitted, test: Spectra, by_plsr: FloatArray) -> ModelResult:
+        row = ModelResult(
+            name=one.name,
+            kind=one.kind,
+            detail=one.detail,
+            cv_rmse=one.cv_rmse,
+            predicted=(),
+            scores=None,
         )
-        return _with_trial(row, trial)
-
-    def _scored(
-        self,
-        test: Spectra,
-        name: str,
-        kind: ModelKind,
-        predicted: FloatArray,
-        by_plsr: FloatArray | None,
-        detail: str,
-        cv_rmse: float | None,
-    ) -> ModelResult:
-        seed = self.settings.seed
-        versus = None
-        if by_plsr is not None:
-            versus = compare(test.target, predicted, by_plsr, seed=seed)
-        return ModelResult(
-            name=name,
-            kind=kind,
-            detail=detail,
-            cv_rmse=cv_rmse,
+        if one.trial is not None:
+            t = one.trial
+            row = replace(row, epochs=t.best_epoch, n_parameters=t.n_parameters, trial=t.number)
+        if one.model is None:
+            return row
+        predicted, seed = one.model.predict(test.values), self.settings.seed
+        return replace(
+            row,
             predicted=tuple(float(p) for p in predicted),
             scores=score(test.target, predicted, seed=seed),
-            versus_plsr=versus,
+            versus_plsr=None
+            if one.name == PLSR
+            else compare(test.target, predicted, by_plsr, seed=seed),
         )
 
 
@@ -211,12 +238,4 @@ def verdict(models: tuple[ModelResult, ...], unit: str) -> str:
         f"{winner.scores.rmse.value:.2f} {unit} for the CNN and "
         f"{plsr.scores.rmse.value:.2f} {unit} for PLSR (difference {c.difference:+.2f}, 95 % "
         f"interval {c.low:+.2f} to {c.high:+.2f}): {words}."
-    )
-
-
-def _with_trial(row: ModelResult, trial: TrialRecord) -> ModelResult:
-    from dataclasses import replace
-
-    return replace(
-        row, epochs=trial.best_epoch, n_parameters=trial.n_parameters, trial=trial.number
     )

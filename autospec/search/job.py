@@ -75,7 +75,7 @@ def search(
     name : str
         The study's name, as it stands in the storage and in the tables.
     settings : SearchSettings, optional
-        What to search; by default 40 trials within five minutes.
+        What to search; by default 30 trials within five minutes.
     execution : Execution, optional
         Where and how; by default in memory, on whatever device there is.
 
@@ -107,30 +107,27 @@ def search(
     study = open_study(execution.storage, name, plan)
     stopped = run_study(study, plan)
     trials = trial_records(study)
-    best_trial(trials)  # nothing to report is said before a control is run for nothing
+    winner = best_trial(trials)  # raises if there is nothing to report
     control: tuple[TrialRecord, ...] = ()
     if settings.control == "random" and stopped != "interrupt":
         control = _run_control(study, name, plan, execution)
-    seconds_search = time.monotonic() - clock
-    models = FinalEvaluation(
+    searched = time.monotonic()
+    test, models = FinalEvaluation(
         spectra=labelled,
         plan=split,
         settings=settings,
         device=execution.device,
         on_step=lambda text: execution.progress(Progress(stage="final", message=text)),
     ).run(candidates(trials, control))
-    winner = best_trial(trials)
-    design = settings.space.decode(winner.params)
     importance, note = parameter_importance(study, settings.seed)
-    test = labelled.rows(split.unseal())
-    train = labelled.rows(split.train)
+    design = settings.space.decode(winner.params)
     assert winner.best_epoch is not None
     return SearchResult(
         name=name,
         settings=settings,
-        data=summarise_spectra(spectra, train),
-        n_train=train.n,
-        n_test=test.n,
+        data=summarise_spectra(spectra, plan.validation.train),
+        n_train=len(split.train),
+        n_test=split.n_test,
         split_digest=split.digest,
         trials=trials,
         control_trials=control,
@@ -150,8 +147,8 @@ def search(
         environment=describe_environment(
             execution.device,
             started=started,
-            seconds_search=seconds_search,
-            seconds_final=time.monotonic() - clock - seconds_search,
+            seconds_search=searched - clock,
+            seconds_final=time.monotonic() - searched,
         ),
     )
 

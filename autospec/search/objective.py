@@ -9,7 +9,7 @@ import numpy as np
 from autospec.data.preprocess import make_pipeline
 from autospec.data.spectra import Spectra
 from autospec.data.splits import Fold
-from autospec.search.space import Design
+from autospec.search.design import Design
 from autospec.training.ensemble import fit_transform
 from autospec.training.trainer import (
     Device,

@@ -10,8 +10,8 @@ from typing import Literal
 
 from autospec.data.spectra import AxisUnit, Quantity
 from autospec.evaluate.metrics import Comparison, Scores
+from autospec.search.design import Design
 from autospec.search.settings import SearchSettings
-from autospec.search.space import Design
 
 SCHEMA_VERSION = 1
 TrialState = Literal["complete", "pruned", "infeasible", "failed"]

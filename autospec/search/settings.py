@@ -15,7 +15,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Ge, Gt, Le
 
 from autospec.errors import UsageError, near
-from autospec.search.space import Caps, SearchSpace
+from autospec.search.design import Caps
+from autospec.search.space import SearchSpace
 
 Sampler = Literal["tpe", "gp", "random"]
 Control = Literal["none", "random"]
@@ -53,7 +54,7 @@ class SearchSettings:
         What is searched, and what a searched design may cost.
     """
 
-    trials: Annotated[int, Ge(1)] = 40
+    trials: Annotated[int, Ge(1)] = 30
     budget_s: Annotated[float, Gt(0)] = 300.0
     seed: Annotated[int, Ge(0)] = 0
     sampler: Sampler = "tpe"

@@ -23,15 +23,15 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from autospec.errors import SettingsDiffer, StorageError, StudyFailed
 from autospec.nets.architecture import PUBLISHED
+from autospec.search.design import Design
 from autospec.search.plan import StopSearch, StudyPlan
 from autospec.search.progress import Progress
 from autospec.search.result import Stopped
 from autospec.search.settings import SearchSettings
-from autospec.search.space import Design
 from autospec.search.trials import is_finished, run_trial, state_of, trial_records
 
 SETTINGS_KEY = "autospec"
-PRUNER_STARTUP, PRUNER_WARMUP = 5, 8
+PRUNER_STARTUP, PRUNER_WARMUP = 5, 16
 PROPOSALS_PER_TRIAL = 20  # how often an infeasible proposal may be followed by another
 PUBLISHED_LABEL = "published: "
 

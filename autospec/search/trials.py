@@ -12,10 +12,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from autospec.data.spectra import FloatArray
 from autospec.errors import TrialFailed
+from autospec.search.design import Design
 from autospec.search.plan import StopSearch, StudyPlan
 from autospec.search.progress import Progress
 from autospec.search.result import TrialRecord
-from autospec.search.space import Design
 from autospec.training.trainer import Training, smooth
 
 REPORT_EVERY = 4  # epochs between two looks of the pruner

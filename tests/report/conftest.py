@@ -11,6 +11,7 @@ import pytest
 from autospec.data.preprocess import Preprocessing, SavitzkyGolay
 from autospec.evaluate.metrics import compare, score
 from autospec.nets.architecture import PUBLISHED, Architecture, ConvBlock, FCBlock
+from autospec.search.design import Design
 from autospec.search.result import (
     Environment,
     ModelKind,
@@ -20,7 +21,7 @@ from autospec.search.result import (
     TrialRecord,
 )
 from autospec.search.settings import SearchSettings
-from autospec.search.space import Design, SearchSpace
+from autospec.search.space import SearchSpace
 from autospec.training.config import TrainingConfig
 
 AXIS = np.arange(420.0, 2501.0, 1.0)

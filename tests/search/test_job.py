@@ -13,11 +13,13 @@ from autospec.data.splits import make_split_plan
 from autospec.errors import DataError, StudyFailed
 from autospec.evaluate.metrics import score
 from autospec.search import job
+from autospec.search.design import Caps
 from autospec.search.final import MEAN, PLSR, WINNER, verdict
 from autospec.search.job import Execution, search
 from autospec.search.progress import Progress
 from autospec.search.result import SearchResult
 from autospec.search.settings import SearchSettings
+from autospec.search.space import SearchSpace
 from tests.conftest import made_spectra
 
 CPU = Execution(device="cpu")
@@ -25,8 +27,6 @@ CPU = Execution(device="cpu")
 
 @pytest.fixture(scope="module")
 def result() -> SearchResult:
-    from autospec.search.space import Caps, SearchSpace
-
     space = SearchSpace(
         conv_blocks=(1, 2), filters=(4, 8), fc_blocks=(0, 1), nodes=(8, 16), max_epochs=25
     )

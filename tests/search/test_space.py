@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autospec.nets.architecture import PUBLISHED
-from autospec.search.space import Caps, SearchSpace
+from autospec.search.design import Caps
+from autospec.search.space import SearchSpace
 
 AXIS = np.arange(350.0, 2501.0)
 SPACE = SearchSpace()

@@ -18,12 +18,12 @@ from optuna.trial import TrialState
 from autospec.data.spectra import Spectra
 from autospec.data.splits import make_folds
 from autospec.errors import SettingsDiffer, StorageError, StudyFailed, TrialFailed
+from autospec.search.design import Caps
 from autospec.search.objective import CrossValidation
 from autospec.search.plan import StudyPlan
 from autospec.search.progress import Progress, silent
 from autospec.search.result import Stopped, TrialRecord
 from autospec.search.settings import SearchSettings
-from autospec.search.space import Caps
 from autospec.search.study import hide_password, open_study, run_study
 from autospec.search.trials import trial_records
 from tests.conftest import made_spectra
@@ -295,7 +295,7 @@ def test_pruned_trials_were_worse_than_the_median_at_that_epoch(
     spectra: Spectra, small_settings: SearchSettings
 ) -> None:
     settings = replace(
-        small_settings, trials=16, space=replace(small_settings.space, max_epochs=16)
+        small_settings, trials=16, space=replace(small_settings.space, max_epochs=28)
     )
     records = run(plan_for(spectra, settings))
     pruned = [r for r in records if r.state == "pruned"]
@@ -317,7 +317,8 @@ from tests.search.test_study import plan_for, run
 from tests.conftest import made_spectra
 from dataclasses import replace
 from autospec.search.settings import SearchSettings
-from autospec.search.space import Caps, SearchSpace
+from autospec.search.design import Caps
+from autospec.search.space import SearchSpace
 space = SearchSpace(conv_blocks=(1, 2), filters=(4, 8), kernel=(2, 6), stride=(1, 3),
     fc_blocks=(0, 1), nodes=(8, 16), batch_size=(16, 32), step=(10, 20), savgol_window=(5, 7),
     max_epochs=12, patience=6)
