@@ -165,12 +165,12 @@ def dump_result(result: SearchResult) -> str:
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def load_result(run: Path) -> SearchResult:
+def load_result(run: str | Path) -> SearchResult:
     """Read a run.json and check all of it.
 
     Parameters
     ----------
-    run : Path
+    run : str or Path
         The file, or the output folder that holds it.
 
     Raises
@@ -179,6 +179,7 @@ def load_result(run: Path) -> SearchResult:
         If it is missing, larger than 64 MB, cut short, of another schema version, or holds
         anything that no search writes.
     """
+    run = Path(run)
     path = run / "run.json" if run.is_dir() else run
     content = _read_capped(path)
     data = _parse(path, content)

@@ -30,7 +30,7 @@ from autospec.report.words import count, escape, target_label
 from autospec.search.result import SearchResult
 
 
-def write_report(result: SearchResult, folder: Path) -> tuple[Path, ...]:
+def write_report(result: SearchResult, folder: str | Path) -> tuple[Path, ...]:
     """Write the report of `result` into `folder`; the caller holds the folder's lock.
 
     The order: assets that the page needs; run.json, from which all else can be drawn again; the
@@ -41,7 +41,7 @@ def write_report(result: SearchResult, folder: Path) -> tuple[Path, ...]:
     ----------
     result : SearchResult
         What to show.
-    folder : Path
+    folder : str or Path
         Made if missing.
 
     Returns
@@ -54,6 +54,7 @@ def write_report(result: SearchResult, folder: Path) -> tuple[Path, ...]:
     OutputError
         If a file cannot be written.
     """
+    folder = Path(folder)
     run = dump_result(result)
     texts = {
         "run.json": run,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import signal
@@ -64,6 +65,10 @@ def autospec_command(*words: object, cwd: Path | None = None) -> subprocess.Comp
     )
 
 
+def table(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+
+
 def environment() -> dict[str, str]:
     root = str(Path(autospec.__file__).parents[1])
     return {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
@@ -98,10 +103,10 @@ def test_a_search_writes_every_file(run: Path, name: str) -> None:
 @pytest.mark.slow
 def test_the_tables_agree_with_each_other(run: Path) -> None:
     result = autospec.load_result(run)
-    rows = list(csv.DictReader((run / "best_architecture.csv").open(encoding="utf-8")))
+    rows = table(run / "best_architecture.csv")
     assert tuple(rows[0]) == TABLE_COLUMNS
     assert rows == result.winner.architecture.table_rows("germany-rp")
-    predictions = list(csv.DictReader((run / "predictions.csv").open(encoding="utf-8")))
+    predictions = table(run / "predictions.csv")
     assert [p["id"] for p in predictions] == list(result.test_ids)
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     by_hand = np.sqrt(

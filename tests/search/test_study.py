@@ -268,7 +268,7 @@ def test_a_file_that_is_no_database_is_refused(
     [
         ("postgresql+psycopg://ann:s3cret@db:5432/x", "postgresql+psycopg://ann:***@db:5432/x"),
         ("postgresql+psycopg://ann:s3c%40ret@db/x", "postgresql+psycopg://ann:***@db/x"),
-        ("sqlite:///a@b.db", "sqlite:///a@b.db"),
+        ("sqlite:///runs/a.db", "sqlite:///runs/a.db"),
         ("s3cret", "(not a URL)"),
     ],
 )
