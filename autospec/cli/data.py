@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -34,7 +35,9 @@ def sites(as_json: JsonOption = False) -> None:
         rows = [{**asdict(site), "n": site.n} for site in SITES]
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
         return
-    table = Table(title="Sites (autospec search --site NAME)", title_justify="left")
+    table = Table(
+        title="Sites (autospec search --site NAME)", title_justify="left", box=SIMPLE_HEAD
+    )
     for column in ("Site", "n", "Bands", "Place", "Data sets"):
         table.add_column(
             column,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -215,10 +216,11 @@ def _run(
     """Search under the folder's lock, with Ctrl-C as a request to finish, and write the report."""
     from autospec.report.folder import finished_result, locked, make_folder
     from autospec.report.html import write_report
-    from autospec.search.job import Execution
+    from autospec.search.job import Execution, plan_split
     from autospec.search.job import search as run_search
 
     storage, device = where
+    plan_split(spectra.labelled(), settings)  # refuses too few rows before anything is written
     make_folder(folder)
     with locked(folder):
         done = finished_result(folder, settings, spectra.labelled().digest)
@@ -277,11 +279,17 @@ def _show(result: SearchResult, folder: Path, as_json: bool) -> None:
     from autospec.nets.architecture import TABLE_COLUMNS
 
     console = Console()
-    best = Table(title="Best architecture", title_justify="left")
-    for column in TABLE_COLUMNS:
-        best.add_column(column, overflow="fold")
+    best = Table(
+        title=f"Best architecture for {result.name}",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for column in TABLE_COLUMNS[1:]:  # the site is in the title; the files have the column
+        best.add_column(column.replace("/", "/\n"), no_wrap=column in ("Block", "Activation"))
     for row in result.winner.architecture.table_rows(result.name):
-        best.add_row(*row.values())
+        best.add_row(*list(row.values())[1:])
     console.print(best)
     console.print(f"Preprocessing: {result.winner.preprocessing.describe()}", highlight=False)
     unit = result.data.target_unit
@@ -289,9 +297,12 @@ def _show(result: SearchResult, folder: Path, as_json: bool) -> None:
         title=f"{result.n_test} sealed test rows, {result.data.target_name} in {unit} "
         "(95 % bootstrap interval)",
         title_justify="left",
+        box=SIMPLE_HEAD,
     )
     for column in ("Model", "RMSE", "", "CCC", "R2", "RPIQ", "CV RMSE (tuned)"):
-        scores.add_column(column, justify="left" if column == "Model" else "right")
+        scores.add_column(
+            column, justify="left" if column == "Model" else "right", no_wrap=column == ""
+        )
     for model in sorted(result.models, key=_by_rmse):
         s = model.scores
         cells = ["-"] * 5

@@ -95,13 +95,7 @@ def search(
     settings, execution = settings or SearchSettings(), execution or Execution()
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     labelled = spectra.labelled()
-    split = make_split_plan(
-        labelled,
-        test_fraction=settings.test_fraction,
-        n_folds=settings.folds,
-        repeats=settings.repeats,
-        seed=settings.seed,
-    )
+    split = plan_split(labelled, settings)
     plan = _study_plan(labelled, split, settings, execution, clock)
     _announce(plan, split, spectra, execution)
     study = open_study(execution.storage, name, plan)
@@ -150,6 +144,23 @@ def search(
             seconds_search=searched - clock,
             seconds_final=time.monotonic() - searched,
         ),
+    )
+
+
+def plan_split(labelled: Spectra, settings: SearchSettings) -> SplitPlan:
+    """Lay the split that `settings` ask for, on rows that all have a lab value.
+
+    Raises
+    ------
+    DataError
+        If there are too few rows or groups.
+    """
+    return make_split_plan(
+        labelled,
+        test_fraction=settings.test_fraction,
+        n_folds=settings.folds,
+        repeats=settings.repeats,
+        seed=settings.seed,
     )
 
 

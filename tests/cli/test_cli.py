@@ -299,6 +299,22 @@ def test_a_bad_table_is_refused_before_anything_is_written(tmp_path: Path) -> No
     assert [p.name for p in tmp_path.iterdir()] == ["farm.csv"]
 
 
+def test_too_few_groups_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    spectra = autospec.load_site("japan")
+    path = tmp_path / "farm.csv"
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["id", "farm", "soc", *(f"wl_{a:g}" for a in spectra.axis)])
+        for i in range(60):
+            cells = (f"{v:.5f}" for v in spectra.values[i])
+            writer.writerow([i, f"F{i % 6}", spectra.target[i], *cells])
+    done = autospec_command("search", path, "--group", "farm", cwd=tmp_path)
+    assert done.returncode == 65
+    assert "60 labelled rows in 6 groups are too few" in done.stderr
+    assert "fewer --folds" in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["farm.csv"]
+
+
 def test_check_says_what_was_found_and_draws(tmp_path: Path) -> None:
     spectra = autospec.load_site("japan")
     path = tmp_path / "japan.csv"
