@@ -108,7 +108,7 @@ def run_study(study: Study, plan: StudyPlan) -> Stopped:
                 study.tell(trial, state=TrialState.FAIL)
                 return stop.why
             except BaseException:
-                study.tell(trial, state=TrialState.FAIL)
+                study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
                 raise
 
 
@@ -137,7 +137,6 @@ def make_sampler(settings: SearchSettings, index: int) -> optuna.samplers.BaseSa
     if settings.sampler == "random":
         return optuna.samplers.RandomSampler(seed=seed)
     if settings.sampler == "gp":
-        # the sampler is new for every proposal, and there is no warning worth a user's time
         return optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False)
     return optuna.samplers.TPESampler(seed=seed)
 

@@ -73,8 +73,7 @@ def run_trial(study: Study, trial: Trial, plan: StudyPlan) -> None:
     for key, value in constraints.items():
         trial.set_constraint(key, value)
     if max(constraints.values()) > 0:
-        broken = ", ".join(key for key, value in constraints.items() if value > 0)
-        trial.set_user_attr("reason", f"over the cap of: {broken}")
+        _note(trial, reason=_infeasible(constraints))
         study.tell(trial, state=TrialState.PRUNED)
         return
     _note_size(trial, design, plan.axis)
@@ -97,6 +96,12 @@ def run_trial(study: Study, trial: Trial, plan: StudyPlan) -> None:
     else:
         _note(trial, **_outcome(training), seconds=time.perf_counter() - started)
         study.tell(trial, training.score)
+
+
+def _infeasible(constraints: dict[str, float]) -> str:
+    if constraints["layers"] > 0:
+        return "the network does not fit the spectrum"
+    return "over the cap of: " + ", ".join(key for key, value in constraints.items() if value > 0)
 
 
 def _outcome(training: Training) -> dict[str, object]:
