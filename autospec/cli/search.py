@@ -80,7 +80,7 @@ def search(
     axis_unit: AxisUnitOption = None,
     allow_negative: NegativeOption = False,
     trials: Annotated[
-        int | None, typer.Option("--trials", min=1, help="Designs to train.  [default: 30]")
+        int | None, typer.Option("--trials", min=1, help="Designs to train.  [default: 24]")
     ] = None,
     budget: Annotated[
         str | None,

@@ -75,7 +75,7 @@ def search(
     name : str
         The study's name, as it stands in the storage and in the tables.
     settings : SearchSettings, optional
-        What to search; by default 30 trials within five minutes.
+        What to search; by default 24 trials within five minutes.
     execution : Execution, optional
         Where and how; by default in memory, on whatever device there is.
 

@@ -54,7 +54,7 @@ class SearchSettings:
         What is searched, and what a searched design may cost.
     """
 
-    trials: Annotated[int, Ge(1)] = 30
+    trials: Annotated[int, Ge(1)] = 24
     budget_s: Annotated[float, Gt(0)] = 300.0
     seed: Annotated[int, Ge(0)] = 0
     sampler: Sampler = "tpe"
