@@ -136,7 +136,7 @@ def search(
         observed=tuple(float(v) for v in test.target),
         models=models,
         verdict=verdict(models, labelled.target_unit),
-        notes=_notes(plan, trials, spectra.n - labelled.n),
+        notes=_notes(plan, trials, stopped, spectra.n - labelled.n),
         stopped=stopped,
         environment=describe_environment(
             execution.device,
@@ -251,8 +251,17 @@ def _announce(plan: StudyPlan, split: SplitPlan, spectra: Spectra, execution: Ex
     )
 
 
-def _notes(plan: StudyPlan, trials: tuple[TrialRecord, ...], unlabelled: int) -> tuple[str, ...]:
+def _notes(
+    plan: StudyPlan, trials: tuple[TrialRecord, ...], stopped: Stopped, unlabelled: int
+) -> tuple[str, ...]:
     notes: list[str] = []
+    if stopped in ("budget", "interrupt"):
+        trained = sum(t.state != "infeasible" for t in trials)
+        cause = "The time budget" if stopped == "budget" else "Ctrl-C"
+        notes.append(
+            f"{cause} ended the search after {trained} of {plan.settings.trials} trials. "
+            "Run the same command again to go on from there, with a longer --budget if you can."
+        )
     if unlabelled:
         notes.append(f"{unlabelled} rows have no lab value and were left out.")
     if plan.settings.published:

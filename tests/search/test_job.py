@@ -177,6 +177,7 @@ def test_a_budget_that_is_used_up_ends_the_search_and_keeps_time_for_the_refit(
     monkeypatch.setattr(job.time, "monotonic", lambda: float(next(now)))
     r = search(spectra, settings=replace(small_settings, budget_s=40.0), execution=CPU)
     assert r.stopped == "budget"
+    assert r.notes[0].startswith("The time budget ended the search after ")
     assert 0 < len([t for t in r.trials if t.state != "infeasible"]) < 6
 
 
