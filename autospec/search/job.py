@@ -30,6 +30,7 @@ from autospec.search.trials import trial_records
 from autospec.training.trainer import Device, resolve_device
 
 CONTROL_SUFFIX = "-random"
+SCORING_SECONDS = 5.0  # kept back for PLSR, intervals, importance and the report
 SEEDS_APART = 7919  # the folds' networks and the split draw from different streams of one seed
 
 
@@ -172,13 +173,15 @@ def _study_plan(
     clock: float,
 ) -> StudyPlan:
     """Bind data, settings and the stop rule; the time for the final refits is kept back."""
-    reserve = [0.0]
+    reserve = [SCORING_SECONDS]
+
+    def seconds_left() -> float:
+        return settings.budget_s - (time.monotonic() - clock) - reserve[0]
 
     def should_stop() -> Stopped | None:
         if execution.interrupted():
             return "interrupt"
-        late = time.monotonic() - clock + reserve[0] > settings.budget_s
-        return "budget" if late else None
+        return "budget" if seconds_left() < 0 else None
 
     validation = CrossValidation(
         train=labelled.rows(split.train),
@@ -191,6 +194,7 @@ def _study_plan(
         settings=settings,
         fingerprint={"data_digest": labelled.digest, "split_digest": split.digest},
         should_stop=should_stop,
+        seconds_left=seconds_left,
         report=_Reporter(settings, len(split.folds), reserve, execution.progress),
     )
 
@@ -207,7 +211,8 @@ class _Reporter:
     def __call__(self, progress: Progress) -> None:
         """Take in the trials so far, then tell the caller."""
         if progress.stage == "search":
-            self.reserve[0] = refit_seconds(progress.records, self.settings, self.n_folds)
+            refits = refit_seconds(progress.records, self.settings, self.n_folds)
+            self.reserve[0] = SCORING_SECONDS + refits
         self.progress(progress)
 
 
@@ -219,13 +224,21 @@ def _run_control(
     settings = replace(plan.settings, sampler="random", trials=len(trained))
     clock = time.monotonic()
 
+    def seconds_left() -> float:
+        return settings.budget_s - (time.monotonic() - clock)
+
     def should_stop() -> Stopped | None:
         if execution.interrupted():
             return "interrupt"
-        return "budget" if time.monotonic() - clock > settings.budget_s else None
+        return "budget" if seconds_left() < 0 else None
 
     control_plan = replace(
-        plan, settings=settings, should_stop=should_stop, report=execution.progress, elder=study
+        plan,
+        settings=settings,
+        should_stop=should_stop,
+        seconds_left=seconds_left,
+        report=execution.progress,
+        elder=study,
     )
     control = open_study(execution.storage, name + CONTROL_SUFFIX, control_plan)
     run_study(control, control_plan)

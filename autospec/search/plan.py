@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,10 @@ from autospec.search.objective import CrossValidation
 from autospec.search.progress import ProgressCallback
 from autospec.search.result import Stopped
 from autospec.search.settings import SearchSettings
+
+
+def _no_limit() -> float:
+    return math.inf
 
 
 class StopSearch(Exception):
@@ -38,6 +43,8 @@ class StudyPlan:
         Asked before each trial and after each epoch.
     report : callable (Progress) -> None
         Told how far it is.
+    seconds_left : callable () -> float
+        Seconds the trials still have, the time for the refits taken off.
     elder : Study or None
         Another study on the same rows, whose scores of identical designs are taken over.
     """
@@ -48,6 +55,12 @@ class StudyPlan:
     should_stop: Callable[[], Stopped | None]
     report: ProgressCallback
     elder: Study | None = None
+    seconds_left: Callable[[], float] = _no_limit
+
+    @property
+    def refit_share(self) -> float:
+        """Seconds a refit takes a second of its trial: more networks, on all training rows."""
+        return self.settings.members / (self.settings.folds - 1) / self.settings.repeats
 
     @property
     def axis(self) -> FloatArray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import numpy as np
 import optuna
@@ -16,7 +15,7 @@ from autospec.search.design import Design
 from autospec.search.plan import StopSearch, StudyPlan
 from autospec.search.progress import Progress
 from autospec.search.result import TrialRecord
-from autospec.training.trainer import Training, smooth
+from autospec.training.trainer import EpochCallback, Training, smooth
 
 REPORT_EVERY = 4  # epochs between two looks of the pruner
 
@@ -83,7 +82,8 @@ def run_trial(study: Study, trial: Trial, plan: StudyPlan) -> None:
         return
     curve: list[float] = []
     try:
-        training = plan.validation.evaluate(design, _epoch_callback(trial, plan, curve))
+        after_epoch = _epoch_callback(study, trial, plan, curve)
+        training = plan.validation.evaluate(design, after_epoch)
     except optuna.TrialPruned:
         best = int(np.argmin(smooth(np.array(curve)))) + 1
         _note(trial, curve=_rounded(curve), best_epoch=best)
@@ -153,14 +153,24 @@ def _reuse(study: Study, trial: Trial, where: str, twin: FrozenTrial) -> None:
 
 
 def _epoch_callback(
-    trial: Trial, plan: StudyPlan, curve: list[float]
-) -> Callable[[int, float], None]:
-    """Return what happens after each epoch: stop, record, prune."""
+    study: Study, trial: Trial, plan: StudyPlan, curve: list[float]
+) -> EpochCallback:
+    """Return what happens after each epoch: stop, record, prune.
+
+    While nothing is complete, a trial that would use up the time for its own refit is cut short
+    and counts, so that a short budget still ends in a result.
+    """
+    started = time.perf_counter()
+    first = not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     label = trial.user_attrs.get("label", "")
     name = f" ({label})" if label else ""
 
-    def after_epoch(epoch: int, mean_rmse: float) -> None:
+    def after_epoch(epoch: int, mean_rmse: float) -> bool:
         curve.append(mean_rmse)
+        refit_s = (time.perf_counter() - started) * plan.refit_share
+        if first and plan.seconds_left() < refit_s:
+            _note(trial, reason="cut short by the time budget")
+            return True
         text = f"trial {trial.number}{name}: epoch {epoch}, fold-averaged RMSE {mean_rmse:.3f}"
         plan.report(Progress(stage="epoch", message=text))
         why = plan.should_stop()
@@ -170,5 +180,6 @@ def _epoch_callback(
             trial.report(mean_rmse, epoch)
             if not label and trial.should_prune():
                 raise optuna.TrialPruned
+        return False
 
     return after_epoch

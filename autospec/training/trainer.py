@@ -24,7 +24,7 @@ from autospec.nets.build import build_network
 from autospec.training.config import TargetTransform, TrainingConfig
 
 Device = Literal["auto", "cpu", "cuda"]
-EpochCallback = Callable[[int, float], None]
+EpochCallback = Callable[[int, float], bool]
 PREDICTED_AT_ONCE = 1024
 SMOOTHING = 5  # epochs in the centred mean under which the best epoch is sought
 
@@ -177,8 +177,9 @@ def train_members(
         How they learn.
     device : torch.device
         Where.
-    on_epoch : callable (epoch, fold-averaged RMSE) -> None, optional
-        Called after each scored epoch; whatever it raises ends the training.
+    on_epoch : callable (epoch, fold-averaged RMSE) -> bool, optional
+        Called after each scored epoch; True ends the training here, and whatever it raises ends
+        it without a result.
 
     Raises
     ------
@@ -196,8 +197,8 @@ def train_members(
                 continue
             curves.append([learner.score() for learner in learners])
             mean = np.mean(curves, axis=1)
-            if on_epoch is not None:
-                on_epoch(epoch, float(mean[-1]))
+            if on_epoch is not None and on_epoch(epoch, float(mean[-1])):
+                break
             if epoch - int(np.argmin(smooth(mean))) > config.patience + SMOOTHING // 2:
                 break
     except ArchitectureError as error:

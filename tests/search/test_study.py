@@ -220,6 +220,17 @@ def test_a_study_stopped_and_resumed_equals_one_that_ran_through(
     assert comparable(resumed) == comparable(whole)
 
 
+def test_a_short_budget_cuts_the_first_trial_short_and_only_the_first(
+    spectra: Spectra, small_settings: SearchSettings
+) -> None:
+    records = run(plan_for(spectra, small_settings, seconds_left=lambda: 0.0))
+    complete = [r for r in records if r.state == "complete"]
+    assert complete[0].reason == "cut short by the time budget"
+    assert len(complete[0].curve) == 1
+    assert all(len(r.curve) > 1 for r in complete[1:])
+    assert [r.reason for r in complete[1:]] == [""] * (len(complete) - 1)
+
+
 def test_a_study_can_be_extended(
     spectra: Spectra, small_settings: SearchSettings, tmp_path: Path
 ) -> None:

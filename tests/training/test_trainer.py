@@ -96,7 +96,7 @@ def test_the_fold_averaged_curve_stops_training_not_a_single_fold() -> None:
 def test_without_scoring_rows_every_epoch_is_run() -> None:
     seen: list[int] = []
     training = train_members(
-        NET, [member(scored=False)], CONFIG, device=CPU, on_epoch=lambda e, s: seen.append(e)
+        NET, [member(scored=False)], CONFIG, device=CPU, on_epoch=lambda e, s: bool(seen.append(e))
     )
     assert seen == []
     assert training.fold_rmse.shape == (1, 0)
@@ -104,12 +104,20 @@ def test_without_scoring_rows_every_epoch_is_run() -> None:
 
 
 def test_what_the_callback_raises_ends_the_training() -> None:
-    def stop(epoch: int, score: float) -> None:
+    def stop(epoch: int, score: float) -> bool:
         if epoch == 3:
             raise KeyError("enough")
+        return False
 
     with pytest.raises(KeyError, match="enough"):
         train_members(NET, [member()], CONFIG, device=CPU, on_epoch=stop)
+
+
+def test_a_callback_that_says_so_ends_the_training_with_its_result() -> None:
+    training = train_members(
+        NET, [member(), member(1)], CONFIG, device=CPU, on_epoch=lambda e, s: e == 4
+    )
+    assert training.fold_rmse.shape == (2, 4)
 
 
 def test_a_loss_that_is_not_finite_fails_in_the_first_epoch() -> None:
@@ -119,7 +127,11 @@ def test_a_loss_that_is_not_finite_fails_in_the_first_epoch() -> None:
     x[3, 3] = np.inf
     with pytest.raises(TrialFailed, match="not finite in epoch 1"):
         train_members(
-            NET, [replace(m, x_fit=x)], CONFIG, device=CPU, on_epoch=lambda e, s: seen.append(e)
+            NET,
+            [replace(m, x_fit=x)],
+            CONFIG,
+            device=CPU,
+            on_epoch=lambda e, s: bool(seen.append(e)),
         )
     assert seen == []
 
