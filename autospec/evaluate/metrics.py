@@ -17,6 +17,7 @@ METRICS = ("rmse", "me", "sde", "ccc", "r2", "rpiq")
 LEVEL = 0.95
 BOOTSTRAPS = 2000
 MIN_ROWS = 2
+VERDICT_ROWS = 20  # a percentile interval from fewer is too narrow to settle anything
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +164,8 @@ def compare(
     Returns
     -------
     Comparison
-        ``better`` is "cannot tell" when the 95 % interval of the difference holds 0.
+        ``better`` is "cannot tell" when the 95 % interval of the difference holds 0, or with
+        fewer than 20 rows.
     """
     draws = bootstrap_rows(len(observed), seed)
 
@@ -174,10 +176,8 @@ def compare(
 
     low, high = np.quantile(difference(draws), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     better: Winner = "cannot tell"
-    if high < 0:
-        better = "first"
-    elif low > 0:
-        better = "second"
+    if len(observed) >= VERDICT_ROWS:
+        better = "first" if high < 0 else "second" if low > 0 else "cannot tell"
     reference = rmse(observed, second)
     return Comparison(
         difference=float(difference(slice(None))),

@@ -17,7 +17,7 @@ from autospec.data.spectra import FloatArray, Spectra
 from autospec.data.splits import SplitPlan
 from autospec.errors import StudyFailed, TrialFailed
 from autospec.evaluate.baselines import fit_mean, fit_plsr
-from autospec.evaluate.metrics import compare, score
+from autospec.evaluate.metrics import VERDICT_ROWS, compare, score
 from autospec.search.design import Design
 from autospec.search.result import ModelKind, ModelResult, TrialRecord
 from autospec.search.settings import SearchSettings
@@ -164,13 +164,10 @@ class FinalEvaluation:
             cv_rmse=trial.value,
             trial=trial,
         )
-
-        def on_member(done: int) -> None:
-            self.on_step(f"refitting {candidate.name}: network {done} of {members}")
-
         assert trial.best_epoch is not None
+        self.on_step(f"refitting {candidate.name}: {members} networks, {trial.best_epoch} epochs")
         try:
-            model = refit(train, design, trial.best_epoch, self.settings, self.device, on_member)
+            model = refit(train, design, trial.best_epoch, self.settings, self.device)
         except TrialFailed as error:
             return replace(one, detail=f"the refit failed: {error}")
         return replace(one, model=model)
@@ -206,7 +203,6 @@ def refit(
     epochs: int,
     settings: SearchSettings,
     device: Device,
-    on_member: Callable[[int], None] | None = None,
 ) -> Ensemble:
     """Fit a design on all training rows with ``settings.members`` seeds."""
     seeds = np.random.SeedSequence([settings.seed, 1]).generate_state(settings.members)
@@ -217,7 +213,6 @@ def refit(
         with_epochs(design.training, epochs),
         seeds=tuple(int(seed) for seed in seeds),
         device=device,
-        on_member=on_member,
     )
 
 
@@ -228,6 +223,7 @@ def verdict(models: tuple[ModelResult, ...], unit: str) -> str:
     if winner.scores is None or winner.versus_plsr is None or plsr.scores is None:
         return "The winner could not be refitted, so there is nothing to compare with PLSR."
     c = winner.versus_plsr
+    few = f" (a verdict wants at least {VERDICT_ROWS})" if winner.scores.n < VERDICT_ROWS else ""
     words = {
         "first": "the CNN beats PLSR beyond noise",
         "second": "the CNN does not beat PLSR: PLSR is better beyond noise",
@@ -237,5 +233,5 @@ def verdict(models: tuple[ModelResult, ...], unit: str) -> str:
         f"On the {winner.scores.n} sealed test rows the RMSE is "
         f"{winner.scores.rmse.value:.2f} {unit} for the CNN and "
         f"{plsr.scores.rmse.value:.2f} {unit} for PLSR (difference {c.difference:+.2f}, 95 % "
-        f"interval {c.low:+.2f} to {c.high:+.2f}): {words}."
+        f"interval {c.low:+.2f} to {c.high:+.2f}): {words}{few}."
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,7 +39,6 @@ def fit_ensemble(
     *,
     seeds: tuple[int, ...],
     device: Device = "auto",
-    on_member: Callable[[int], None] | None = None,
 ) -> Ensemble:
     """Fit preprocessing and one network a seed on all of `train`.
 
@@ -57,8 +55,6 @@ def fit_ensemble(
         One network each.
     device : {"auto", "cpu", "cuda"}
         Where.
-    on_member : callable (members done) -> None, optional
-        Called after each network; whatever it raises ends the fit.
 
     Raises
     ------
@@ -67,14 +63,9 @@ def fit_ensemble(
     """
     pipeline = make_pipeline(recipe, train.axis, train.quantity)
     x = fit_transform(pipeline, train.values)
-    members: list[FittedMember] = []
-    for number, seed in enumerate(seeds, start=1):
-        member = Member(x_fit=x, y_fit=train.target, seed=seed)
-        training = train_members(architecture, [member], config, device=resolve_device(device))
-        members += training.members
-        if on_member is not None:
-            on_member(number)
-    return Ensemble(pipeline=pipeline, members=tuple(members))
+    members = [Member(x_fit=x, y_fit=train.target, seed=seed) for seed in seeds]
+    training = train_members(architecture, members, config, device=resolve_device(device))
+    return Ensemble(pipeline=pipeline, members=training.members)
 
 
 def fit_transform(pipeline: Pipeline, values: FloatArray) -> FloatArray:

@@ -4,13 +4,21 @@ Members advance together, epoch by epoch, so that the curve a search watches is 
 folds at equal epochs: pruning and the number of epochs are then chosen by cross-validation, and
 no single fold ever stops its own training. `train_members` is the seam behind which one batched
 model can train all members at once; callers see only `Member` in and `Training` out.
+
+On a CPU each member is trained by one thread, and as many members at once as there are cores.
+That is faster for small networks than all cores on one member, it does not stall when another
+program wants a core, and the result does not depend on the number of threads.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Literal
 
 import numpy as np
@@ -141,8 +149,8 @@ def resolve_device(name: Device) -> torch.device:
 
 
 def thread_count() -> int:
-    """Return how many CPU threads torch uses; results are reproducible at a fixed number."""
-    return torch.get_num_threads()
+    """Return how many members are trained at once on this machine's CPU: one a core."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def smooth(curve: FloatArray) -> FloatArray:
@@ -190,23 +198,36 @@ def train_members(
     try:
         learners = [_Learner(architecture, m, config, device) for m in members]
         curves: list[list[float]] = []
-        for epoch in range(1, config.max_epochs + 1):
-            for learner in learners:
-                learner.run_epoch(epoch)
-            if members[0].x_score is None:
-                continue
-            curves.append([learner.score() for learner in learners])
-            mean = np.mean(curves, axis=1)
-            if on_epoch is not None and on_epoch(epoch, float(mean[-1])):
-                break
-            if epoch - int(np.argmin(smooth(mean))) > config.patience + SMOOTHING // 2:
-                break
+        with _workers(device) as pool:
+            for epoch in range(1, config.max_epochs + 1):
+                scores = list(pool.map(_Learner.run_epoch, learners, repeat(epoch)))
+                if members[0].x_score is None:
+                    continue
+                curves.append(scores)
+                mean = np.mean(curves, axis=1)
+                if on_epoch is not None and on_epoch(epoch, float(mean[-1])):
+                    break
+                if epoch - int(np.argmin(smooth(mean))) > config.patience + SMOOTHING // 2:
+                    break
     except ArchitectureError as error:
         raise TrialFailed(str(error)) from error
     except torch.OutOfMemoryError as error:
         raise TrialFailed(f"out of memory on {device}") from error
     fold_rmse = np.asarray(curves, dtype=np.float64).reshape(-1, len(members)).T
     return Training(members=tuple(ln.fitted() for ln in learners), fold_rmse=fold_rmse)
+
+
+@contextmanager
+def _workers(device: torch.device) -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool with one worker a core (one for a GPU), each with one torch thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        count = thread_count() if device.type == "cpu" else 1
+        with ThreadPoolExecutor(max_workers=count) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(before)
 
 
 class _Learner:
@@ -239,8 +260,8 @@ class _Learner:
         )
         self.batches = math.ceil(len(z) / config.batch_size)
 
-    def run_epoch(self, epoch: int) -> None:
-        """See every training row once, in a fresh order."""
+    def run_epoch(self, epoch: int) -> float:
+        """See every training row once, in a fresh order; return the score, NaN without rows."""
         order = np.random.default_rng([self.member.seed, epoch]).permutation(len(self.z))
         self.network.train()
         losses = []
@@ -253,10 +274,12 @@ class _Learner:
             losses.append(loss.detach())
         if not bool(torch.isfinite(torch.stack(losses)).all()):
             raise TrialFailed(f"the loss is not finite in epoch {epoch}")
+        return self.score()
 
     def score(self) -> float:
         """Return the RMSE of the scoring rows, in the unit of the lab values."""
-        assert self.member.x_score is not None and self.member.y_score is not None
+        if self.member.x_score is None or self.member.y_score is None:
+            return math.nan
         error = self.fitted().predict(self.member.x_score) - self.member.y_score
         rmse = float(np.sqrt(np.mean(error**2)))
         if not math.isfinite(rmse):
