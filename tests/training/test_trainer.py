@@ -43,6 +43,16 @@ def test_same_seeds_train_to_bitwise_equal_predictions() -> None:
     np.testing.assert_array_equal(runs[0].members[0].predict(x), runs[1].members[0].predict(x))
 
 
+def test_training_does_not_depend_on_the_number_of_threads() -> None:
+    found = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        found.append(train_members(NET, [member(0), member(1)], CONFIG, device=CPU).fold_rmse)
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(1)
+    np.testing.assert_array_equal(*found)
+
+
 def test_members_trained_together_equal_members_trained_alone() -> None:
     config = replace(CONFIG, patience=100)
     together = train_members(NET, [member(0), member(1)], config, device=CPU)
