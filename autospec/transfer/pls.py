@@ -6,6 +6,9 @@ one batched product for all Gram matrices (spectra, response and row counts toge
 `components` deflation steps on a batch of rank × rank matrices. Which rows are drawn, and what is
 made of the errors, is not decided here.
 
+On the CPU whole chunks run side by side, each on one thread: small batched products gain little
+from more, and the sums then do not depend on how many there are.
+
 Two departures from the published algorithm, both numerical: each loading is made orthogonal to
 the earlier ones twice, and a draw whose rank is used up stops there and keeps the components it
 has. Everything is float64, on the CPU and on CUDA: Gram matrices square the condition number, and
@@ -15,6 +18,7 @@ soil spectra spread over six to eight decades of variance.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +30,7 @@ from autospec.transfer.rotation import RotatedLibrary
 from autospec.transfer.selection import Criterion
 
 CHUNK_BYTES = {"cpu": 16 * 2**20, "cuda": 2 * 2**30}
+MAX_WORKERS = 16  # × 16 MiB bounds the memory of a run
 SPENT_COVARIANCE = 1e-13  # of its first norm: what is left is rounding (2e-16, a few steps long)
 FLAT = 1e-13  # of the sum of squares before centring: spectra or lab values that do not differ
 SPENT_VARIANCE = 1e-15  # of the draw's total variance: below it a score is rounding
@@ -72,6 +77,8 @@ class Engine:
         What a draw is judged by, in this order.
     chunk_bytes : int
         Memory that one chunk of draws may take.
+    workers : int
+        Chunks fitted side by side.
     """
 
     rows: torch.Tensor
@@ -83,6 +90,7 @@ class Engine:
     components: int
     criteria: tuple[Criterion, ...]
     chunk_bytes: int
+    workers: int
 
     def chunk(self, k: int) -> int:
         """Return how many draws of `k` rows fit into `chunk_bytes`."""
@@ -149,6 +157,7 @@ def load_engine(
         components=components,
         criteria=tuple(criteria),
         chunk_bytes=chunk_bytes or CHUNK_BYTES[where.type],
+        workers=min(torch.get_num_threads(), MAX_WORKERS) if where.type == "cpu" else 1,
     )
 
 
@@ -175,13 +184,22 @@ def judge_draws(engine: Engine, draws: IntArray) -> FloatArray:
         - range (R): |difference| of the 5 % quantiles plus that of the 95 % quantiles of draw and
           local lab values.
     """
-    out = np.empty((len(draws), len(engine.criteria)))
     step = engine.chunk(draws.shape[1])
+    pieces = [draws[first : first + step] for first in range(0, len(draws), step)]
+    workers = min(len(pieces), engine.workers)
+    if workers <= 1:
+        return np.concatenate([_judge_piece(engine, piece) for piece in pieces])
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        judged = list(pool.map(lambda piece: _judge_piece(engine, piece), pieces))
+    torch.set_num_threads(threads)  # the pool's 1 would be the default of threads to come
+    return np.concatenate(judged)
+
+
+def _judge_piece(engine: Engine, piece: IntArray) -> FloatArray:
     with torch.inference_mode():
-        for first in range(0, len(draws), step):
-            chunk = torch.from_numpy(draws[first : first + step]).to(engine.rows.device)
-            out[first : first + step] = _judge_chunk(engine, chunk).cpu().numpy()
-    return out
+        chunk = torch.from_numpy(piece).to(engine.rows.device)
+        return np.asarray(_judge_chunk(engine, chunk).cpu().numpy())
 
 
 def _judge_chunk(engine: Engine, chunk: torch.Tensor) -> torch.Tensor:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from autospec.training.trainer import Device
 
 MIN_JUDGES = 3
+AT_ONCE = 2048  # independent draws in memory: 5 MiB of row numbers at k = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -195,7 +196,7 @@ def _score_rows(
     total, tests = np.zeros((c, n)), np.zeros(n)
     seen: list[FloatArray] = []
     left = None if groups is None else np.unique(groups[kept], return_inverse=True)[1]
-    for draws in _draws(engine, n, left, settings, rng):
+    for draws in _draws(n, left, settings, rng):
         errors = judge_draws(engine, kept[draws.rows])
         seen.append(errors)
         fine = np.isfinite(errors).all(axis=1)
@@ -220,14 +221,13 @@ def _score_rows(
 
 
 def _draws(
-    engine: Engine,
     n: int,
     groups: IntArray | None,
     settings: RSLocalSettings,
     rng: np.random.Generator,
 ) -> Iterator[Draws]:
     if settings.version == "v1":
-        return independent_draws(rng, n, settings.k, settings.b, engine.chunk(settings.k))
+        return independent_draws(rng, n, settings.k, settings.b, AT_ONCE)
     return balanced_draws(rng, n, settings.k, settings.b, groups)
 
 

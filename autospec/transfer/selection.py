@@ -73,7 +73,7 @@ class RSLocalSettings:
     grouped: bool = False
     patience: Annotated[int, Ge(1)] | None = None
     local_share: Annotated[float, Gt(0), Lt(1)] | None = None
-    tolerance: Annotated[float, Ge(0), Le(0.01)] = 1e-7
+    tolerance: Annotated[float, Ge(0), Le(0.01)] = 1e-8
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot run."""
