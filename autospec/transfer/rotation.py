@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autospec.data.spectra import FloatArray, IntArray
 from autospec.errors import DataError
@@ -54,14 +55,14 @@ class RotatedLibrary:
     ----------
     rotation : Rotation
         What was done to the spectra.
-    table : float64, shape (n, rank + 2)
+    table : float32 (after a cut) or float64 (of everything), shape (n, rank + 2)
         Scores, lab values less `centre`, and a column of ones: one product gives every sum.
     centre : float
         Mean lab value.
     """
 
     rotation: Rotation
-    table: FloatArray
+    table: NDArray[np.float32] | FloatArray
     centre: float
 
 
@@ -131,7 +132,9 @@ def rotate_library(
     RotatedLibrary
     """
     rotation = find_rotation(values, rows, tolerance)
-    table = np.empty((len(rows), rotation.rank + 2))
+    # a cut says that digits may go: float32 then, which moves errors less than the cut does
+    kind = np.float32 if tolerance > 0 else np.float64
+    table = np.empty((len(rows), rotation.rank + 2), dtype=kind)
     for block in blocks(len(rows), values.shape[1]):
         table[block, :-2] = rotation.apply(values[rows[block]])
     centre = float(target[rows].mean())

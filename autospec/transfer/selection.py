@@ -53,8 +53,8 @@ class RSLocalSettings:
         v2, R: weigh the selected rows so that the local rows, each of weight 1, make up this
         share of the whole weight when both are spiked into one model. By default no weights.
     tolerance : float
-        Share of the library's spectral variance that its rotation may leave out; 0 leaves out
-        nothing.
+        Share of the library's spectral variance that its rotation may leave out; then rotated
+        rows are float32. 0 leaves out nothing, in float64.
 
     Raises
     ------

@@ -48,6 +48,22 @@ def test_errors_equal_scikit_learns(components: int) -> None:
     np.testing.assert_allclose(got, wanted, rtol=1e-8)
 
 
+def test_a_cut_at_the_default_tolerance_moves_errors_little() -> None:
+    wanted = [draw_error(PLANTED.library, PLANTED.local, d, 8) for d in DRAWS]
+    got = judged(PLANTED, DRAWS, tolerance=1e-8)[:, 0]
+    # float32 Gram matrices of rotated rows and a cut at 1e-8: 1e-5 at most over 2,400 draws seen
+    np.testing.assert_allclose(got, wanted, rtol=1e-4)
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 1e-8])
+def test_lab_values_that_do_not_differ_cannot_be_fitted(tolerance: float) -> None:
+    target = np.where(np.isin(np.arange(300), DRAWS[0]), 7.123, PLANTED.library.target)
+    library = rotate_library(PLANTED.library.values, np.arange(300), target, tolerance)
+    judges = Judges(values=PLANTED.local.values, target=PLANTED.local.target)
+    errors = judge_draws(load_engine(library, judges, components=5, device="cpu"), DRAWS[:2])
+    assert np.isnan(errors[0, 0]) and np.isfinite(errors[1, 0])
+
+
 def test_reconstruction_and_similarity_equal_a_written_out_projection() -> None:
     from sklearn.cross_decomposition import PLSRegression
 
