@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from autospec.data.spectra import FloatArray, IntArray
 from autospec.errors import DataError
 
-BLOCK_BYTES = 16 * 2**20
+BLOCK_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -143,6 +143,6 @@ def rotate_library(
 
 
 def blocks(n: int, width: int) -> list[slice]:
-    """Return slices of 0..n whose float64 rows of `width` fill at most 16 MiB."""
+    """Return slices of 0..n whose float64 rows of `width` fill at most 4 MiB."""
     step = max(BLOCK_BYTES // (8 * max(width, 1)), 1)
     return [slice(first, min(first + step, n)) for first in range(0, n, step)]
