@@ -1,0 +1,1 @@
+"""From a library to a farm: which library rows help to predict one local set."""

@@ -1,0 +1,146 @@
+"""The batched engine equals scikit-learn's PLS on the same draws, for any chunk and any rank."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from autospec.data.spectra import FloatArray, IntArray
+from autospec.transfer.pls import Judges, judge_draws, load_engine
+from autospec.transfer.rotation import find_rotation, rotate_library
+from autospec.transfer.selection import CRITERIA, Criterion
+from tests.transfer.planted import Planted, planted
+from tests.transfer.reference import draw_error
+
+PLANTED = planted(300, 25, b=60, seed=4)
+DRAWS = np.stack([np.random.default_rng(i).choice(300, 40, replace=False) for i in range(12)])
+
+
+def judged(
+    case: Planted,
+    draws: IntArray,
+    *,
+    components: int = 8,
+    tolerance: float = 0.0,
+    criteria: tuple[Criterion, ...] = ("response",),
+    chunk_bytes: int | None = None,
+) -> FloatArray:
+    library = rotate_library(
+        case.library.values, np.arange(case.library.n), case.library.target, tolerance
+    )
+    engine = load_engine(
+        library,
+        Judges(values=case.local.values, target=case.local.target),
+        components=components,
+        criteria=criteria,
+        device="cpu",
+        chunk_bytes=chunk_bytes,
+    )
+    return judge_draws(engine, draws)
+
+
+@pytest.mark.parametrize("components", [1, 2, 5, 10, 20])
+def test_errors_equal_scikit_learns(components: int) -> None:
+    wanted = [draw_error(PLANTED.library, PLANTED.local, d, components) for d in DRAWS]
+    got = judged(PLANTED, DRAWS, components=components)[:, 0]
+    # float64 with a Gram matrix: 2e-16 times the spread of variances in 20 components, about 1e6
+    np.testing.assert_allclose(got, wanted, rtol=1e-8)
+
+
+def test_a_cut_at_the_default_tolerance_moves_errors_little() -> None:
+    wanted = [draw_error(PLANTED.library, PLANTED.local, d, 8) for d in DRAWS]
+    got = judged(PLANTED, DRAWS, tolerance=1e-8)[:, 0]
+    # float32 Gram matrices of rotated rows and a cut at 1e-8: 1e-5 at most over 2,400 draws seen
+    np.testing.assert_allclose(got, wanted, rtol=1e-4)
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 1e-8])
+def test_lab_values_that_do_not_differ_cannot_be_fitted(tolerance: float) -> None:
+    target = np.where(np.isin(np.arange(300), DRAWS[0]), 7.123, PLANTED.library.target)
+    library = rotate_library(PLANTED.library.values, np.arange(300), target, tolerance)
+    judges = Judges(values=PLANTED.local.values, target=PLANTED.local.target)
+    errors = judge_draws(load_engine(library, judges, components=5, device="cpu"), DRAWS[:2])
+    assert np.isnan(errors[0, 0]) and np.isfinite(errors[1, 0])
+
+
+def test_reconstruction_and_similarity_equal_a_written_out_projection() -> None:
+    from sklearn.cross_decomposition import PLSRegression
+
+    rows = DRAWS[0]
+    x, local = PLANTED.library.values[rows], PLANTED.local.values
+    model = PLSRegression(5, scale=False).fit(x, PLANTED.library.target[rows])
+    scores = (local - x.mean(axis=0)) @ model.x_rotations_
+    lost = local - x.mean(axis=0) - scores @ model.x_loadings_.T
+    t2 = (scores**2 / model.x_scores_.var(axis=0, ddof=1)).sum(axis=1).mean()
+    got = judged(PLANTED, DRAWS[:1], components=5, criteria=("reconstruction", "similarity"))
+    # scikit-learn's NIPALS stops at 1e-6 for several responses; one response needs one step
+    np.testing.assert_allclose(got[0], [np.sqrt((lost**2).mean()), t2], rtol=1e-8)
+
+
+def test_reconstruction_counts_what_lies_outside_a_cut_rotation() -> None:
+    cut = judged(PLANTED, DRAWS, tolerance=1e-4, components=3, criteria=("reconstruction",))
+    full = judged(PLANTED, DRAWS, components=3, criteria=("reconstruction",))
+    # a cut at 1e-4 of the variance moves three leading components by about its root, 1 %
+    np.testing.assert_allclose(cut, full, rtol=0.02)
+
+
+def test_range_is_the_gap_between_outer_quantiles() -> None:
+    y, local = PLANTED.library.target[DRAWS[3]], PLANTED.local.target
+    gap = np.abs(np.quantile(y, [0.05, 0.95]) - np.quantile(local, [0.05, 0.95])).sum()
+    np.testing.assert_allclose(judged(PLANTED, DRAWS[3:4], criteria=("range",)), [[gap]])
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 200_000, 10**9])
+def test_chunks_do_not_change_the_errors(chunk_bytes: int) -> None:
+    got = judged(PLANTED, DRAWS, criteria=CRITERIA, chunk_bytes=chunk_bytes)
+    # a batched product may sum in another order: a few units in the last place, grown by 1e3
+    np.testing.assert_allclose(got, judged(PLANTED, DRAWS, criteria=CRITERIA), rtol=1e-10)
+
+
+def test_a_draw_that_cannot_be_fitted_is_nan_and_harms_no_other() -> None:
+    target = PLANTED.library.target.copy()
+    target[DRAWS[0]] = 7.0
+    library = rotate_library(PLANTED.library.values, np.arange(300), target, 0.0)
+    judges = Judges(values=PLANTED.local.values, target=PLANTED.local.target)
+    errors = judge_draws(load_engine(library, judges, components=5, device="cpu"), DRAWS[:2])
+    alone = judge_draws(load_engine(library, judges, components=5, device="cpu"), DRAWS[1:2])
+    assert np.isnan(errors[0, 0])
+    np.testing.assert_allclose(errors[1], alone[0], rtol=1e-10)
+
+
+def test_a_draw_of_lower_rank_keeps_the_components_it_has() -> None:
+    case = planted(60, 10, b=30, seed=1, noise=0.0)  # twelve absorbers, a baseline, scatter
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(60, 3)) @ rng.normal(size=(3, 30))
+    library = rotate_library(values, np.arange(60), case.library.target, 0.0)
+    judges = Judges(values=case.local.values, target=case.local.target)
+    draws = np.stack([rng.choice(60, 20, replace=False) for _ in range(4)])
+    three, ten = (
+        judge_draws(load_engine(library, judges, components=c, device="cpu"), draws)
+        for c in (3, 10)
+    )
+    # after three components nothing is left but rounding, and the local rows lie far outside
+    np.testing.assert_allclose(ten, three, rtol=1e-6)
+
+
+def test_the_rotation_keeps_what_it_says() -> None:
+    values = PLANTED.library.values
+    rotation = find_rotation(values, np.arange(300), 1e-5)
+    centred = values - rotation.mean
+    lost = centred - (centred @ rotation.basis) @ rotation.basis.T
+    share = (lost**2).sum() / (centred**2).sum()
+    assert share <= 1e-5
+    np.testing.assert_allclose(share, rotation.left_out, rtol=1e-6)
+    assert find_rotation(values, np.arange(300), 0.0).rank == 60
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_gives_the_same_errors() -> None:
+    library = rotate_library(PLANTED.library.values, np.arange(300), PLANTED.library.target, 0.0)
+    judges = Judges(values=PLANTED.local.values, target=PLANTED.local.target)
+    engine = load_engine(library, judges, components=8, criteria=CRITERIA, device="cuda")
+    # the same float64 sums in another order
+    np.testing.assert_allclose(
+        judge_draws(engine, DRAWS), judged(PLANTED, DRAWS, criteria=CRITERIA), rtol=1e-8
+    )
