@@ -257,7 +257,7 @@ def reproduce_section(result: SearchResult, run_digest: str) -> str:
     ]
     return (
         '<section id="reproduce"><h2>How to reproduce it</h2><p>The same spectra, settings, '
-        "versions and processor give the same result on a CPU. Everything on this page is a view of "
+        "versions and processor give the same result. Everything on this page is a view of "
         '<a href="run.json">run.json</a>; the scores alone are in '
         '<a href="metrics.json">metrics.json</a>.</p>'
         f"{facts(pairs)}<h3>Settings, as a study file</h3>"
