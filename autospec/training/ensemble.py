@@ -12,7 +12,14 @@ from autospec.data.spectra import FloatArray, Spectra
 from autospec.errors import TrialFailed
 from autospec.nets.architecture import Architecture
 from autospec.training.config import TrainingConfig
-from autospec.training.trainer import Device, FittedMember, Member, resolve_device, train_members
+from autospec.training.trainer import (
+    Device,
+    FittedMember,
+    Member,
+    one_thread,
+    resolve_device,
+    train_members,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,7 +35,8 @@ class Ensemble:
         The unit is that of the lab values the ensemble was fitted to.
         """
         x = self.pipeline.transform(values)
-        return np.asarray(np.mean([member.predict(x) for member in self.members], axis=0))
+        with one_thread():
+            return np.asarray(np.mean([member.predict(x) for member in self.members], axis=0))
 
 
 def fit_ensemble(

@@ -218,16 +218,29 @@ def train_members(
 
 
 @contextmanager
-def _workers(device: torch.device) -> Iterator[ThreadPoolExecutor]:
-    """Yield a pool with one worker a core (one for a GPU), each with one torch thread."""
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread in the block, so that rounding does not depend on the machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        count = thread_count() if device.type == "cpu" else 1
-        with ThreadPoolExecutor(max_workers=count) as pool:
-            yield pool
+        yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def _workers(device: torch.device) -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool with one worker a core (one for a GPU), each with one torch thread.
+
+    The number of threads is set in every worker: OpenMP keeps it for each thread apart, and a
+    convolution that is a worker's first operation would otherwise still use all cores.
+    """
+    count = thread_count() if device.type == "cpu" else 1
+    with (
+        one_thread(),
+        ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+    ):
+        yield pool
 
 
 class _Learner:
