@@ -277,6 +277,7 @@ def _show(result: SearchResult, folder: Path, as_json: bool) -> None:
         typer.echo(metrics_json(result))
         return
     from autospec.nets.architecture import TABLE_COLUMNS
+    from autospec.report.words import by_rmse
 
     console = Console()
     best = Table(
@@ -303,7 +304,7 @@ def _show(result: SearchResult, folder: Path, as_json: bool) -> None:
         scores.add_column(
             column, justify="left" if column == "Model" else "right", no_wrap=column == ""
         )
-    for model in sorted(result.models, key=_by_rmse):
+    for model in by_rmse(result):
         s = model.scores
         cells = ["-"] * 5
         if s is not None:
@@ -320,11 +321,6 @@ def _show(result: SearchResult, folder: Path, as_json: bool) -> None:
     for line in ("report.html", "best_architecture.csv", "leaderboard.csv", "study.db"):
         if (folder / line).exists():
             typer.echo(folder / line)
-
-
-def _by_rmse(model: Any) -> float:  # noqa: ANN401
-    value = model.scores.rmse.value if model.scores else None
-    return float("inf") if value is None else float(value)
 
 
 def _number(value: float | None) -> str:

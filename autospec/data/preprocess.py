@@ -125,6 +125,17 @@ def band_grid(axis: FloatArray, step: float) -> FloatArray:
     return np.asarray(first + step * np.arange(count), dtype=np.float64)
 
 
+def published_step(axis: FloatArray) -> float:
+    """Return the whole step, 1 to 20 in the axis's unit, that leaves about the published 216 bands.
+
+    Parameters
+    ----------
+    axis : float64, shape (b,)
+        Ascending band positions.
+    """
+    return float(min(max(round(float(axis[-1] - axis[0]) / 216), 1), 20))
+
+
 class BandAveraging(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Average bands to an even grid by position; a bin without a band is interpolated.
 

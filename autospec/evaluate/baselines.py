@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from autospec.data.preprocess import Preprocessing, SavitzkyGolay, make_pipeline
+from autospec.data.preprocess import Preprocessing, SavitzkyGolay, make_pipeline, published_step
 from autospec.data.spectra import FloatArray, Spectra
 from autospec.data.splits import Fold
 
@@ -98,8 +98,7 @@ def fit_plsr(train: Spectra, folds: tuple[Fold, ...]) -> PLSRModel:
         the lowest mean fold RMSE; ties go to fewer components and the earlier recipe. Bands are
         averaged to 1/216 of the axis, in whole nm or cm⁻¹ from 1 to 20.
     """
-    span = float(train.axis[-1] - train.axis[0])
-    step = float(min(max(round(span / 216), 1), 20))
+    step = published_step(train.axis)
     best: tuple[float, int, Preprocessing] | None = None
     for recipe in plsr_recipes(step):
         curve = _component_curve(train, folds, recipe)

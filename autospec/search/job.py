@@ -11,6 +11,7 @@ from optuna.study import Study
 
 from autospec.data.spectra import Spectra
 from autospec.data.splits import SplitPlan, make_split_plan
+from autospec.nets.architecture import PUBLISHED
 from autospec.search.final import (
     FinalEvaluation,
     best_trial,
@@ -24,7 +25,7 @@ from autospec.search.plan import StudyPlan
 from autospec.search.progress import Progress, ProgressCallback, silent
 from autospec.search.result import SearchResult, Stopped, TrialRecord
 from autospec.search.settings import SearchSettings
-from autospec.search.study import open_study, reference_designs, run_study
+from autospec.search.study import PUBLISHED_LABEL, open_study, reference_designs, run_study
 from autospec.search.summary import describe_environment, summarise_spectra
 from autospec.search.trials import trial_records
 from autospec.training.trainer import Device, resolve_device
@@ -178,11 +179,6 @@ def _study_plan(
     def seconds_left() -> float:
         return settings.budget_s - (time.monotonic() - clock) - reserve[0]
 
-    def should_stop() -> Stopped | None:
-        if execution.interrupted():
-            return "interrupt"
-        return "budget" if seconds_left() < 0 else None
-
     validation = CrossValidation(
         train=labelled.rows(split.train),
         folds=split.folds,
@@ -193,7 +189,7 @@ def _study_plan(
         validation=validation,
         settings=settings,
         fingerprint={"data_digest": labelled.digest, "split_digest": split.digest},
-        should_stop=should_stop,
+        should_stop=_stop_rule(execution, seconds_left),
         seconds_left=seconds_left,
         report=_Reporter(settings, len(split.folds), reserve, execution.progress),
     )
@@ -216,6 +212,17 @@ class _Reporter:
         self.progress(progress)
 
 
+def _stop_rule(
+    execution: Execution, seconds_left: Callable[[], float]
+) -> Callable[[], Stopped | None]:
+    def should_stop() -> Stopped | None:
+        if execution.interrupted():
+            return "interrupt"
+        return "budget" if seconds_left() < 0 else None
+
+    return should_stop
+
+
 def _run_control(
     study: Study, name: str, plan: StudyPlan, execution: Execution
 ) -> tuple[TrialRecord, ...]:
@@ -227,15 +234,10 @@ def _run_control(
     def seconds_left() -> float:
         return settings.budget_s - (time.monotonic() - clock)
 
-    def should_stop() -> Stopped | None:
-        if execution.interrupted():
-            return "interrupt"
-        return "budget" if seconds_left() < 0 else None
-
     control_plan = replace(
         plan,
         settings=settings,
-        should_stop=should_stop,
+        should_stop=_stop_rule(execution, seconds_left),
         seconds_left=seconds_left,
         report=execution.progress,
         elder=study,
@@ -279,7 +281,7 @@ def _notes(
         notes.append(f"{unlabelled} rows have no lab value and were left out.")
     if plan.settings.published:
         tried = {t.label for t in trials if t.value is not None}
-        wanted = [f"published: {name}" for name in ("china", "sweden", "usa")]
+        wanted = [f"{PUBLISHED_LABEL}{name}" for name in PUBLISHED]
         missing = [label for label in wanted if label not in tried]
         held = reference_designs(plan)
         for label in missing:

@@ -21,7 +21,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from autospec.data.preprocess import Preprocessing, SavitzkyGolay, Scatter
+from autospec.data.preprocess import Preprocessing, SavitzkyGolay, Scatter, published_step
 from autospec.data.spectra import FloatArray, Quantity
 from autospec.nets.architecture import (
     PUBLISHED,
@@ -263,13 +263,12 @@ class SearchSpace:
         the absorbance and a first Savitzky–Golay derivative, bands averaged to about the
         published 216, Adam.
         """
-        span = float(axis[-1] - axis[0])
         return Design(
             preprocessing=Preprocessing(
                 quantity="absorbance",
                 scatter="snv",
                 savgol=SavitzkyGolay(window=11, order=2, derivative=1),
-                step=float(min(max(round(span / 216), 1), 20)),
+                step=published_step(axis),
             ),
             architecture=PUBLISHED[name],
             training=TrainingConfig(

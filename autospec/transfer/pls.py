@@ -27,7 +27,7 @@ import numpy as np
 import torch
 
 from autospec.data.spectra import FloatArray, IntArray
-from autospec.training.trainer import Device, resolve_device
+from autospec.training.trainer import Device, one_thread, resolve_device
 from autospec.transfer.rotation import RotatedLibrary
 from autospec.transfer.selection import Criterion
 
@@ -194,10 +194,11 @@ def judge_draws(engine: Engine, draws: IntArray) -> FloatArray:
     workers = min(len(pieces), engine.workers)
     if workers <= 1:
         return np.concatenate([_judge_piece(engine, piece) for piece in pieces])
-    threads = torch.get_num_threads()
-    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with (
+        one_thread(),
+        ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+    ):
         judged = list(pool.map(lambda piece: _judge_piece(engine, piece), pieces))
-    torch.set_num_threads(threads)  # the pool's 1 would be the default of threads to come
     return np.concatenate(judged)
 
 
