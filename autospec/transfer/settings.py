@@ -1,0 +1,63 @@
+"""`LocaliseSettings`: what a localisation does; the same settings and seed give the same result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge, Gt
+
+from autospec.data.sampling import Method
+
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocaliseSettings:
+    """What a localisation does.
+
+    Parameters
+    ----------
+    n : int
+        Training samples in a draw, at least 10; at most three quarters of the farm's samples,
+        so that there are rows to test on.
+    draws : int
+        Draws of training samples. Every model but the networks runs on each.
+    network_draws : int
+        Draws on which the networks run: the first ones.
+    method : {"random", "kennard-stone", "clhs", "kmeans"}
+        How training samples are drawn. All but "random" choose within a random 80 % of the
+        farm, so that draws differ.
+    quick : bool
+        Leave the networks out.
+    k, b : int
+        RS-Local's rows to select and tests a row. `k` = None: a tenth of the library, 50 to 300.
+    r : float
+        Share of the rows that RS-Local drops in a generation.
+    trials : int
+        Designs that each search trains at most.
+    members : int
+        Networks of each ensemble.
+    budget_s : float
+        Seconds for the whole job; the networks get what the rest leaves.
+    seed : int
+        Fixes draws, folds, selections, networks.
+    architecture : str
+        "searched", a published architecture ("china", "sweden", "usa"), or the path of an
+        architecture file; then nothing is searched.
+    """
+
+    n: Annotated[int, Ge(10)] = 30
+    draws: Annotated[int, Ge(1)] = 10
+    network_draws: Annotated[int, Ge(0)] = 3
+    method: Method = "random"
+    quick: bool = False
+    k: Annotated[int, Ge(13)] | None = None
+    b: Annotated[int, Ge(1)] = 40
+    r: Annotated[float, Gt(0)] = 0.1
+    trials: Annotated[int, Ge(1)] = 12
+    members: Annotated[int, Ge(1)] = 3
+    budget_s: Annotated[float, Gt(0)] = 600.0
+    seed: Annotated[int, Ge(0)] = 0
+    architecture: str = "searched"
+
+    EXTENDABLE: ClassVar[frozenset[str]] = frozenset({"budget_s"})
