@@ -88,7 +88,7 @@ class _Bench:
 class _Admitted:
     """Library rows that take part, the selection as positions among them, and what is left out."""
 
-    library: Spectra
+    rows: IntArray
     selection: IntArray
     notes: tuple[str, ...]
 
@@ -108,7 +108,7 @@ def measure_alignment(
     of library and local rows pooled: the fewest that hold 99.9 % of the variance, at most 20.
     Residuals are those of a ridge on finer scores (all but 1e-8 of the variance), its penalty
     chosen by leave-one-out in the set. Samples above 500 rows are thinned at random for MMD,
-    energy distance, AUC and the search of the nearest.
+    energy distance and AUC.
 
     Parameters
     ----------
@@ -140,24 +140,23 @@ def measure_alignment(
     if repeats < 1:
         raise UsageError(f"repeats = {repeats}; want at least 1, better 20")
     admitted = _admit(library, selection, local, holdout)
-    thin_seed, near_seed, *set_seeds = np.random.SeedSequence(seed).spawn(repeats + 5)
-    bench = _lay_out(admitted.library, local, holdout, np.random.default_rng(thin_seed))
-    chosen, n = admitted.selection, len(bench.library.target)
-    rngs = [np.random.default_rng(each) for each in set_seeds]
-    nearest = _nearest(bench, len(chosen), np.random.default_rng(near_seed))
-    random = [
-        _measure(bench, rng.choice(n, len(chosen), replace=False), rng) for rng in rngs[:repeats]
-    ]
-    mean, sd = _spread(random)
-    picked, k = _measure(bench, chosen, rngs[-2]), len(chosen)
-    rows = (
-        AlignmentRow(name="library", n=n, figures=_measure(bench, np.arange(n), rngs[-3])),
-        AlignmentRow(name="selection", n=k, figures=picked),
-        AlignmentRow(name="random k", n=k, figures=mean, sd=sd),
-        AlignmentRow(name="nearest k", n=k, figures=_measure(bench, nearest, rngs[-1])),
+    thin, *seeds = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4))
+    bench = _lay_out(library, admitted.rows, local, holdout, thin)
+    chosen = admitted.selection
+    n, k = len(admitted.rows), len(chosen)
+    whole, picked, nearest = (
+        _measure(bench, rows, rng)
+        for rows, rng in zip((np.arange(n), chosen, _nearest(bench, k)), seeds, strict=True)
     )
+    random = _measure_random(bench, k, repeats, seed)
+    mean, sd = _spread(random)
     return Alignment(
-        rows=rows,
+        rows=(
+            AlignmentRow(name="library", n=n, figures=whole),
+            AlignmentRow(name="selection", n=k, figures=picked),
+            AlignmentRow(name="random k", n=k, figures=mean, sd=sd),
+            AlignmentRow(name="nearest k", n=k, figures=nearest),
+        ),
         reference=_reference(bench, own=holdout is None),
         judged="local" if holdout is None else "holdout",
         n_judged=len(bench.judges.target),
@@ -200,50 +199,63 @@ def _admit(
         f"{n} {what}; want at least {MIN_ROWS}"
         for n, what in (
             (len(set(local.labelled().groups)), "groups of labelled local rows"),
-            (len(set(judges.labelled().groups)), "groups of labelled rows to judge"),
+            (judges.labelled().n, "labelled rows to judge"),
             (len(chosen), "usable rows in the selection"),
         )
         if n < MIN_ROWS
     ]
     if problems:
         raise DataError(problems)
+    if len(chosen) == len(rows):
+        raise UsageError(
+            f"the selection takes all {len(rows)} usable library rows; want fewer, or there is "
+            "nothing to compare it with"
+        )
     notes = [
         purged.note,
         f"{len(purged.kept) - len(rows)} library rows have no lab value and were left out",
     ]
     if len(chosen) < len(selection):
         notes.append(f"{len(selection) - len(chosen)} of the rows left out had been selected")
-    return _Admitted(library=library.rows(rows), selection=chosen, notes=tuple(notes))
+    return _Admitted(rows=rows, selection=chosen, notes=tuple(notes))
 
 
 def _lay_out(
-    library: Spectra, local: Spectra, holdout: Spectra | None, rng: np.random.Generator
+    library: Spectra,
+    rows: IntArray,
+    local: Spectra,
+    holdout: Spectra | None,
+    rng: np.random.Generator,
 ) -> _Bench:
     """Rotate all spectra to the principal components of library and local rows."""
-    parts = [library, local] if holdout is None else [library, local, holdout.labelled()]
-    bands = [_bands(part) for part in parts]
-    pooled = np.vstack(bands[:2])
+    bands = _bands(library)[rows]
+    pooled = np.vstack([bands, _bands(local)])
     rotation = find_rotation(pooled, np.arange(len(pooled)), RESIDUAL_TOLERANCE)
-    samples = [
-        _Sample(
-            scores=rotation.apply(values),
-            target=part.target,
-            names=np.asarray(part.ids, dtype=np.str_),
-            groups=np.asarray(part.groups, dtype=np.str_),
-        )
-        for part, values in zip(parts, bands, strict=True)
-    ]
-    variances = np.vstack([each.scores for each in samples[:2]]).var(axis=0)
+    members = _sample(library, rows, rotation.apply(bands))
+    farm = _sample(local, np.arange(local.n), rotation.apply(pooled[len(rows) :]))
+    judges = farm
+    if holdout is not None:
+        judges = _sample(holdout, np.arange(holdout.n), rotation.apply(_bands(holdout)))
+    variances = rotation.apply(pooled).var(axis=0)
     held = np.cumsum(variances) / variances.sum()
     width = min(int(np.argmax(held >= 1 - SPECTRAL_TOLERANCE)) + 1, SPECTRAL_COMPONENTS)
-    thinned = [each.thinned(rng).scores[:, :width] for each in samples[:2]]
+    thinned = [each.thinned(rng).scores[:, :width] for each in (members, farm)]
     return _Bench(
-        library=samples[0],
-        local=samples[1],
-        judges=samples[-1].labelled(),
+        library=members,
+        local=farm,
+        judges=judges.labelled(),
         width=width,
         variance=float(variances.sum()),
         bandwidth=median_distance(np.vstack(thinned)),
+    )
+
+
+def _sample(spectra: Spectra, rows: IntArray, scores: FloatArray) -> _Sample:
+    return _Sample(
+        scores=scores,
+        target=spectra.target[rows],
+        names=np.asarray(spectra.ids, dtype=np.str_)[rows],
+        groups=np.asarray(spectra.groups, dtype=np.str_)[rows],
     )
 
 
@@ -256,15 +268,30 @@ def _bands(spectra: Spectra) -> FloatArray:
     )
 
 
-def _nearest(bench: _Bench, k: int, rng: np.random.Generator) -> IntArray:
+def _nearest(bench: _Bench, k: int) -> IntArray:
     """Return the k library rows with the shortest Mahalanobis distance to any local row.
 
     Library and local rows pooled give the covariance: in principal components it is diagonal.
     """
-    library, local = (s.scores[:, : bench.width] for s in (bench.library, bench.local.thinned(rng)))
-    sd = np.vstack([library, bench.local.scores[:, : bench.width]]).std(axis=0)
-    distances = cdist(library / sd, local / sd).min(axis=1)
+    library, local = (s.scores[:, : bench.width] for s in (bench.library, bench.local))
+    sd = np.vstack([library, local]).std(axis=0)
+    distances = np.concatenate(
+        [
+            cdist(library[block] / sd, local / sd).min(axis=1)
+            for block in blocks(len(library), len(local))
+        ]
+    )
     return np.sort(np.argsort(distances, kind="stable")[:k])
+
+
+def _measure_random(bench: _Bench, k: int, repeats: int, seed: int) -> list[Figures]:
+    """Measure random selections of k rows, each with a generator of its own."""
+    random = []
+    for child in np.random.SeedSequence([seed, 1]).spawn(repeats):
+        rng = np.random.default_rng(child)
+        rows = rng.choice(len(bench.library.target), k, replace=False)
+        random.append(_measure(bench, rows, rng))
+    return random
 
 
 def _measure(bench: _Bench, rows: IntArray, rng: np.random.Generator) -> Figures:

@@ -1,4 +1,4 @@
-"""How far apart two samples of points are: MMD, energy distance, classifier AUC; no spectra here."""
+"""How far apart two samples of points are: MMD, energy distance and classifier; no spectra here."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist, pdist
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from autospec.data.spectra import FloatArray, IntArray
 
@@ -157,13 +155,9 @@ def classifier_auc(
     scores = []
     for number in range(n_folds):
         out = fold == number
-        scale = StandardScaler().fit(pooled[~out])
-        model = make_pipeline(
-            StandardScaler(),
-            LogisticRegression(C=PENALTY, class_weight="balanced", solver="newton-cholesky"),
-        )
-        model.fit(_with_squares(scale.transform(pooled[~out])), is_y[~out])
-        votes = model.decision_function(_with_squares(scale.transform(pooled[out])))
+        kept, left = _features(pooled[~out], pooled[out])
+        model = LogisticRegression(C=PENALTY, class_weight="balanced", solver="newton-cholesky")
+        votes = model.fit(kept, is_y[~out]).decision_function(left)
         scores.append(_auc(votes[~is_y[out]], votes[is_y[out]]))
     return float(np.mean(scores))
 
@@ -174,8 +168,16 @@ def _number(names: Labels) -> IntArray:
     return np.arange(len(names)) if len(different) == 1 else numbers.astype(np.int64)
 
 
-def _with_squares(points: FloatArray) -> FloatArray:
-    return np.hstack([points, points**2])
+def _features(fit: FloatArray, others: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return standardised coordinates and their squares, standardised too, by the rows of fit."""
+    fit, others = _standardise(fit, others)
+    return _standardise(np.hstack([fit, fit**2]), np.hstack([others, others**2]))
+
+
+def _standardise(fit: FloatArray, others: FloatArray) -> tuple[FloatArray, FloatArray]:
+    mean, sd = fit.mean(axis=0), fit.std(axis=0)
+    sd[sd == 0] = 1.0
+    return (fit - mean) / sd, (others - mean) / sd
 
 
 def _auc(low: FloatArray, high: FloatArray) -> float:
