@@ -11,7 +11,8 @@ from typing import Literal
 from autospec.evaluate.metrics import Estimate, Winner
 from autospec.search.design import Design
 from autospec.search.result import Environment, SpectraSummary
-from autospec.transfer.alignment_result import Alignment, Stability
+from autospec.transfer.alignment_result import Alignment
+from autospec.transfer.provenance import Stability
 from autospec.transfer.selection import Generation
 from autospec.transfer.settings import LocaliseSettings
 
