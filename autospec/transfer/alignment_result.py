@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 SetName = Literal["library", "selection", "random k", "nearest k"]
-<<<<<<< HEAD
-=======
 Place = Literal["ahead", "level", "behind"]
 _COMPARED: tuple[SetName, SetName] = ("selection", "random k")
 TOLD_APART = 0.05  # p value of MMD
->>>>>>> alignment
 WORSE = 1.25  # times the error of the farm's own model
 CLEAR = 0.95  # share of the random selections
 
@@ -151,14 +148,9 @@ def describe(alignment: Alignment) -> str:
     """Say in two or three sentences for a farm adviser what the figures mean.
 
     The selection counts as closer, or as better, than random rows if it is so beside at least
-<<<<<<< HEAD
-    95 % of the random selections; a model counts as worse than the farm's own if its error is
-    more than a quarter larger.
-=======
     95 % of the random selections, and neither is closer where MMD tells neither from the farm
     (p ≥ 0.05); a model counts as worse than the farm's own if its error is more than a quarter
     larger.
->>>>>>> alignment
     """
     sentences = (_of_spectra(alignment), _of_law(alignment), _of_cause(alignment))
     return " ".join(sentence for sentence in sentences if sentence)
@@ -170,11 +162,7 @@ def _of_spectra(alignment: Alignment) -> str:
         "ahead": "closer to the farm in spectra than",
         "level": "not closer to the farm in spectra than",
         "behind": "further from the farm in spectra than",
-<<<<<<< HEAD
-    }[_place(alignment.further, alignment.repeats)]
-=======
     }[_closeness(alignment)]
->>>>>>> alignment
     return (
         f"The {chosen.n} selected rows are {words} random library rows (energy distance "
         f"{max(chosen.figures.energy, 0.0):.2g} against {max(random.energy, 0.0):.2g}; a "
@@ -185,11 +173,7 @@ def _of_spectra(alignment: Alignment) -> str:
 
 def _of_law(alignment: Alignment) -> str:
     figures = {row.name: row.figures for row in alignment.rows}
-<<<<<<< HEAD
-    unlike = _place(alignment.further, alignment.repeats) != "ahead"
-=======
     unlike = _closeness(alignment) != "ahead"
->>>>>>> alignment
     verdict = {
         "ahead": "they teach more about this farm than random rows do"
         + (", although they look no more like it" if unlike else ""),
@@ -229,9 +213,6 @@ def _of_cause(alignment: Alignment) -> str:
     )
 
 
-<<<<<<< HEAD
-def _place(beaten: int, of: int) -> Literal["ahead", "level", "behind"]:
-=======
 def _closeness(alignment: Alignment) -> Place:
     both = (alignment.row(name).figures.mmd_p for name in _COMPARED)
     if min(both) >= TOLD_APART:
@@ -240,7 +221,6 @@ def _closeness(alignment: Alignment) -> Place:
 
 
 def _place(beaten: int, of: int) -> Place:
->>>>>>> alignment
     """Say where the selection stands among random ones of which it beats so many."""
     share = beaten / of
     return "ahead" if share >= CLEAR else "behind" if share <= 1 - CLEAR else "level"
