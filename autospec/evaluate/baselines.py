@@ -18,6 +18,7 @@ from autospec.data.spectra import FloatArray, Spectra
 from autospec.data.splits import Fold
 
 MAX_COMPONENTS = 25
+AVERAGING_POWER = 8  # a recipe of twice the lowest CV RMSE weighs 1/256
 _FIRST_DERIVATIVE = SavitzkyGolay(window=11, order=2, derivative=1)
 
 
@@ -50,6 +51,8 @@ class PLSRModel:
         What the inner folds chose.
     cv_rmse : float
         The mean fold RMSE of that choice (a tuned, so optimistic, number).
+    out_of_fold : float64, shape (n,)
+        Its prediction of each training row, mean over the folds that score it.
     """
 
     pipeline: Pipeline
@@ -59,11 +62,37 @@ class PLSRModel:
     recipe: Preprocessing
     components: int
     cv_rmse: float
+    out_of_fold: FloatArray
 
     def predict(self, values: FloatArray) -> FloatArray:
         """Return predictions for raw spectra of shape (n, b)."""
         centred = self.pipeline.transform(values) - self.x_mean
         return np.asarray(centred @ self.coefficients + self.y_mean)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AveragedPLSR:
+    """Tuned PLSR models of several preprocessings, averaged: none has to be chosen.
+
+    Parameters
+    ----------
+    models : tuple of PLSRModel
+        One a recipe.
+    weights : float64, shape (len(models),)
+        Sum to 1.
+    """
+
+    models: tuple[PLSRModel, ...]
+    weights: FloatArray
+
+    @property
+    def out_of_fold(self) -> FloatArray:
+        """Prediction of each training row by the folds that do not hold it, shape (n,)."""
+        return np.asarray(self.weights @ np.stack([m.out_of_fold for m in self.models]))
+
+    def predict(self, values: FloatArray) -> FloatArray:
+        """Return predictions for raw spectra of shape (n, b)."""
+        return np.asarray(self.weights @ np.stack([m.predict(values) for m in self.models]))
 
 
 def fit_mean(train: Spectra) -> MeanModel:
@@ -98,15 +127,33 @@ def fit_plsr(train: Spectra, folds: tuple[Fold, ...]) -> PLSRModel:
         the lowest mean fold RMSE; ties go to fewer components and the earlier recipe. Bands are
         averaged to 1/216 of the axis, in whole nm or cm⁻¹ from 1 to 20.
     """
-    step = published_step(train.axis)
-    best: tuple[float, int, Preprocessing] | None = None
-    for recipe in plsr_recipes(step):
-        curve = _component_curve(train, folds, recipe)
-        components = int(np.argmin(curve)) + 1
-        if best is None or curve[components - 1] < best[0]:
-            best = (float(curve[components - 1]), components, recipe)
-    assert best is not None
-    cv_rmse, components, recipe = best
+    return min(tune_plsr(train, folds), key=lambda model: model.cv_rmse)
+
+
+def tune_plsr(train: Spectra, folds: tuple[Fold, ...]) -> tuple[PLSRModel, ...]:
+    """Tune the number of components for each of the twelve recipes, and fit each on all rows.
+
+    Parameters
+    ----------
+    train : Spectra
+        Training rows, all labelled.
+    folds : tuple of Fold
+        Inner folds, as positions within `train`.
+    """
+    recipes = plsr_recipes(published_step(train.axis))
+    return tuple(_tuned(train, folds, recipe) for recipe in recipes)
+
+
+def average_plsr(models: tuple[PLSRModel, ...]) -> AveragedPLSR:
+    """Average tuned PLSR models of one set of rows, the better ones by far the most."""
+    errors = np.array([model.cv_rmse for model in models])
+    weights = (np.maximum(errors, 1e-300) / max(errors.min(), 1e-300)) ** -AVERAGING_POWER
+    return AveragedPLSR(models=models, weights=weights / weights.sum())
+
+
+def _tuned(train: Spectra, folds: tuple[Fold, ...], recipe: Preprocessing) -> PLSRModel:
+    curve, held = _component_curve(train, folds, recipe)
+    components = int(np.argmin(curve)) + 1
     pipeline = make_pipeline(recipe, train.axis, train.quantity)
     x = pipeline.fit_transform(train.values)
     x_mean, y_mean = x.mean(axis=0), float(train.target.mean())
@@ -118,14 +165,18 @@ def fit_plsr(train: Spectra, folds: tuple[Fold, ...]) -> PLSRModel:
         y_mean=y_mean,
         recipe=recipe,
         components=components,
-        cv_rmse=cv_rmse,
+        cv_rmse=float(curve[components - 1]),
+        out_of_fold=held[components - 1],
     )
 
 
-def _component_curve(train: Spectra, folds: tuple[Fold, ...], recipe: Preprocessing) -> FloatArray:
-    """Return the mean fold RMSE for 1, 2, ... components."""
+def _component_curve(
+    train: Spectra, folds: tuple[Fold, ...], recipe: Preprocessing
+) -> tuple[FloatArray, FloatArray]:
+    """Return the mean fold RMSE (a,) and the held-out predictions (a, n) of 1 to a components."""
     limit = min(MAX_COMPONENTS, min(len(fold.fit) for fold in folds) - 1, train.b)
     curves = []
+    held, scored = np.zeros((limit, train.n)), np.zeros(train.n)
     for fold in folds:
         pipeline = make_pipeline(recipe, train.axis, train.quantity)
         x_fit = pipeline.fit_transform(train.values[fold.fit])
@@ -135,8 +186,10 @@ def _component_curve(train: Spectra, folds: tuple[Fold, ...], recipe: Preprocess
         coefficients = _pls_coefficients(x_fit - x_mean, y_fit - y_mean, limit)
         predicted = (x_score - x_mean) @ coefficients.T + y_mean
         curves.append(np.sqrt(np.mean((predicted - y_score[:, None]) ** 2, axis=0)))
+        held[: predicted.shape[1], fold.score] += predicted.T
+        scored[fold.score] += 1
     shortest = min(len(curve) for curve in curves)
-    return np.asarray(np.mean([curve[:shortest] for curve in curves], axis=0))
+    return np.mean([curve[:shortest] for curve in curves], axis=0), held / np.maximum(scored, 1)
 
 
 def _pls_coefficients(x: FloatArray, y: FloatArray, components: int) -> FloatArray:
