@@ -45,6 +45,8 @@ class LibraryPrior:
     ----------
     views : Views
         Fitted on the library.
+    spread : float64, shape (bands,)
+        Standard deviation of each band of the views within the library's fields.
     process : sklearn GaussianProcessRegressor
         On centred views, in standard deviations `scale`.
     scale : float
@@ -56,6 +58,7 @@ class LibraryPrior:
     """
 
     views: Views
+    spread: FloatArray
     process: GaussianProcessRegressor
     scale: float
     log: bool
@@ -71,9 +74,8 @@ class LibraryPrior:
         centre : float64, shape (bands,)
             Mean of the farm's training rows under `views`.
         """
-        mean, covariance = self.process.predict(
-            self.views.transform(values) - centre, return_cov=True
-        )
+        x = _unit_length(self.views.transform(values) - centre, self.spread)
+        mean, covariance = self.process.predict(x, return_cov=True)
         noise = self.process.kernel_.k2.noise_level
         covariance = covariance - noise * np.eye(len(values))  # of the function, not of a lab value
         return mean * self.scale, covariance * self.scale**2
@@ -150,7 +152,8 @@ def fit_library_prior(library: Spectra, *, log: bool, seed: int = 0) -> LibraryP
         rows = names == name
         x[rows] -= x[rows].mean(axis=0)
         z[rows] -= z[rows].mean()
-    scale = float(z.std()) or 1.0
+    spread, scale = x.std(axis=0), float(z.std()) or 1.0
+    x = _unit_length(x, spread)
     order = np.random.default_rng(seed).permutation(len(z))[:PRIOR_ROWS]
     x, z = x[order], z[order] / scale
     tuned = GaussianProcessRegressor(linear_kernel(), alpha=JITTER, random_state=0)
@@ -158,7 +161,8 @@ def fit_library_prior(library: Spectra, *, log: bool, seed: int = 0) -> LibraryP
         warnings.simplefilter("ignore", ConvergenceWarning)
         tuned.fit(x[:TUNING_ROWS], z[:TUNING_ROWS])
     process = GaussianProcessRegressor(tuned.kernel_, alpha=JITTER, optimizer=None).fit(x, z)
-    return LibraryPrior(views=views, process=process, scale=scale, log=log, rows=len(z))
+    return LibraryPrior(
+        views=views, spread=spread, process=process, scale=scale, log=log, rows=len(z))
 
 
 def fit_on_prior(prior: LibraryPrior, train: Spectra, folds: tuple[Fold, ...]) -> PriorModel:
@@ -202,6 +206,11 @@ def fit_on_prior(prior: LibraryPrior, train: Spectra, folds: tuple[Fold, ...]) -
         weights=np.linalg.solve(final, residual),
         out_of_fold=law.inverse(held),
     )
+
+
+def _unit_length(x: FloatArray, spread: FloatArray) -> FloatArray:
+    """Return centred views with bands of one spread and rows of length about 1."""
+    return np.asarray(x / np.maximum(spread, 1e-12) / np.sqrt(x.shape[1]))
 
 
 def _condition(
