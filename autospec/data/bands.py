@@ -1,0 +1,142 @@
+"""Bands that instruments share: one grid for several axes, and the weights that lead onto it.
+
+A grid is never finer than the coarsest instrument, so no band is made up of nothing. Which tables
+take part and why is `align`'s matter; here are only axes and weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from autospec.data.spectra import FloatArray, IntArray
+
+SAME_BAND = 0.1  # bands closer than this share of the spacing are one band
+SAME_STEP = 0.01  # headers are rounded: spacings this close are one spacing
+WIDE_GAP = 5.0  # a spacing of more than so many usual ones is a hole, and is told
+
+
+def mean_step(axis: FloatArray, low: float, high: float) -> float:
+    """Return the mean spacing of the bands of `axis` inside [low, high]; inf below two bands.
+
+    The mean, not the median: on an uneven axis a grid of this step has as many bands as the axis.
+    Holes between detectors (`WIDE_GAP` medians and more) are not spacing.
+    """
+    steps = np.diff(axis[_inside(axis, low, high)])
+    if len(steps) == 0:
+        return float("inf")
+    return float(np.mean(steps[steps <= WIDE_GAP * np.median(steps)]))
+
+
+def common_grid(axes: Sequence[FloatArray], low: float, high: float) -> FloatArray:
+    """Return the bands that all axes can serve between `low` and `high`.
+
+    Parameters
+    ----------
+    axes : sequence of float64, shape (b_i,)
+        Ascending band positions in one unit; the first is preferred where spacings are equal.
+    low, high : float
+        Range that every axis covers.
+
+    Returns
+    -------
+    float64, shape (b',)
+        The first axis's own bands, if all axes have them. Otherwise even steps of the coarsest
+        axis's mean spacing, laid on its first band, as far as the bin around a band lies inside
+        the coverage of every axis (each band stands for half a spacing to either side). Empty if
+        some axis has fewer than two bands there.
+    """
+    steps = [mean_step(axis, low, high) for axis in axes]
+    step = max(steps)
+    if not np.isfinite(step):
+        return np.empty(0)
+    own = axes[0][_inside(axes[0], low, high)]
+    if all(_same_bands(axis[_inside(axis, low, high)], own, step) for axis in axes):
+        return own
+    coarsest = next(i for i, s in enumerate(steps) if s >= (1 - SAME_STEP) * step)
+    step = steps[coarsest]
+    anchor = axes[coarsest][_inside(axes[coarsest], low, high)][0]
+    first = max(a[0] - s / 2 for a, s in zip(axes, steps, strict=True))
+    last = min(a[-1] + s / 2 for a, s in zip(axes, steps, strict=True))
+    slack = SAME_BAND * step
+    count = int(np.floor((high - anchor) / step + SAME_BAND)) + 1
+    grid = anchor + step * np.arange(count)
+    return np.asarray(grid[(grid - step / 2 >= first - slack) & (grid + step / 2 <= last + slack)])
+
+
+def band_weights(axis: FloatArray, grid: FloatArray) -> csr_matrix:
+    """Return the weights of every band of `axis` in every band of `grid`.
+
+    Parameters
+    ----------
+    axis : float64, shape (b,)
+        Ascending band positions of the instrument.
+    grid : float64, shape (b',)
+        From `common_grid`.
+
+    Returns
+    -------
+    csr_matrix, shape (b, b')
+        Columns sum to 1. Where the instrument has the grid's own bands, they are taken as they
+        are. Otherwise a bin is the mean of the bands in it, each weighted by the overlap of its
+        cell (half way to its neighbours) with the bin; a bin without a band is interpolated
+        linearly between its neighbours.
+    """
+    step = float(np.mean(np.diff(grid)))
+    nearest = _nearest(axis, grid)
+    finer = mean_step(axis, grid[0] - step / 2, grid[-1] + step / 2) < (1 - SAME_BAND) * step
+    if not finer and bool(np.all(np.abs(axis[nearest] - grid) <= SAME_BAND * step)):
+        columns = np.arange(len(grid))
+        return csr_matrix((np.ones(len(grid)), (nearest, columns)), (len(axis), len(grid)))
+    middles = (axis[1:] + axis[:-1]) / 2
+    edges = np.concatenate([[2 * axis[0] - middles[0]], middles, [2 * axis[-1] - middles[-1]]])
+    bins = [_bin(axis, edges, centre - step / 2, centre + step / 2) for centre in grid]
+    rows = np.concatenate([bands for bands, _ in bins])
+    columns = np.repeat(np.arange(len(grid)), [len(bands) for bands, _ in bins])
+    shares = np.concatenate([share for _, share in bins])
+    return csr_matrix((shares, (rows, columns)), (len(axis), len(grid)))
+
+
+def wide_gaps(axis: FloatArray, grid: FloatArray) -> list[tuple[float, float, int]]:
+    """Return the holes of `axis` as (from, to, bands of `grid` interpolated across)."""
+    step = float(np.mean(np.diff(grid)))
+    gaps = []
+    for i in np.flatnonzero(np.diff(axis) > WIDE_GAP * step):
+        low, high = float(axis[i]), float(axis[i + 1])
+        across = int(np.sum((grid - step / 2 > low) & (grid + step / 2 < high)))
+        if across:
+            gaps.append((low, high, across))
+    return gaps
+
+
+def _bin(
+    axis: FloatArray, edges: FloatArray, low: float, high: float
+) -> tuple[IntArray, FloatArray]:
+    """Return the bands that make up one bin, and their shares."""
+    if not np.any((axis >= low) & (axis < high)):
+        centre = (low + high) / 2
+        right = int(np.clip(np.searchsorted(axis, centre), 1, len(axis) - 1))
+        share = float(np.clip((centre - axis[right - 1]) / (axis[right] - axis[right - 1]), 0, 1))
+        return np.array([right - 1, right]), np.array([1 - share, share])
+    overlap = np.minimum(edges[1:], high) - np.maximum(edges[:-1], low)
+    bands = np.flatnonzero(overlap > 0)
+    return bands, overlap[bands] / overlap[bands].sum()
+
+
+def _inside(
+    axis: FloatArray, low: float, high: float
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Mark the bands in [low, high]; 1e-9 forgives what 1e7/WL rounds."""
+    return np.asarray((axis >= low * (1 - 1e-9)) & (axis <= high * (1 + 1e-9)))
+
+
+def _nearest(axis: FloatArray, grid: FloatArray) -> IntArray:
+    right = np.clip(np.searchsorted(axis, grid), 1, len(axis) - 1)
+    left_is_nearer = grid - axis[right - 1] < axis[right] - grid
+    return np.asarray(right - left_is_nearer, dtype=np.int64)
+
+
+def _same_bands(axis: FloatArray, own: FloatArray, step: float) -> bool:
+    return len(axis) == len(own) and bool(np.all(np.abs(axis - own) <= SAME_BAND * step))
