@@ -277,7 +277,8 @@ def _told(part: Spectra, grid: FloatArray) -> list[str]:
 def _too_narrow(part: Spectra, farm: Spectra, share: float) -> str:
     return (
         f"{_called(part)} ({_bands(part)}) covers {share:.0%} of the farm's range "
-        f"({_bands(farm)}); want at least {MIN_SHARE:.0%}. Pass a library of the farm's kind of instrument."
+        f"({_bands(farm)}); want at least {MIN_SHARE:.0%}. Pass a library of the farm's kind of "
+        "instrument."
     )
 
 
