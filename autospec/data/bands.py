@@ -52,6 +52,8 @@ def common_grid(axes: Sequence[FloatArray], low: float, high: float) -> FloatArr
     step = max(steps)
     if not np.isfinite(step):
         return np.empty(0)
+    slack = SAME_BAND * step
+    low, high = low - slack, high + slack
     own = axes[0][_inside(axes[0], low, high)]
     if all(_same_bands(axis[_inside(axis, low, high)], own, step) for axis in axes):
         return own
@@ -60,8 +62,7 @@ def common_grid(axes: Sequence[FloatArray], low: float, high: float) -> FloatArr
     anchor = axes[coarsest][_inside(axes[coarsest], low, high)][0]
     first = max(a[0] - s / 2 for a, s in zip(axes, steps, strict=True))
     last = min(a[-1] + s / 2 for a, s in zip(axes, steps, strict=True))
-    slack = SAME_BAND * step
-    count = int(np.floor((high - anchor) / step + SAME_BAND)) + 1
+    count = int(np.floor((high - anchor) / step)) + 1
     grid = anchor + step * np.arange(count)
     return np.asarray(grid[(grid - step / 2 >= first - slack) & (grid + step / 2 <= last + slack)])
 
@@ -80,9 +81,9 @@ def band_weights(axis: FloatArray, grid: FloatArray) -> csr_matrix:
     -------
     csr_matrix, shape (b, b')
         Columns sum to 1. Where the instrument has the grid's own bands, they are taken as they
-        are. Otherwise a bin is the mean of the bands in it, each weighted by the overlap of its
-        cell (half way to its neighbours) with the bin; a bin without a band is interpolated
-        linearly between its neighbours.
+        are. Otherwise a common band is the mean, over the step around it, of the straight lines
+        that join neighbouring bands: an average where the instrument is finer, an interpolation
+        where a bin holds no band. Lines that slope keep their place.
     """
     step = float(np.mean(np.diff(grid)))
     nearest = _nearest(axis, grid)
@@ -90,9 +91,7 @@ def band_weights(axis: FloatArray, grid: FloatArray) -> csr_matrix:
     if not finer and bool(np.all(np.abs(axis[nearest] - grid) <= SAME_BAND * step)):
         columns = np.arange(len(grid))
         return csr_matrix((np.ones(len(grid)), (nearest, columns)), (len(axis), len(grid)))
-    middles = (axis[1:] + axis[:-1]) / 2
-    edges = np.concatenate([[2 * axis[0] - middles[0]], middles, [2 * axis[-1] - middles[-1]]])
-    bins = [_bin(axis, edges, centre - step / 2, centre + step / 2) for centre in grid]
+    bins = [_bin(axis, centre, step / 2) for centre in grid.tolist()]
     rows = np.concatenate([bands for bands, _ in bins])
     columns = np.repeat(np.arange(len(grid)), [len(bands) for bands, _ in bins])
     shares = np.concatenate([share for _, share in bins])
@@ -111,18 +110,23 @@ def wide_gaps(axis: FloatArray, grid: FloatArray) -> list[tuple[float, float, in
     return gaps
 
 
-def _bin(
-    axis: FloatArray, edges: FloatArray, low: float, high: float
-) -> tuple[IntArray, FloatArray]:
-    """Return the bands that make up one bin, and their shares."""
-    if not np.any((axis >= low) & (axis < high)):
-        centre = (low + high) / 2
-        right = int(np.clip(np.searchsorted(axis, centre), 1, len(axis) - 1))
-        share = float(np.clip((centre - axis[right - 1]) / (axis[right] - axis[right - 1]), 0, 1))
-        return np.array([right - 1, right]), np.array([1 - share, share])
-    overlap = np.minimum(edges[1:], high) - np.maximum(edges[:-1], low)
-    bands = np.flatnonzero(overlap > 0)
-    return bands, overlap[bands] / overlap[bands].sum()
+def _bin(axis: FloatArray, centre: float, half: float) -> tuple[IntArray, FloatArray]:
+    """Return bands and their shares in the mean over centre ± half; a band may stand there twice.
+
+    Trapezia between the bands inside and the two ends, which their neighbours share. A bin at the
+    edge of the coverage is narrowed evenly, so that it is still about its centre.
+    """
+    half = max(min(half, centre - float(axis[0]), float(axis[-1]) - centre), 0.0)
+    low, high = centre - half, centre + half
+    points, weights = np.array([centre]), np.ones(1)
+    if low < high:
+        points = np.concatenate([[low], axis[(axis > low) & (axis < high)], [high]])
+        widths = np.diff(points) / (high - low)
+        weights = (np.append(widths, 0.0) + np.append(0.0, widths)) / 2
+    right = np.clip(np.searchsorted(axis, points), 1, len(axis) - 1)
+    share = np.clip((points - axis[right - 1]) / (axis[right] - axis[right - 1]), 0.0, 1.0)
+    bands = np.concatenate([right - 1, right]).astype(np.int64)
+    return bands, np.concatenate([weights * (1 - share), weights * share])
 
 
 def _inside(

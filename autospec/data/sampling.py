@@ -32,6 +32,7 @@ from autospec.errors import UsageError
 SamplingMethod = Literal["kennard-stone", "clhs", "kmeans", "random"]
 MAX_COMPONENTS = 10
 VARIANCE = 0.99
+FIT_ROWS = 10_000
 WHOLE_KMEANS_ROWS = 10_000  # above, MiniBatchKMeans: its time does not grow with the table
 NO_ROWS = np.empty(0, dtype=np.int64)
 
@@ -97,12 +98,15 @@ def principal_scores(values: FloatArray, seed: int = 0) -> FloatArray:
         c ≤ 10 components that hold 99 % of the variance, or the first 10; not scaled, so
         distances are those of the spectra.
     """
-    most = min(MAX_COMPONENTS, *values.shape)
-    pca = PCA(most, random_state=seed)
+    rows = np.arange(len(values))
+    if len(values) > FIT_ROWS:  # components need no more rows, and the fit copies what it is given
+        rows = np.sort(np.random.default_rng(seed).choice(rows, FIT_ROWS, replace=False))
+    some = values if len(rows) == len(values) else values[rows]
+    pca = PCA(min(MAX_COMPONENTS, *some.shape), random_state=seed)
     with np.errstate(invalid="ignore", divide="ignore"):  # equal spectra have no variance
-        scores = pca.fit_transform(values)
-        held = np.cumsum(np.nan_to_num(pca.explained_variance_ratio_))
-    return np.ascontiguousarray(scores[:, : int(np.searchsorted(held, VARIANCE)) + 1])
+        held = np.cumsum(np.nan_to_num(pca.fit(some).explained_variance_ratio_))
+    axes = pca.components_[: int(np.searchsorted(held, VARIANCE)) + 1]
+    return np.ascontiguousarray(values @ axes.T - pca.mean_ @ axes.T)
 
 
 def choose_by_scores(
