@@ -137,8 +137,7 @@ def _csv(planned: SamplingPlan) -> str:
 
 def _show(planned: SamplingPlan, out: Path | None) -> None:
     table = Table(
-        title=f"{len(planned.samples)} of {planned.n_samples} samples by {planned.method}, "
-        "in the order of choice",
+        title=f"{len(planned.samples)} of {planned.n_samples} samples by {planned.method}",
         title_justify="left",
         box=SIMPLE_HEAD,
     )

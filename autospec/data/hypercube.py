@@ -13,9 +13,7 @@ import numpy as np
 from autospec.data.spectra import FloatArray, IntArray
 
 SWAPS = 10_000
-START_HEAT = 1.0
-COOLING = 0.95
-SWAPS_A_HEAT = 10
+START_HEAT, END_HEAT = 1.0, 0.001  # one quantile missed is 1; cools by the same factor a swap
 WORST_SHARE = 0.5  # how often the swap takes out a row of the fullest quantiles
 
 
@@ -44,8 +42,7 @@ def latin_hypercube(scores: FloatArray, n_wanted: int, seed: int, kept: IntArray
     if n_wanted == len(pool):
         return pool
     best, best_rows = state.objective, state.rows.copy()
-    heat = START_HEAT
-    for swap in range(SWAPS):
+    for heat in np.geomspace(START_HEAT, END_HEAT, SWAPS):
         worst = rng.random() < WORST_SHARE
         place = state.worst_place(rng) if worst else int(rng.integers(n_wanted))
         row = int(pool[rng.integers(len(pool))])
@@ -57,8 +54,6 @@ def latin_hypercube(scores: FloatArray, n_wanted: int, seed: int, kept: IntArray
             state.exchange(place, out)
         elif state.objective < best:
             best, best_rows = state.objective, state.rows.copy()
-        if swap % SWAPS_A_HEAT == SWAPS_A_HEAT - 1:
-            heat = max(heat * COOLING, 1e-12)
     return np.sort(best_rows)
 
 

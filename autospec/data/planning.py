@@ -19,7 +19,7 @@ RANDOM_DRAWS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """How near the chosen samples are to all samples, in the spectra's principal components.
+    """How near the chosen samples are to all samples, in the scores of `principal_scores`.
 
     Parameters
     ----------

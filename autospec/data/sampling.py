@@ -1,7 +1,8 @@
 """`choose_samples`: which rows of a table of spectra to analyse, by four methods; no lab values.
 
 Distances and quantiles are taken on the scores of the first principal components (at most 10, as
-many as hold 99 % of the variance). No n × n matrix is made: time is O(n·k), memory beside the
+many as hold 99.9 % of the variance), each scaled to a variance of 1: unscaled, the brightness of
+the soil would be all that counts. No n × n matrix is made: time is O(n·k), memory beside the
 spectra O(n).
 
 - "kennard-stone": the row farthest from those chosen, again and again
@@ -31,7 +32,7 @@ from autospec.errors import UsageError
 
 SamplingMethod = Literal["kennard-stone", "clhs", "kmeans", "random"]
 MAX_COMPONENTS = 10
-VARIANCE = 0.99
+VARIANCE = 0.999
 FIT_ROWS = 10_000
 WHOLE_KMEANS_ROWS = 10_000  # above, MiniBatchKMeans: its time does not grow with the table
 NO_ROWS = np.empty(0, dtype=np.int64)
@@ -95,18 +96,22 @@ def principal_scores(values: FloatArray, seed: int = 0) -> FloatArray:
     Returns
     -------
     float64, shape (n, c)
-        c ≤ 10 components that hold 99 % of the variance, or the first 10; not scaled, so
-        distances are those of the spectra.
+        c ≤ 10 components that hold 99.9 % of the variance, or the first 10; of mean 0 and variance
+        1, so that distances are Mahalanobis distances.
     """
     rows = np.arange(len(values))
     if len(values) > FIT_ROWS:  # components need no more rows, and the fit copies what it is given
         rows = np.sort(np.random.default_rng(seed).choice(rows, FIT_ROWS, replace=False))
     some = values if len(rows) == len(values) else values[rows]
-    pca = PCA(min(MAX_COMPONENTS, *some.shape), random_state=seed)
-    with np.errstate(invalid="ignore", divide="ignore"):  # equal spectra have no variance
-        held = np.cumsum(np.nan_to_num(pca.fit(some).explained_variance_ratio_))
+    if not np.ptp(some, axis=0).any():
+        return np.zeros((len(values), 1))  # equal spectra have no components
+    pca = PCA(min(MAX_COMPONENTS, *some.shape), random_state=seed).fit(some)
+    held = np.cumsum(pca.explained_variance_ratio_)
     axes = pca.components_[: int(np.searchsorted(held, VARIANCE)) + 1]
-    return np.ascontiguousarray(values @ axes.T - pca.mean_ @ axes.T)
+    scores = values @ axes.T
+    scores -= scores.mean(axis=0)
+    scores /= scores.std(axis=0)
+    return np.ascontiguousarray(scores)
 
 
 def choose_by_scores(
