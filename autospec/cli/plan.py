@@ -162,8 +162,8 @@ def _show(planned: SamplingPlan, out: Path | None) -> None:
 def _sentences(planned: SamplingPlan) -> list[str]:
     chosen, random = planned.coverage, planned.random
     lines = [
-        f"Nearest chosen sample in place of each: {chosen.explained:.0%} of the spectra's variance "
-        f"(random choice: {random.explained:.0%}).",
+        f"Nearest chosen sample in place of each: {_share(chosen.explained)} of the spectra's "
+        f"variance is left (random choice: {_share(random.explained)}).",
         f"Farthest sample from any chosen: {chosen.farthest:.2f} of the spread "
         f"(random choice: {random.farthest:.2f}).",
     ]
@@ -176,3 +176,7 @@ def _sentences(planned: SamplingPlan) -> list[str]:
             "do). Pass --keep-labelled to choose around those."
         )
     return lines
+
+
+def _share(explained: float) -> str:
+    return f"{explained:.0%}" if explained > 0 else "none"

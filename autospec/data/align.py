@@ -257,11 +257,15 @@ def _fates(kept: Sequence[Spectra], farm: Spectra, grid: FloatArray) -> list[str
 def _told(part: Spectra, grid: FloatArray) -> list[str]:
     """Say what became of one table's bands; nothing if all stay as they are."""
     unit = part.axis_unit
-    told = [
-        f"no band between {low:g} and {high:g} {unit}; {count(across, 'common band')} there "
-        "interpolated"
-        for low, high, across in wide_gaps(part.axis, grid)
-    ]
+    told = []
+    holes = wide_gaps(part.axis, grid)
+    if holes:
+        across = count(sum(n for _, _, n in holes), "common band")
+        first, last = holes[0], holes[-1]
+        what = "no band" if len(holes) == 1 else f"{len(holes)} holes"
+        told.append(
+            f"{what} between {first[0]:g} and {last[1]:g} {unit}; {across} there interpolated"
+        )
     if np.array_equal(part.axis, grid):
         return told
     outside = int(np.sum((part.axis < grid[0] - 1e-6) | (part.axis > grid[-1] + 1e-6)))

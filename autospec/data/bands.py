@@ -1,7 +1,7 @@
 """Bands that instruments share: one grid for several axes, and the weights that lead onto it.
 
-A grid is never finer than the coarsest instrument, so no band is made up of nothing. Which tables
-take part and why is `align`'s matter; here are only axes and weights.
+A grid is no finer than the coarsest instrument is on the mean. Which tables take part and why is
+`align`'s matter; here are only axes and weights.
 """
 
 from __future__ import annotations
@@ -81,9 +81,9 @@ def band_weights(axis: FloatArray, grid: FloatArray) -> csr_matrix:
     -------
     csr_matrix, shape (b, b')
         Columns sum to 1. Where the instrument has the grid's own bands, they are taken as they
-        are. Otherwise a common band is the mean, over the step around it, of the straight lines
-        that join neighbouring bands: an average where the instrument is finer, an interpolation
-        where a bin holds no band. Lines that slope keep their place.
+        are. Otherwise straight lines join neighbouring bands, and a common band is their mean over
+        the step around it if the instrument is finer than the grid, else their value at its
+        centre. Spectra that are one straight line keep their values.
     """
     step = float(np.mean(np.diff(grid)))
     nearest = _nearest(axis, grid)
@@ -91,7 +91,7 @@ def band_weights(axis: FloatArray, grid: FloatArray) -> csr_matrix:
     if not finer and bool(np.all(np.abs(axis[nearest] - grid) <= SAME_BAND * step)):
         columns = np.arange(len(grid))
         return csr_matrix((np.ones(len(grid)), (nearest, columns)), (len(axis), len(grid)))
-    bins = [_bin(axis, centre, step / 2) for centre in grid.tolist()]
+    bins = [_bin(axis, centre, step / 2 if finer else 0.0) for centre in grid.tolist()]
     rows = np.concatenate([bands for bands, _ in bins])
     columns = np.repeat(np.arange(len(grid)), [len(bands) for bands, _ in bins])
     shares = np.concatenate([share for _, share in bins])

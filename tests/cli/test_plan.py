@@ -168,3 +168,9 @@ def test_the_commands_of_the_docs_run(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     assert done.stdout.count(" samples by ") == 2
     assert len(listed((tmp_path / "to-the-lab.csv").read_text(encoding="utf-8"))) == 30
+
+
+def test_the_command_has_help() -> None:
+    done = plan("--help")
+    assert done.returncode == 0
+    assert "to the laboratory" in done.stdout

@@ -139,6 +139,20 @@ def test_units_convert_only_where_the_factor_is_known(
     assert unit_factor(name, found, wanted) == (factor and pytest.approx(factor))
 
 
+@pytest.mark.parametrize(
+    ("holes", "said"), [(1, "no band between 1000 and 1060 nm; 11 "), (2, "2 holes between 1000 ")]
+)
+def test_holes_between_detectors_are_told_in_one_sentence(holes: int, said: str) -> None:
+    whole = table(400, 2400, 5)
+    keep = (whole.axis <= 1000) | (whole.axis >= 1060)
+    if holes == 2:
+        keep &= (whole.axis <= 1800) | (whole.axis >= 1860)
+    holed = replace(whole, values=whole.values[:, keep], axis=whole.axis[keep])
+    aligned = align(holed, FARM)
+    assert aligned.farm.b == FARM.b
+    assert [said in note for note in aligned.notes] == [False, True]  # bands first, then holes
+
+
 def test_rows_without_a_lab_value_stay() -> None:
     farm = replace(FARM, target=np.where(np.arange(21) < 5, np.nan, FARM.target))
     aligned = align(table(350, 2500, 1), farm)

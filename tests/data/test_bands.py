@@ -91,6 +91,13 @@ def test_a_bin_is_the_mean_of_the_lines_between_finer_bands() -> None:
     np.testing.assert_allclose(values @ band_weights(fine, grid), wanted, atol=1e-4)
 
 
+def test_an_instrument_with_a_hole_keeps_its_own_bands_beside_it() -> None:
+    holed = FIVE_NM[(FIVE_NM < 1000) | (FIVE_NM > 1060)]
+    weights = band_weights(holed, FIVE_NM).toarray()
+    shared = np.isin(FIVE_NM, holed)
+    np.testing.assert_allclose(weights[:, shared], np.eye(len(holed)), atol=1e-12)
+
+
 def test_a_hole_between_detectors_is_interpolated_and_told() -> None:
     grid = common_grid([ONE_NM, HOLED], *overlap(ONE_NM, HOLED))
     ((low, high, across),) = wide_gaps(HOLED, grid)
