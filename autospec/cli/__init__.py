@@ -7,6 +7,7 @@ import sys
 import typer
 
 from autospec.cli.data import check, sites
+from autospec.cli.plan import plan
 from autospec.cli.runs import export_table, report
 from autospec.cli.search import search
 from autospec.errors import EXIT_INTERRUPTED, AutospecError
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.command()(search)
 app.command()(check)
 app.command()(sites)
+app.command()(plan)
 app.command()(report)
 app.command("export-table")(export_table)
 
