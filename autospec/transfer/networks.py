@@ -280,6 +280,7 @@ def _tune_epochs(
 def _check_fits(design: Design, spectra: Spectra) -> None:
     if design.overrun(spectra.axis, Caps())["layers"] > 0:
         raise UsageError(
-            f"the given design does not fit these spectra: {design.bands(spectra.axis)} bands are "
-            f"left at a step of {design.preprocessing.step:g}. Use a smaller step or stride."
+            f"the given design does not fit these spectra: a step of "
+            f"{design.preprocessing.step:g} makes their {spectra.b} bands "
+            f"{design.bands(spectra.axis)}. Use a smaller step, kernel or stride."
         )
