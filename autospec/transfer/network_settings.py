@@ -25,7 +25,8 @@ class NetworkSettings:
         Designs a search trains (infeasible ones do not count).
     seconds : float
         Wall-clock seconds of a search; it ends at whichever comes first, and goes on with the
-        best design so far. The clock is asked after each epoch.
+        best design so far. The clock is asked after each epoch; a first trial that is slow is cut
+        short and counts. The networks trained in the end come on top.
     folds : int
         Inner folds over the local rows; fewer where there are too few rows.
     members : int
@@ -49,13 +50,13 @@ class NetworkSettings:
     space: SearchSpace = field(default_factory=SearchSpace)
     caps: Caps = field(default_factory=Caps)
 
-    def as_search(self, folds: int) -> SearchSettings:
-        """Return the same as settings of a search with `folds` folds."""
+    def as_search(self) -> SearchSettings:
+        """Return the same as settings of a search."""
         return SearchSettings(
             trials=self.trials,
             budget_s=self.seconds,
             seed=self.seed,
-            folds=folds,
+            folds=self.folds,
             members=self.members,
             published=False,
             space=self.space,

@@ -35,7 +35,7 @@ from autospec.training.trainer import EpochCallback
 from autospec.transfer.network_settings import NetworkSettings, Resources
 
 LIBRARY_FOLDS_SCORED = 2
-SEARCHED_ROWS = 5_000  # of a larger library, a search sees so many
+SEARCHED_ROWS = 2_000  # of a larger library, a search sees so many: else it ends after a trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -98,7 +98,7 @@ def joint_rows(selected: Spectra, local: Spectra, settings: NetworkSettings) -> 
 def library_rows(library: Spectra, settings: NetworkSettings) -> TrainingRows:
     """Lay the folds over a library: two of them are scored, which is enough of so many rows.
 
-    Of a library of more than 5,000 rows a search sees 5,000, drawn by the seed.
+    Of a library of more than 2,000 rows a search sees 2,000, drawn by the seed.
     """
     if library.n > SEARCHED_ROWS:
         rng = np.random.default_rng([settings.seed, SEARCHED_ROWS])
@@ -194,8 +194,7 @@ def fit_networks(
     TrialFailed
         If a network cannot be trained.
     """
-    asked = settings.as_search(settings.folds)
-    return refit(train, chosen.design, chosen.epochs, asked, resources.device)
+    return refit(train, chosen.design, chosen.epochs, settings.as_search(), resources.device)
 
 
 def until(seconds: float, resources: Resources) -> EpochCallback:
@@ -232,7 +231,6 @@ def _search(
     name: str, validation: CrossValidation, settings: NetworkSettings, resources: Resources
 ) -> tuple[TrialRecord, ...]:
     """Run a study within trials and seconds; return its finished trials."""
-    asked = settings.as_search(max(len(validation.folds), 2))
     seconds_left = _clock(settings.seconds, resources)
 
     def report(progress: Progress) -> None:
@@ -249,7 +247,7 @@ def _search(
     )
     plan = StudyPlan(
         validation=validation,
-        settings=asked,
+        settings=settings.as_search(),
         fingerprint={"data_digest": rows.digest, "split_digest": split.digest},
         should_stop=_stop_rule(seconds_left, resources),
         seconds_left=seconds_left,

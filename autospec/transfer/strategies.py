@@ -177,8 +177,7 @@ def train_draw_networks(
 ) -> TrainedStrategies:
     """Train every strategy for one draw of local rows; Global and Country are passed on.
 
-    A strategy that cannot be trained, or that the time does not suffice for, leaves the others
-    as they are, and its reason behind.
+    A strategy that cannot be trained, or finds no time left, costs only its own row.
 
     Parameters
     ----------
@@ -237,9 +236,7 @@ class _Draw:
             f"DTL-IR{suffix} (library→K∪m)": lambda: self._tune(
                 self._origin(origin), self._joint(k), "K ∪ m"
             ),
-            f"DTL-IR{suffix} (K→m)": lambda: self._tune(
-                self._on_selected(origin, k), self.rows, "m"
-            ),
+            f"DTL-IR{suffix} (K→m)": lambda: self._tune(self._on_k(origin, k), self.rows, "m"),
         }
 
     def train_from_scratch(self, name: str, rows: TrainingRows) -> FittedStrategy:
@@ -255,7 +252,7 @@ class _Draw:
     def _joint(self, k: Spectra | None) -> TrainingRows:
         return joint_rows(_needed(k), self.rows.spectra, self.settings)
 
-    def _on_selected(self, origin: str, k: Spectra | None) -> FittedStrategy:
+    def _on_k(self, origin: str, k: Spectra | None) -> FittedStrategy:
         """Train the origin's design on K alone; the folds of K choose the epochs."""
         fixed = replace(self.settings, fixed=self._origin(origin).design)
         k = _needed(k)
@@ -333,7 +330,7 @@ def _fit(
 
 
 def _run(jobs: dict[str, Job], resources: Resources) -> TrainedStrategies:
-    """Do the jobs in order; one that fails, or finds no time left, costs only its own row."""
+    """Do the jobs in order; what fails, or finds no time left, leaves its reason."""
     fitted, failed = [], {}
     for name, job in jobs.items():
         if resources.interrupted():
