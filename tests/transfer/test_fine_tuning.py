@@ -34,8 +34,7 @@ M = local_rows(FARM, FIXED)
 LONG = replace(TINY, training=replace(TINY.training, max_epochs=25, patience=25))
 
 
-@pytest.fixture(scope="module")
-def source() -> Pretrained:
+def trained() -> Pretrained:
     ensemble = fit_ensemble(
         LIBRARY,
         TINY.preprocessing,
@@ -47,20 +46,18 @@ def source() -> Pretrained:
     return Pretrained(design=LONG, ensemble=ensemble)
 
 
-def changed(source: Pretrained, layer: int, factor: float) -> Pretrained:
-    """Multiply the weights of one layer of a copy."""
-    ensemble = fit_ensemble(  # a second ensemble, equal bit for bit, that may be spoilt
-        LIBRARY,
-        TINY.preprocessing,
-        TINY.architecture,
-        with_epochs(TINY.training, 40),
-        seeds=(1, 2),
-        device="cpu",
-    )
+@pytest.fixture(scope="module")
+def source() -> Pretrained:
+    return trained()
+
+
+def spoilt(layer: int, factor: float) -> Pretrained:
+    """Multiply the weights of one layer."""
+    source = trained()
     with torch.no_grad():
-        for member in ensemble.members:
+        for member in source.ensemble.members:
             member.network[layer].weight *= factor
-    return replace(source, ensemble=ensemble)
+    return source
 
 
 def rmse(model: Ensemble, rows: Spectra) -> float:
@@ -116,18 +113,18 @@ def test_equals_go_to_the_way_in_which_less_learns(
     assert choice.learns == "last"
 
 
-def test_everything_learns_where_the_first_block_says_nothing(source: Pretrained) -> None:
+def test_everything_learns_where_the_first_block_says_nothing() -> None:
     """Planted: conv weights are zero, so what lies behind frozen conv blocks sees a constant."""
-    blind = changed(source, 0, 0.0)
+    blind = spoilt(0, 0.0)
     faster = replace(LONG, training=replace(LONG.training, learning_rate=0.05))
     choice = choose_tuning(replace(blind, design=faster), M, FIXED, CPU)
     assert choice.learns == "all"
     assert choice.scores["all"] < 0.8 * min(choice.scores["last"], choice.scores["fc"])
 
 
-def test_frozen_blocks_are_kept_where_only_the_output_is_wrong(source: Pretrained) -> None:
+def test_frozen_blocks_are_kept_where_only_the_output_is_wrong() -> None:
     """Planted: the output block has the wrong sign, and a tenth of the rate is too slow for it."""
-    wrong = changed(source, -1, -1.0)
+    wrong = spoilt(-1, -1.0)
     short = replace(LONG, training=replace(LONG.training, max_epochs=15))
     choice = choose_tuning(replace(wrong, design=short), M, FIXED, CPU)
     assert choice.learns in ("last", "fc")
@@ -141,12 +138,13 @@ def test_a_tuned_ensemble_predicts_the_farm_better_than_its_source(source: Pretr
     assert choice.epochs <= LONG.training.max_epochs
 
 
-def test_the_source_is_left_as_it_was_and_its_preprocessing_is_kept(source: Pretrained) -> None:
-    before = source.ensemble.predict(FRESH.values)
-    tuned, _ = fine_tune(source, M, FIXED, CPU)
-    assert tuned.pipeline is source.ensemble.pipeline
-    assert [m.scale for m in tuned.members] == [m.scale for m in source.ensemble.members]
-    np.testing.assert_array_equal(source.ensemble.predict(FRESH.values), before)
+def test_the_source_is_left_as_it_was_and_its_preprocessing_is_kept() -> None:
+    fresh = trained()  # one that no other test has used
+    before = fresh.ensemble.predict(FRESH.values)
+    tuned, _ = fine_tune(fresh, M, FIXED, CPU)
+    assert tuned.pipeline is fresh.ensemble.pipeline
+    assert [m.scale for m in tuned.members] == [m.scale for m in fresh.ensemble.members]
+    np.testing.assert_array_equal(fresh.ensemble.predict(FRESH.values), before)
 
 
 @pytest.mark.parametrize(("learns", "kept"), [("fc", 2), ("last", 5), ("all", 0)])
@@ -206,11 +204,11 @@ def test_a_way_that_fails_leaves_the_others(
 ) -> None:
     real = fine_tuning.tuning_config
 
-    def spoilt(config: object, learns: Learns, n: int) -> object:
+    def too_fast(config: object, learns: Learns, n: int) -> object:
         made = real(config, learns, n)  # type: ignore[arg-type]
         return replace(made, learning_rate=1e30) if learns == "fc" else made
 
-    monkeypatch.setattr(fine_tuning, "tuning_config", spoilt)
+    monkeypatch.setattr(fine_tuning, "tuning_config", too_fast)
     assert set(choose_tuning(source, M, FIXED, CPU).scores) == {"last", "all"}
 
 
