@@ -24,6 +24,8 @@ from autospec.evaluate.metrics import (
     rmse_reduction_percent,
 )
 
+VERDICT_DRAWS = 3  # fewer say too little about which samples happened to train
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Repeated:
@@ -61,7 +63,8 @@ class PairedFigures:
     wins, ties : int
         Draws in which the first has the lower RMSE, and the same.
     better : {"first", "second", "cannot tell"}
-        The verdict; "cannot tell" when the interval holds 0, or fewer than 20 samples were tested.
+        The verdict; "cannot tell" when the interval holds 0, with fewer than 3 draws, or with
+        fewer than 20 samples tested.
     """
 
     reduction_percent: float
@@ -122,7 +125,8 @@ def compare_draws(first: Repeated, second: Repeated, *, seed: int = 0) -> Paired
     f, s = mean_rmse(first), mean_rmse(second)
     low, high = np.quantile(100.0 * (s - f) / s, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     better: Winner = "cannot tell"
-    if len(np.unique(first.samples[first.tested.any(axis=0)])) >= VERDICT_ROWS:
+    samples = len(np.unique(first.samples[first.tested.any(axis=0)]))
+    if samples >= VERDICT_ROWS and len(first.predicted) >= VERDICT_DRAWS:
         better = "first" if low > 0 else "second" if high < 0 else "cannot tell"
     return PairedFigures(
         reduction_percent=reduction,

@@ -162,7 +162,8 @@ def fit_library_prior(library: Spectra, *, log: bool, seed: int = 0) -> LibraryP
         tuned.fit(x[:TUNING_ROWS], z[:TUNING_ROWS])
     process = GaussianProcessRegressor(tuned.kernel_, alpha=JITTER, optimizer=None).fit(x, z)
     return LibraryPrior(
-        views=views, spread=spread, process=process, scale=scale, log=log, rows=len(z))
+        views=views, spread=spread, process=process, scale=scale, log=log, rows=len(z)
+    )
 
 
 def fit_on_prior(prior: LibraryPrior, train: Spectra, folds: tuple[Fold, ...]) -> PriorModel:

@@ -25,7 +25,7 @@ from autospec.evaluate.views import SNV_VIEW
 from autospec.transfer.auto import stack_weights
 from autospec.transfer.library_prior import LibraryPrior, fit_library_prior, fit_on_prior
 from autospec.transfer.memory import fit_memory_based
-from autospec.transfer.result import AUTO, AUTO_LOCAL, MEAN, PLSR_LOCAL, Kind, Uses
+from autospec.transfer.result import AUTO, AUTO_LOCAL, MEAN, PLSR_LOCAL, Uses
 from autospec.transfer.spiking import (
     correct_slope_and_bias,
     fit_global_plsr,
@@ -82,7 +82,6 @@ class Member:
     ----------
     name, about : str
         Its row in the comparison.
-    kind : {"auto", "strategy", "baseline"}
     uses : {"farm", "library", "both"}
         Whose lab values it learned from.
     sees : {"own", "aligned"}
@@ -96,7 +95,6 @@ class Member:
 
     name: str
     about: str
-    kind: Kind
     uses: Uses
     sees: Sees
     fitted: Fitted
@@ -184,7 +182,12 @@ def allows_log(target: FloatArray) -> bool:
 
 
 def fit_members(
-    models: LibraryModels, farm: FarmSpectra, folds: tuple[Fold, ...], selected: IntArray | None
+    models: LibraryModels,
+    farm: FarmSpectra,
+    folds: tuple[Fold, ...],
+    selected: IntArray | None,
+    *,
+    only_auto: bool = False,
 ) -> tuple[tuple[Member, ...], dict[str, str]]:
     """Fit every baseline on the training rows of one draw.
 
@@ -198,6 +201,8 @@ def fit_members(
         Inner folds, positions within these rows.
     selected : int64, shape (k,), or None
         Rows of the library that RS-Local selected with these rows as judges.
+    only_auto : bool
+        Leave out what auto is not made of.
 
     Returns
     -------
@@ -207,6 +212,8 @@ def fit_members(
     members: list[Member] = []
     failures: dict[str, str] = {}
     for plan in (*_farm_plans(farm.own, folds), *_library_plans(models, farm, folds, selected)):
+        if only_auto and not plan.start:
+            continue
         clock = time.monotonic()
         try:
             fitted = plan.fit()
@@ -218,7 +225,6 @@ def fit_members(
             Member(
                 name=plan.name,
                 about=plan.about,
-                kind="baseline",
                 uses=plan.uses,
                 sees=plan.sees,
                 fitted=fitted,

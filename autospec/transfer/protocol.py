@@ -16,8 +16,7 @@ from autospec.data.spectra import FloatArray, IntArray, Spectra
 from autospec.data.splits import SplitPlan, make_folds
 from autospec.errors import DataError
 from autospec.evaluate.metrics import METRICS, metric_table
-from autospec.evaluate.repeated import Repeated, compare_draws, mean_scores
-from autospec.transfer.result import Draw, ModelRow, Outcome, Paired
+from autospec.transfer.result import Draw, Outcome
 from autospec.transfer.settings import LocaliseSettings
 
 MIN_LABELLED = 10
@@ -106,7 +105,6 @@ def _fold_count(train: Spectra) -> int:
 def open_draw(
     plan: SplitPlan,
     number: int,
-    farm: Spectra,
     predict: Sequence[tuple[str, Callable[[IntArray], FloatArray]]],
 ) -> tuple[Draw, dict[str, FloatArray]]:
     """Open a draw's test rows and let every fitted model predict them.
@@ -117,8 +115,6 @@ def open_draw(
         The draw.
     number : int
         Its number.
-    farm : Spectra
-        The farm's rows with a lab value.
     predict : sequence of (name, callable)
         Each takes row numbers of the farm and returns predictions.
 
@@ -136,8 +132,13 @@ def open_draw(
 
 
 def score_outcome(
-    draw: Draw, observed: FloatArray, predicted: FloatArray, *, inner_rmse: float | None,
-    detail: str, seconds: float,
+    draw: Draw,
+    observed: FloatArray,
+    predicted: FloatArray,
+    *,
+    inner_rmse: float | None,
+    detail: str,
+    seconds: float,
 ) -> Outcome:
     """Score one model's predictions of a draw's test rows."""
     table = metric_table(observed[list(draw.test)], predicted)
