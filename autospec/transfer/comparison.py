@@ -138,7 +138,8 @@ def auto_verdict(rows: Sequence[ModelRow], unit: str, n_train: int) -> str:
         "second": "PLSR is better than auto beyond noise: use PLSR",
         "cannot tell": "which of the two is better cannot be told from these rows",
     }[paired.better]
-    return f"{start}; PLSR on the same samples: {_figure(plsr.rmse.value)}. {_change(paired)}: {words}."
+    other = f"PLSR on the same samples: {_figure(plsr.rmse.value)}"
+    return f"{start}; {other}. {_change(paired)}: {words}."
 
 
 def transfer_verdict(comparison: Comparison, rows: Sequence[ModelRow]) -> str:

@@ -1,4 +1,4 @@
-"""After the draws: auto on every labelled row, its predictions, and what the selection looks like."""
+"""After the draws: auto on every labelled row, its predictions, and a look at the selection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pieces of a localisation that survive a stop: one a draw, as JSON; where they lie is the caller's.
+"""Pieces of a localisation that survive a stop: one a draw, as JSON; where, the caller decides.
 
 A piece is taken up again only if what it came from is the same: its fingerprint covers the inputs,
 the settings that matter to it, and autospec's version.
