@@ -101,7 +101,7 @@ def run_baselines(
     selection, seconds = select_rows(prepared, train.aligned, (seed, number), device)
     members, failures = fit_members(models, train, plan.folds, selection.indices)
     autos = fit_autos(members, train.own.target)
-    everyone = (*autos, *members)
+    everyone: tuple[Member | Auto, ...] = (*autos, *members)
     calls = [(one.name, _on_rows(prepared, one)) for one in everyone]
     draw, predicted = open_draw(plan, number, calls)
     rows = []

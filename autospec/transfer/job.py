@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+import numpy as np
+
 from autospec.data.spectra import Spectra
 from autospec.data.splits import SplitPlan
 from autospec.errors import DataError, StudyFailed
@@ -317,7 +319,7 @@ class _Run:
         comparison = Comparison(farm=prepared.farm.own, draws=draws, seed=settings.seed)
         rows = comparison.rows([*self.baselines, *self.networks])
         pieces = [*self.baselines, *self.networks]
-        chosen = [piece.selected for piece in self.baselines]
+        chosen = [np.array(piece.selected, dtype=np.int64) for piece in self.baselines]
         return LocalisationResult(
             name=name,
             settings=settings,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Literal
 
 import numpy as np
@@ -322,15 +322,13 @@ def _farm_plans(train: Spectra, folds: tuple[Fold, ...]) -> Iterator[_Plan]:
             f"GPR{suffix}",
             f"Gaussian process, linear kernel on four preprocessings{words}",
             1,
-            lambda log=log: fit_gpr(train, folds, kernel=linear_kernel(), log=log),
+            partial(fit_gpr, train, folds, kernel=linear_kernel(), log=log),
         )
         yield plan(
             f"GPR SNV{suffix}",
             f"Gaussian process, linear and radial kernel on SNV spectra{words}",
             1,
-            lambda log=log: fit_gpr(
-                train, folds, kernel=curved_kernel(), log=log, recipes=SNV_VIEW
-            ),
+            partial(fit_gpr, train, folds, kernel=curved_kernel(), log=log, recipes=SNV_VIEW),
         )
     yield plan(
         "ridge", "ridge regression on four preprocessings", 0, lambda: fit_ridge(train, folds)
@@ -383,7 +381,7 @@ def _library_plans(
         yield plan(
             f"library prior{suffix}",
             f"linear regression whose prior is what the library's fields share{words}",
-            lambda prior=prior: _on_prior(prior, local, folds),
+            partial(_on_prior, prior, local, folds),
             start=1,
         )
 

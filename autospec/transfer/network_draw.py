@@ -96,8 +96,6 @@ class NetworkDraw:
         Its number.
     selected : tuple of int
         The global selection of this draw, made for the baselines.
-    settings : LocaliseSettings
-        Of the run.
     networks : NetworkSettings
         Of this draw.
     resources : Resources
@@ -109,7 +107,6 @@ class NetworkDraw:
     plan: SplitPlan
     number: int
     selected: tuple[int, ...]
-    settings: LocaliseSettings
     networks: NetworkSettings
     resources: Resources
 
