@@ -8,7 +8,7 @@ chosen together by the same inner folds that score a trial.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -151,13 +151,45 @@ def average_plsr(models: tuple[PLSRModel, ...]) -> AveragedPLSR:
     return AveragedPLSR(models=models, weights=weights / weights.sum())
 
 
+def refit_plsr(tuned: PLSRModel, train: Spectra) -> PLSRModel:
+    """Fit the recipe and components of a tuned PLSR on other rows; its scores stay as they are.
+
+    Parameters
+    ----------
+    tuned : PLSRModel
+        `cv_rmse` and `out_of_fold` of the new model are its own: of the rows it was tuned on.
+    train : Spectra
+        Training rows, all labelled, on the axis it was tuned on.
+    """
+    pipeline = make_pipeline(tuned.recipe, train.axis, train.quantity)
+    x = _fit_in_blocks(pipeline, train.values)
+    x_mean, y_mean = x.mean(axis=0), float(train.target.mean())
+    coefficients = pls_coefficients(x - x_mean, train.target - y_mean, tuned.components)
+    return replace(
+        tuned,
+        pipeline=pipeline,
+        coefficients=coefficients[-1],
+        x_mean=x_mean,
+        y_mean=y_mean,
+    )
+
+
+def _fit_in_blocks(pipeline: Pipeline, values: FloatArray, rows: int = 1000) -> FloatArray:
+    """Fit a pipeline and transform its rows, without a second table as wide as the instrument."""
+    narrow = [name for name, _ in pipeline.steps].index("bands") + 1
+    first = pipeline[:narrow].fit(values[:1])  # up to band averaging nothing is learnt from rows
+    starts = range(0, len(values), rows)
+    x = np.vstack([first.transform(values[start : start + rows]) for start in starts])
+    return np.asarray(pipeline[narrow:].fit_transform(x))
+
+
 def _tuned(train: Spectra, folds: tuple[Fold, ...], recipe: Preprocessing) -> PLSRModel:
     curve, held = _component_curve(train, folds, recipe)
     components = int(np.argmin(curve)) + 1
     pipeline = make_pipeline(recipe, train.axis, train.quantity)
     x = pipeline.fit_transform(train.values)
     x_mean, y_mean = x.mean(axis=0), float(train.target.mean())
-    coefficients = _pls_coefficients(x - x_mean, train.target - y_mean, components)
+    coefficients = pls_coefficients(x - x_mean, train.target - y_mean, components)
     return PLSRModel(
         pipeline=pipeline,
         coefficients=coefficients[-1],
@@ -183,7 +215,7 @@ def _component_curve(
         x_score = pipeline.transform(train.values[fold.score])
         y_fit, y_score = train.target[fold.fit], train.target[fold.score]
         x_mean, y_mean = x_fit.mean(axis=0), y_fit.mean()
-        coefficients = _pls_coefficients(x_fit - x_mean, y_fit - y_mean, limit)
+        coefficients = pls_coefficients(x_fit - x_mean, y_fit - y_mean, limit)
         predicted = (x_score - x_mean) @ coefficients.T + y_mean
         curves.append(np.sqrt(np.mean((predicted - y_score[:, None]) ** 2, axis=0)))
         held[: predicted.shape[1], fold.score] += predicted.T
@@ -192,7 +224,7 @@ def _component_curve(
     return np.mean([curve[:shortest] for curve in curves], axis=0), held / np.maximum(scored, 1)
 
 
-def _pls_coefficients(x: FloatArray, y: FloatArray, components: int) -> FloatArray:
+def pls_coefficients(x: FloatArray, y: FloatArray, components: int) -> FloatArray:
     """Return the coefficients of PLS with 1, 2, ... components on centred data, shape (a, b').
 
     There are `components` rows, or as many as the numerical rank of `x` allows (at least one).

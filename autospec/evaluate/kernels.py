@@ -88,7 +88,7 @@ def fit_ridge(train: Spectra, folds: tuple[Fold, ...]) -> Fitted:
         if best is None or error < best[0]:
             best = (error, float(penalty), held)
     assert best is not None
-    weights = np.linalg.solve(kernel + best[1] * np.eye(len(z)), z)
+    weights = np.asarray(np.linalg.solve(kernel + best[1] * np.eye(len(z)), z), dtype=np.float64)
     return Fitted(
         model=KernelModel(views=views, law=law, regressor=_Dual(x=x, weights=weights)),
         out_of_fold=law.inverse(best[2]),

@@ -51,7 +51,7 @@ class Views:
     def transform(self, values: FloatArray) -> FloatArray:
         """Return spectra (n, b) under all views, shape (n, bands); rows have length about 1."""
         parts = [pipeline.transform(values) for pipeline in self.pipelines]
-        return np.hstack(parts) / np.sqrt(self.bands)
+        return np.asarray(np.hstack(parts) / np.sqrt(self.bands))
 
 
 def fit_views(train: Spectra, recipes: Sequence[Preprocessing] = FOUR_VIEWS) -> Views:
