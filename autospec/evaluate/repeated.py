@@ -21,7 +21,6 @@ from autospec.evaluate.metrics import (
     Estimate,
     Winner,
     metric_table,
-    rmse_reduction_percent,
 )
 
 VERDICT_DRAWS = 3  # fewer say too little about which samples happened to train
@@ -59,7 +58,7 @@ class PairedFigures:
     ----------
     reduction_percent, low, high : float
         100·(second − first)/second of the mean RMSEs, and its 95 % interval; positive means the
-        first is better.
+        first is better. 0 where the second makes no error at all.
     wins, ties : int
         Draws in which the first has the lower RMSE, and the same.
     better : {"first", "second", "cannot tell"}
@@ -100,7 +99,7 @@ def mean_scores(model: Repeated, *, seed: int = 0) -> dict[str, Estimate]:
     return {
         name: _estimate(
             np.array([row[name] for row in points]),
-            np.einsum("sd,sd->s", np.nan_to_num(spread[name]), _shares(draws, spread[name])),
+            _over_draws(spread[name], draws),
         )
         for name in METRICS
     }
@@ -121,15 +120,14 @@ def compare_draws(first: Repeated, second: Repeated, *, seed: int = 0) -> Paired
     ones = np.ones((1, len(first.observed)))
     mean_rmse = partial(_mean_rmse, draws=draws, weights=weights)
     point = [_draw_rmse(model, ones)[0] for model in (first, second)]
-    reduction = rmse_reduction_percent(float(point[1].mean()), float(point[0].mean()))
-    f, s = mean_rmse(first), mean_rmse(second)
-    low, high = np.quantile(100.0 * (s - f) / s, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    spread = _reduction_percent(mean_rmse(second), mean_rmse(first))
+    low, high = np.nanquantile(spread, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     better: Winner = "cannot tell"
     samples = len(np.unique(first.samples[first.tested.any(axis=0)]))
     if samples >= VERDICT_ROWS and len(first.predicted) >= VERDICT_DRAWS:
         better = "first" if low > 0 else "second" if high < 0 else "cannot tell"
     return PairedFigures(
-        reduction_percent=reduction,
+        reduction_percent=float(_reduction_percent(point[1].mean(), point[0].mean())),
         low=float(low),
         high=float(high),
         wins=int((point[0] < point[1]).sum()),
@@ -149,21 +147,26 @@ def _resample(model: Repeated, seed: int) -> tuple[FloatArray, FloatArray]:
 
 def _mean_rmse(model: Repeated, *, draws: FloatArray, weights: FloatArray) -> FloatArray:
     """Return the mean RMSE of every bootstrap draw, shape (s,)."""
-    return np.asarray((_draw_rmse(model, weights) * draws).sum(axis=1))
+    return _over_draws(_draw_rmse(model, weights), draws)
 
 
 def _draw_rmse(model: Repeated, weights: FloatArray) -> FloatArray:
     """Return the RMSE of each draw under row weights (s, n), shape (s, d)."""
     square = np.nan_to_num((model.predicted - model.observed) ** 2)
-    total = np.maximum(weights @ model.tested.T, 1.0)  # no row of a draw in it: counts as 0
-    return np.asarray(np.sqrt(weights @ square.T / total))
+    return np.asarray(np.sqrt(weights @ square.T / _total(model, weights)))
+
+
+def _total(model: Repeated, weights: FloatArray) -> FloatArray:
+    """Return the weight of each draw's test rows, shape (s, d); NaN for none: it has no metric."""
+    total = weights @ model.tested.T
+    return np.where(total > 0, total, np.nan)
 
 
 def _weighted_metrics(model: Repeated, weights: FloatArray) -> dict[str, FloatArray]:
     """Return every metric of every draw under row weights (s, n), each of shape (s, d)."""
     tested = model.tested.astype(np.float64)
     predicted = np.nan_to_num(model.predicted)
-    total = np.maximum(weights @ tested.T, 1.0)
+    total = _total(model, weights)
 
     def mean(values: FloatArray) -> FloatArray:
         return np.asarray(weights @ (values * tested).T / total)
@@ -201,16 +204,23 @@ def _weighted_iqr(model: Repeated, weights: FloatArray) -> FloatArray:
     return np.stack(columns, axis=1)
 
 
-def _shares(draws: FloatArray, values: FloatArray) -> FloatArray:
-    """Return the weight of each draw among those where `values` are defined; NaN for none."""
+def _over_draws(values: FloatArray, draws: FloatArray) -> FloatArray:
+    """Return the mean of `values` (s, d) over the draws that define it, shape (s,); NaN for none."""
     defined = draws * np.isfinite(values)
     with np.errstate(invalid="ignore"):
-        return np.asarray(defined / defined.sum(axis=1, keepdims=True))
+        return np.asarray((np.nan_to_num(values) * defined).sum(axis=1) / defined.sum(axis=1))
+
+
+def _reduction_percent(reference: FloatArray, other: FloatArray) -> FloatArray:
+    """Return 100·(reference − other)/reference; 0 where the reference is 0."""
+    some = np.where(reference == 0, np.inf, reference)
+    return np.asarray(100.0 * (reference - other) / some)
 
 
 def _estimate(points: FloatArray, spread: FloatArray) -> Estimate:
     finite = points[np.isfinite(points)]
     if not len(finite):
-        return Estimate(value=None, reason="undefined: the observed values are constant")
+        words = "undefined: in every draw the observed values are constant, or every error is 0"
+        return Estimate(value=None, reason=words)
     low, high = np.nanquantile(spread, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(value=float(finite.mean()), low=float(low), high=float(high))

@@ -13,7 +13,9 @@ from scipy.optimize import nnls
 
 from autospec.data.spectra import FloatArray
 
-PULL = 3.0  # of the starting mix's squared error, times the squared distance of the weights from it
+PULL = (
+    10.0  # of the starting mix's squared error, times the squared distance of the weights from it
+)
 SUM_TO_ONE = 1e3  # how hard: weight of that equation beside the others
 
 

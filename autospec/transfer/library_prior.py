@@ -31,6 +31,7 @@ from autospec.evaluate.kernels import JITTER, held_out, linear_kernel
 from autospec.evaluate.views import Views, fit_views
 
 TUNING_ROWS = 250  # library rows for the kernel's settings; its time grows with their cube
+BLOCK_ROWS = 500  # rows predicted at once; the covariance of all of them would not fit
 PRIOR_ROWS = 1500  # library rows that the prior holds; likewise
 START = np.array([0.5, np.log(0.3), np.log(0.1)])  # ρ, log s, log noise (variances in sd² of y)
 START_SD = np.array([0.5, 1.5, 1.5])  # of the normal priors around it
@@ -123,13 +124,18 @@ class PriorModel:
         return f"weight of the library ρ = {self.belief:.2f}, {self.prior.rows} of its rows{scale}"
 
     def predict(self, values: FloatArray) -> FloatArray:
-        """Return predictions, shape (n,), for raw spectra of shape (n, b)."""
+        """Return predictions, shape (n,), for raw spectra of shape (n, b); each row on its own."""
+        starts = range(0, len(values), BLOCK_ROWS)
+        parts = [self._block(values[start : start + BLOCK_ROWS]) for start in starts]
+        return self.law.inverse(np.concatenate([np.empty(0), *parts]))
+
+    def _block(self, values: FloatArray) -> FloatArray:
         m = len(self.train)
         mean, covariance = _condition(self.prior, self.law, np.vstack([self.train, values]), m)
         x, z = self.views.transform(self.train), self.views.transform(values)
         rho, local = self.settings[0], np.exp(self.settings[1])
         cross = rho**2 * covariance[m:, :m] + local * (z @ x.T) + LEVEL_VARIANCE
-        return self.law.inverse(rho * mean[m:] + cross @ self.weights)
+        return np.asarray(rho * mean[m:] + cross @ self.weights)
 
 
 def fit_library_prior(library: Spectra, *, log: bool, seed: int = 0) -> LibraryPrior:
@@ -211,7 +217,9 @@ def fit_on_prior(prior: LibraryPrior, train: Spectra, folds: tuple[Fold, ...]) -
 
 def _unit_length(x: FloatArray, spread: FloatArray) -> FloatArray:
     """Return centred views with bands of one spread and rows of length about 1."""
-    return np.asarray(x / np.maximum(spread, 1e-12) / np.sqrt(x.shape[1]))
+    # A band that never varies within a field of the library says nothing, however a farm's does.
+    known = np.where(spread > 1e-6 * spread.max(), spread, np.inf)
+    return np.asarray(x / known / np.sqrt(x.shape[1]))
 
 
 def _condition(

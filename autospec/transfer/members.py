@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Literal
 
@@ -19,7 +19,7 @@ from autospec.data.splits import Fold
 from autospec.errors import DataError, TrialFailed
 from autospec.evaluate.baselines import PLSRModel, average_plsr, fit_mean, tune_plsr
 from autospec.evaluate.cubist import fit_cubist, have_cubist
-from autospec.evaluate.fitted import Fitted, ScaledModel, fit_law
+from autospec.evaluate.fitted import Fitted, ScaledModel, TargetLaw, fit_law
 from autospec.evaluate.kernels import curved_kernel, fit_gpr, fit_ridge, fit_svr, linear_kernel
 from autospec.evaluate.views import SNV_VIEW
 from autospec.transfer.auto import stack_weights
@@ -34,7 +34,7 @@ from autospec.transfer.spiking import (
 )
 
 Sees = Literal["own", "aligned"]
-LIBRARY_SHARE = 0.5  # of auto's starting weights, that of the members that learn from the library
+LIBRARY_SHARE = 0.6  # of auto's starting weights, that of the members that learn from the library
 LOWEST_LOG = 0.0  # lab values below it have no place on a log scale
 CLIP = 0.5  # auto may leave the range of the training rows by this share of it
 
@@ -108,7 +108,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Auto:
-    """auto: a weighted mean of members, held near the range of the lab values it learned from.
+    """auto: a weighted mean of members, each held near the range of the lab values it learned from.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class Auto:
     weights : float64, shape (len(members),)
         Sum to 1.
     low, high : float
-        The range its predictions are held to.
+        The range that members' predictions are held to: one of them may extrapolate wildly.
     inner_rmse : float
         Of the out-of-fold mix: tuned, so optimistic.
     """
@@ -140,8 +140,8 @@ class Auto:
 
     def predict(self, farm: FarmSpectra) -> FloatArray:
         """Return predictions, shape (n,)."""
-        mixed = self.weights @ np.stack([member.predict(farm) for member in self.members])
-        return np.asarray(np.clip(mixed, self.low, self.high))
+        each = np.stack([member.predict(farm) for member in self.members])
+        return np.asarray(self.weights @ np.clip(each, self.low, self.high))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,23 +260,24 @@ def fit_autos(members: tuple[Member, ...], observed: FloatArray) -> tuple[Auto, 
 
 def _mix(name: str, about: str, members: tuple[Member, ...], observed: FloatArray) -> Auto:
     with_library = np.array([m.uses != "farm" for m in members])
-    start = np.array([m.start for m in members])
+    start = np.array([m.start for m in members], dtype=np.float64)
     share = LIBRARY_SHARE if with_library.any() and not with_library.all() else 1.0
     for kind, part in ((with_library, share), (~with_library, 1.0 - share if share < 1 else 1.0)):
         if kind.any():
             start[kind] *= part / start[kind].sum()
-    held = np.stack([m.fitted.out_of_fold for m in members])
-    weights = stack_weights(held, observed, start)
     reach = CLIP * float(np.ptp(observed))
-    low = float(observed.min()) - reach
+    low, high = float(observed.min()) - reach, float(observed.max()) + reach
+    low = max(low, 0.0) if observed.min() >= 0 else low
+    held = np.clip(np.stack([m.fitted.out_of_fold for m in members]), low, high)
+    weights = stack_weights(held, observed, start)
     return Auto(
         name=name,
         about=about,
         uses="both" if with_library.any() else "farm",
         members=members,
         weights=weights,
-        low=max(low, 0.0) if observed.min() >= 0 else low,
-        high=float(observed.max()) + reach,
+        low=low,
+        high=high,
         inner_rmse=float(np.sqrt(np.mean((weights @ held - observed) ** 2))),
     )
 
@@ -292,31 +293,33 @@ def _farm_plans(train: Spectra, folds: tuple[Fold, ...]) -> Iterator[_Plan]:
     def plan(name: str, about: str, start: float, fit: Callable[[], Fitted]) -> _Plan:
         return _Plan(name=name, about=about, uses="farm", sees="own", start=start, fit=fit)
 
+    law = fit_law(train.target, log=allows_log(train.target))
+
     @cache
-    def tuned() -> tuple[PLSRModel, ...]:
-        return tune_plsr(train, folds)
+    def tuned() -> tuple[tuple[PLSRModel, ...], ...]:
+        return tune_plsr(train, folds, (train.target, law.forward(train.target)))
 
     yield plan(MEAN, "the mean of the training rows", 0, lambda: _mean(train))
     yield plan(
         PLSR_LOCAL,
         "PLSR on the farm's rows, preprocessing and components tuned",
         0,
-        lambda: _best(tuned()),
+        lambda: _best(tuned()[0]),
     )
     yield plan(
         "PLSR averaged",
         "PLSR of twelve preprocessings, averaged",
         1,
-        lambda: _averaged(tuned()),
+        lambda: _averaged(tuned()[0]),
     )
-    if allows_log(train.target):
+    if law.log:
         yield plan(
             "PLSR averaged, log",
             "PLSR of twelve preprocessings, averaged, on log(1 + y)",
             1,
-            lambda: _averaged_on_log(train, folds),
+            lambda: _averaged_on_law(tuned()[1], law),
         )
-    for log in (False, True) if allows_log(train.target) else (False,):
+    for log in (False, True) if law.log else (False,):
         words, suffix = (" on log(1 + y)", ", log") if log else ("", "")
         yield plan(
             f"GPR{suffix}",
@@ -353,7 +356,7 @@ def _library_plans(
         "PLSR global",
         "PLSR on the library alone",
         lambda: _untouched(models.plsr, local),
-        "library",
+        uses="library",
     )
     yield plan(
         "PLSR global, slope and bias",
@@ -364,6 +367,7 @@ def _library_plans(
         "PLSR spiked",
         "PLSR on the library and the farm's rows, these weighted",
         lambda: fit_spiked_plsr(models.plsr, library, local, folds),
+        start=2,
     )
     if selected is not None:
         yield plan(
@@ -382,7 +386,7 @@ def _library_plans(
             f"library prior{suffix}",
             f"linear regression whose prior is what the library's fields share{words}",
             partial(_on_prior, prior, local, folds),
-            start=1,
+            start=10 / len(models.priors),
         )
 
 
@@ -412,9 +416,8 @@ def _averaged(tuned: tuple[PLSRModel, ...]) -> Fitted:
     )
 
 
-def _averaged_on_log(train: Spectra, folds: tuple[Fold, ...]) -> Fitted:
-    law = fit_law(train.target, log=True)
-    fitted = _averaged(tune_plsr(replace(train, target=law.forward(train.target)), folds))
+def _averaged_on_law(tuned: tuple[PLSRModel, ...], law: TargetLaw) -> Fitted:
+    fitted = _averaged(tuned)
     return Fitted(
         model=ScaledModel(model=fitted, law=law),
         out_of_fold=law.inverse(fitted.out_of_fold),
