@@ -114,6 +114,16 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise OutputError(cannot("written", path, error)) from error
 
 
+def write_once(path: Path, content: bytes) -> None:
+    """Write `content` unless it is already there: Plotly is 5 MB, and seldom changes."""
+    try:
+        same = path.stat().st_size == len(content) and path.read_bytes() == content
+    except OSError:
+        same = False
+    if not same:
+        write_bytes(path, content)
+
+
 def _sync_folder(folder: Path) -> None:
     """Make the rename itself durable, where the file system can."""
     with suppress(OSError):
