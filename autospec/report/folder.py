@@ -1,4 +1,4 @@
-"""The output folder: whole-file writes, the lock, results there and back; no tables, no HTML.
+"""The output folder: whole-file writes, and results there and back; no tables, no HTML.
 
 A file in the folder is always old or new, never partial: a temporary file beside it is written,
 flushed to the disk, and renamed over it.
@@ -7,20 +7,19 @@ flushed to the disk, and renamed over it.
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import math
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from autospec.errors import OutputError, RetryLater
+from autospec.errors import OutputError
 from autospec.search.result import SCHEMA_VERSION, SearchResult
 from autospec.search.settings import SearchSettings
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from autospec.transfer.result import LocalisationResult
 
 MAX_RUN_BYTES = 64 * 1024 * 1024
-LOCK_FILE = ".lock"
 TEMPORARY = ".autospec-tmp"
 _NEXT_STEPS = {
     errno.ENOSPC: "The disk is full: free some space, then run the same command again.",
@@ -139,63 +137,6 @@ def cannot(verb: str, path: Path, error: OSError) -> str:
     reason = error.strerror or type(error).__name__
     step = _NEXT_STEPS.get(error.errno or 0, "Check the folder, then run the same command again.")
     return f"{path}: cannot be {verb}: {reason}. {step}"
-
-
-def make_folder(folder: Path) -> None:
-    """Make the output folder, and those above it, unless it is there.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(cannot("made", folder, error)) from error
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold `folder` (made if missing) against every other autospec while the block runs.
-
-    The lock ends with the process, however it ends. Temporary files that a killed autospec left
-    behind are removed once the lock is held.
-
-    Raises
-    ------
-    RetryLater
-        If another process holds it.
-    OutputError
-        If the lock file cannot be opened.
-    """
-    path = folder / LOCK_FILE
-    make_folder(folder)
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-    except OSError as error:
-        raise OutputError(cannot("opened", path, error)) from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RetryLater(
-                f"another autospec is writing to {folder}. "
-                "Wait for it to end, or choose another folder with --out."
-            ) from error
-        except OSError as error:
-            raise OutputError(cannot("locked", path, error)) from error
-        _remove_leftovers(folder)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _remove_leftovers(folder: Path) -> None:
-    for place in (folder, folder / "assets"):
-        for leftover in place.glob(f".*{TEMPORARY}"):
-            with suppress(OSError):
-                leftover.unlink()
 
 
 def dump_result(result: SearchResult | LocalisationResult) -> str:

@@ -268,7 +268,7 @@ def summary_html(summary: SummaryFile) -> str:
     ]
     caption = (
         f"RMSE: means over draws, in the unit of the lab values. Ratio: auto over {PLSR_LOCAL} on "
-        "the same test rows, below 1 is better."
+        "the same test rows, below 1 is better. The best strategy's RMSE is over its own draws."
     )
     drawn = ratio_figure(summary)
     words = "Bars are 95 % intervals; the full line is PLSR local, the dotted one the mean."

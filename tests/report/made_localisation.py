@@ -96,7 +96,7 @@ def paired(rng: np.random.Generator, model: ModelRow, reference: ModelRow) -> Pa
     pairs = np.array([(theirs[o.draw], o.rmse) for o in model.outcomes if o.draw in theirs])
     means = pairs[rng.integers(0, len(pairs), (400, len(pairs)))].mean(axis=1)
     spread = 100 * (means[:, 0] - means[:, 1]) / means[:, 0]
-    low, high = np.quantile(spread, [0.025, 0.975]) + [-1, 1]
+    low, high = np.quantile(spread, [0.025, 0.975])
     r, m = pairs.mean(axis=0)
     return Paired(
         reference=reference.name,
