@@ -34,9 +34,12 @@ class Screen:
     def __init__(self, draw: Callable[[], Group]) -> None:
         self.console = Console(stderr=True)
         self.clock = time.monotonic()
-        self.live = Live(
-            get_renderable=draw, console=self.console, refresh_per_second=4, transient=True
-        )
+        self.draw = draw
+        self.live = Live(self, console=self.console, refresh_per_second=4, transient=True)
+
+    def __rich__(self) -> Group:
+        """Draw the state now."""
+        return self.draw()
 
     def __enter__(self) -> Self:
         """Begin to draw, on a terminal."""

@@ -33,12 +33,15 @@ class Case:
         Each on its own axis.
     country : str or None
         The farm's, if the library has rows of it.
+    notes : tuple of str
+        What the library is.
     """
 
     name: str
     farm: Spectra
     library: tuple[Spectra, ...]
     country: str | None
+    notes: tuple[str, ...] = ()
 
 
 def farm_sites() -> tuple[str, ...]:
@@ -65,7 +68,7 @@ def site_case(site: str, data: DataSource, country: str | None = None) -> Case:
     UsageError
         If the name, the target or the country is not known, or an option is for files.
     """
-    from autospec.data.libraries import country_of, site_library
+    from autospec.data.libraries import country_of, library_notes, site_library
     from autospec.data.sites import find_site, load_site
 
     _refuse_file_options(data)
@@ -80,6 +83,7 @@ def site_case(site: str, data: DataSource, country: str | None = None) -> Case:
         farm=load_site(site, target),
         library=library,
         country=country or (own if own in known else None),
+        notes=library_notes(site, target),
     )
 
 

@@ -75,6 +75,8 @@ def run_case(
         if done is not None:
             typer.echo(f"{case.name} is already finished; nothing was run again.", err=True)
             return done
+        for note in case.notes:
+            typer.echo(note, err=True)
         with LocaliseDisplay() as display, CtrlC(display.console, STOPPING) as ctrl_c:
             result = localise(
                 case.library,

@@ -255,7 +255,7 @@ def honesty_section(result: LocalisationResult) -> str:
         "intervals speak of this farm, not of others.",
         "The error on the rows that judged a selection, the inner RMSE and the CV RMSE were "
         "lowered by choosing: they are optimistic, and none is reported as an accuracy.",
-        f"Library rows that are the farm's own left before anything else: {result.purged}.",
+        f"Before anything else the farm's own rows were looked for: {result.purged}.",
         "The final model learns from every labelled row, so no row is left to test it on: expect "
         f"about the error that auto has here with {n} training rows. Single predictions come "
         "without an interval.",

@@ -220,7 +220,7 @@ def ratio_figure(summary: SummaryFile) -> go.Figure | None:
     if not rows:
         return None
     rows.sort(key=lambda row: row.ratio or 0.0)
-    figure = style.new_figure(f"RMSE of auto / RMSE of {PLSR_LOCAL} (left is better)", "")
+    figure = style.new_figure("ratio (left is better)", "")
     figure.update_layout(height=110 + 32 * len(rows))
     figure.add_vline(x=1, line={"color": style.INK, "width": 1.5})
     if summary.geometric_mean is not None:
@@ -271,7 +271,10 @@ def summary_html(summary: SummaryFile) -> str:
         "the same test rows, below 1 is better. The best strategy's RMSE is over its own draws."
     )
     drawn = ratio_figure(summary)
-    words = "Bars are 95 % intervals; the full line is PLSR local, the dotted one the mean."
+    words = (
+        "RMSE of auto over that of PLSR local. Bars are 95 % intervals; the full line is PLSR "
+        "local, the dotted one the geometric mean."
+    )
     words = words if drawn else "No farm has a ratio yet."
     figure = figures.figure("ratios", drawn, ("auto beside PLSR, farm by farm", words))
     verdict = card("Over all farms", escape(summary_sentence(summary)), "", "main")

@@ -66,7 +66,7 @@ def _add_points(
                 mode="markers",
                 name=name,
                 marker=marker,
-                hovertemplate=f"{name}<extra></extra>",
+                hovertemplate="%{fullData.name}<extra></extra>",
             )
         )
 

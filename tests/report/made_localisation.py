@@ -204,7 +204,12 @@ def network(strategy: str, draw: int | None) -> NetworkRecord:
 
 def alignment() -> Alignment:
     names: tuple[SetName, ...] = ("library", "selection", "random k", "nearest k")
-    numbers = ((0.8, 2.1, 9.8, 8.1), (0.6, 1.8, 5.1, 4.2), (0.8, 2.2, 9.9, 8.4), (0.2, 0.6, 6, 5))
+    numbers = (
+        (0.8, 2.1, 9.8, 8.1),
+        (0.6, 1.8, 5.1, 4.2),
+        (0.8, 2.2, 9.9, 8.4),
+        (0.2, 0.6, 6.0, 5.0),
+    )
     rows = tuple(
         AlignmentRow(
             name=name,
@@ -220,7 +225,14 @@ def alignment() -> Alignment:
                 sde=sde,
             ),
             sd=Figures(
-                mmd2=0.1, mmd_p=0.0, energy=0.2, auc=0.02, target_distance=1, rmse=2, me=1, sde=1
+                mmd2=0.1,
+                mmd_p=0.0,
+                energy=0.2,
+                auc=0.02,
+                target_distance=1.0,
+                rmse=2.0,
+                me=1.0,
+                sde=1.0,
             )
             if name == "random k"
             else None,
