@@ -56,6 +56,12 @@ def number(value: float | None, digits: int = 3) -> str:
     return text.replace("-", MINUS)
 
 
+def signed(percent: float) -> str:
+    """Return a percentage with its sign and at most one digit after the point: +13.2, −4.0, 0."""
+    text = f"{percent:+.1f}" if abs(percent) < 99.95 else f"{percent:+.0f}"
+    return "0" if float(text) == 0 else text.replace("-", MINUS)
+
+
 def count(value: int | None) -> str:
     """Return a whole number with thin spaces between thousands; None as a dash."""
     return MISSING if value is None else f"{value:,}".replace(",", "\u202f")
