@@ -12,7 +12,8 @@ scaled; it gives what SIMPLS gives. A component needs one product X'(Xw), and th
 Which rows are drawn, and what is made of the errors, is not decided here.
 
 On the CPU whole chunks run side by side, each on one thread; every draw starts at a cache line, so
-its sums depend neither on how many threads there are nor on the chunk that it is in.
+its products depend neither on how many threads there are nor on the chunk that it is in (errors
+may differ in the last digit of float64).
 
 Two departures from the published algorithm, both numerical: products over rows are formed in the
 type of the rows and everything else in float64, and a draw whose rank is used up stops there and

@@ -20,7 +20,7 @@ BLOCK_BYTES = 4 * 2**20
 EXTRA = 3  # columns beside the scores: ones, lab values, squared lengths
 LANE = 16  # columns that fill a cache line in float32
 LEAD = LANE - EXTRA
-AVERAGED = 100.0
+AVERAGED = 50.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -171,7 +171,7 @@ def rotate_library(
 def find_lead(rotation: Rotation, tolerance: float) -> int:
     """Return how many directions PLS must know in full if means do for the others; 0 if all.
 
-    Where 13 directions hold all but 100 × `tolerance` of the variance, the covariance of the
+    Where 13 directions hold all but 50 × `tolerance` of the variance, the covariance of the
     others among themselves may be replaced by its mean: it enters errors by its square, and moves
     them less than cutting at `tolerance` does.
     """
