@@ -19,7 +19,7 @@ Two departures from the published algorithm, both numerical: products over rows 
 type of the rows and everything else in float64, and a draw whose rank is used up stops there and
 keeps the components it has. float32 is enough for rows that were rotated: each direction keeps
 digits of its own, so rounding is relative to it and not to the largest (measured: errors of draws
-move by 3e-8 in the median, 2e-6 at most, below what a cut at 1e-8 of the variance moves).
+move by 3e-8 in the median, 2e-6 at most).
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ from autospec.transfer.selection import Criterion
 CHUNK_BYTES = {"cpu": 8 * 2**20, "cuda": 2 * 2**30}
 BLOCK_BYTES = {"cpu": 3 * 2**20, "cuda": 2**30}  # of gathered rows, where they are read once
 MAX_WORKERS = 16  # × 11 MiB bounds the memory of a run
-SPENT_COVARIANCE = 1e-13  # of its first norm: what is left is rounding (2e-16, a few steps long)
+# of its first norm: what is left is rounding (2e-16 or 6e-8, a few steps long)
+SPENT_COVARIANCE = {torch.float64: 1e-13, torch.float32: 1e-6}
 # of the sum of squares before centring: spectra or lab values that differ by rounding only
 FLAT = {torch.float64: 1e-13, torch.float32: 2e-6}
 SPENT_VARIANCE = 1e-15  # of the draw's total variance: below it a score is rounding
@@ -139,6 +140,7 @@ class _Sums:
     mean: torch.Tensor  # (d, width), 0 where no direction stands
     y_mean: torch.Tensor  # (d,)
     covariance: torch.Tensor  # (d, width), times k
+    least: torch.Tensor  # (d, 1), length of a covariance that is only rounding
     rest: torch.Tensor  # (d,), sum of squares in the directions after `lead`, centred
     raw: torch.Tensor  # (d, 2), sums of squares of spectra and lab values before centring
     total: torch.Tensor  # (d, 2), and after
@@ -314,10 +316,12 @@ def _sum(engine: Engine, cross: torch.Tensor, k: int) -> _Sums:
     y_mean, y_square = sums[:, lead + 1] / k, with_y[:, lead + 1]
     squares = cross.diagonal(dim1=1, dim2=2)[:, :lead].sum(dim=1, dtype=torch.float64)
     squares = squares + sums[:, lead + 2]
+    covariance = (with_y - k * y_mean[:, None] * mean) * engine.places
     return _Sums(
         mean=mean,
         y_mean=y_mean,
-        covariance=(with_y - k * y_mean[:, None] * mean) * engine.places,
+        covariance=covariance,
+        least=SPENT_COVARIANCE[cross.dtype] * covariance.norm(dim=1, keepdim=True),
         rest=sums[:, lead + 2] - k * mean[:, lead:].square().sum(dim=1),
         raw=torch.stack([squares, y_square], dim=1),
         total=torch.stack(
@@ -364,7 +368,6 @@ def _fit(product: Product, sums: _Sums, components: int, room: _Room) -> _Fits:
     weights, loadings = (room.take(name, shape, sums.mean) for name in ("weights", "loadings"))
     y_loadings = sums.mean.new_empty(components, shape[1], 1)
     left = sums.covariance
-    least = SPENT_COVARIANCE * left.norm(dim=1, keepdim=True)
     least_variance = SPENT_VARIANCE * sums.total[:, :1]
     for a in range(components):
         length = left.norm(dim=1, keepdim=True)
@@ -374,7 +377,7 @@ def _fit(product: Product, sums: _Sums, components: int, room: _Room) -> _Fits:
             w = torch.baddbmm(w[:, None], shared, weights[:a].transpose(0, 1), alpha=-1)[:, 0]
         gw = product(w)
         variance = (w * gw).sum(dim=1, keepdim=True)
-        alive = (length > least) & (variance > least_variance)
+        alive = (length > sums.least) & (variance > least_variance)
         scale = torch.where(alive, variance.rsqrt(), 0.0)  # once spent, `left` stays as it is
         torch.mul(w, scale, out=weights[a])
         torch.mul(gw, scale, out=loadings[a])
