@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from autospec.data.spectra import Spectra
 from autospec.data.splits import SplitPlan
@@ -133,11 +134,12 @@ def localise(
         clock=time.monotonic(),
     )
     run.announce()
-    models = learn_library(prepared.library, prepared.farm.own.target, settings.seed)
-    run.run_draws(models)
-    if not settings.quick:
-        run.run_networks()
-    return run.finish(models, name, farm, country)
+    with threadpool_limits(1):  # on tables this small more threads only wait for each other
+        models = learn_library(prepared.library, prepared.farm.own.target, settings.seed)
+        run.run_draws(models)
+        if not settings.quick:
+            run.run_networks()
+        return run.finish(models, name, farm, country)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
