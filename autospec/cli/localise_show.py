@@ -38,10 +38,10 @@ def show_result(result: LocalisationResult, folder: Path, as_json: bool) -> None
     table = _table(
         f"{result.name}: {data.target_name} in {data.target_unit}, means over draws (95 % interval)"
     )
-    for i, column in enumerate(("Model", "n", "RMSE", "CCC", "RMSE cut against PLSR local", "")):
-        table.add_column(
-            column, justify="left" if i in (0, 5) else "right", no_wrap=i not in (0, 4)
-        )
+    for i, column in enumerate(
+        ("Model", "Draws", "RMSE", "CCC", "RMSE cut (%)\nvs PLSR local", "")
+    ):
+        table.add_column(column, justify="left" if i in (0, 5) else "right", no_wrap=i != 0)
     for model in result.models:
         table.add_row(*(Text(cell) for cell in _cells(model)))
     console.print(table)
@@ -62,7 +62,8 @@ def _cells(model: ModelRow) -> tuple[str, ...]:
         rmse += f" ({number(model.rmse.low)}–{number(model.rmse.high)})"
     v, cut, verdict = model.versus_plsr, "", ""
     if v is not None:
-        cut = f"{signed(v.reduction_percent)} % ({signed(v.low)} to {signed(v.high)})"
+        ends = (signed(v.low, 0), signed(v.high, 0))
+        cut = f"{signed(v.reduction_percent)} ({' to '.join(ends)})"
         verdict = VERDICTS[v.better]
     return model.name, str(len(model.outcomes)), rmse, number(model.ccc.value), cut, verdict
 
