@@ -36,10 +36,10 @@ def show_result(result: LocalisationResult, folder: Path, as_json: bool) -> None
     console = _console()
     data = result.farm
     table = _table(
-        f"{result.name}: {data.target_name} in {data.target_unit}, means over draws (95 % interval)"
+        f"{result.name}: {data.target_name} in {data.target_unit}, means over n draws (95 % interval)"
     )
     for i, column in enumerate(
-        ("Model", "Draws", "RMSE", "CCC", "RMSE cut (%)\nvs PLSR local", "")
+        ("Model", "n", "RMSE", "CCC", "RMSE cut (%)\nvs PLSR local", "")
     ):
         table.add_column(column, justify="left" if i in (0, 5) else "right", no_wrap=i != 0)
     for model in result.models:
