@@ -34,13 +34,9 @@ def show_result(result: LocalisationResult, folder: Path, as_json: bool) -> None
         typer.echo(comparison_table(result, "json"), nl=False)
         return
     console = _console()
-    data = result.farm
-    table = _table(
-        f"{result.name}: {data.target_name} in {data.target_unit}, means over n draws (95 % interval)"
-    )
-    for i, column in enumerate(
-        ("Model", "n", "RMSE", "CCC", "RMSE cut (%)\nvs PLSR local", "")
-    ):
+    target = f"{result.farm.target_name} in {result.farm.target_unit}"
+    table = _table(f"{result.name}: {target}, means over n draws (95 % interval)")
+    for i, column in enumerate(("Model", "n", "RMSE", "CCC", "RMSE cut (%)\nvs PLSR local", "")):
         table.add_column(column, justify="left" if i in (0, 5) else "right", no_wrap=i != 0)
     for model in result.models:
         table.add_row(*(Text(cell) for cell in _cells(model)))
