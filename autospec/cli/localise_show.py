@@ -22,7 +22,6 @@ FILES = (
     "predictions.csv",
     "final_predictions.csv",
     "selected_rows.csv",
-    "architectures.csv",
 )
 
 
@@ -44,7 +43,7 @@ def show_result(result: LocalisationResult, folder: Path, as_json: bool) -> None
     sentences = (result.verdict, result.transfer_verdict, *result.strategy_verdicts)
     for sentence in (*sentences, *(f"Note: {note}" for note in result.notes)):
         console.print(Text(sentence))
-    for name in FILES:
+    for name in (*FILES, *(["architectures.csv"] if result.networks else [])):
         if (folder / name).exists():
             typer.echo(folder / name)
 
