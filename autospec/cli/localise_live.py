@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from autospec.transfer.progress import LocaliseProgress
 
 QUIET_S = 5.0  # between two lines of one piece of work where there is no terminal
-STAGES = {"draws": "Draws", "networks": "Networks", "final": "Final model"}
+STAGES = {"draws": "Draws", "networks": "Networks", "final": "Finishing"}
 
 
 class LocaliseDisplay:

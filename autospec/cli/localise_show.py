@@ -22,7 +22,6 @@ FILES = (
     "predictions.csv",
     "final_predictions.csv",
     "selected_rows.csv",
-    "architectures.csv",
 )
 
 
@@ -34,21 +33,17 @@ def show_result(result: LocalisationResult, folder: Path, as_json: bool) -> None
         typer.echo(comparison_table(result, "json"), nl=False)
         return
     console = _console()
-    data = result.farm
-    table = _table(
-        f"{result.name}: {data.target_name} in {data.target_unit}, means over draws (95 % interval)"
-    )
-    for i, column in enumerate(("Model", "n", "RMSE", "CCC", "RMSE cut against PLSR local", "")):
-        table.add_column(
-            column, justify="left" if i in (0, 5) else "right", no_wrap=i not in (0, 4)
-        )
+    target = f"{result.farm.target_name} in {result.farm.target_unit}"
+    table = _table(f"{result.name}: {target}, means over n draws (95 % interval)")
+    for i, column in enumerate(("Model", "n", "RMSE", "CCC", "RMSE cut (%)\nvs PLSR local", "")):
+        table.add_column(column, justify="left" if i in (0, 5) else "right", no_wrap=i != 0)
     for model in result.models:
         table.add_row(*(Text(cell) for cell in _cells(model)))
     console.print(table)
     sentences = (result.verdict, result.transfer_verdict, *result.strategy_verdicts)
     for sentence in (*sentences, *(f"Note: {note}" for note in result.notes)):
         console.print(Text(sentence))
-    for name in FILES:
+    for name in (*FILES, *(["architectures.csv"] if result.networks else [])):
         if (folder / name).exists():
             typer.echo(folder / name)
 
@@ -62,7 +57,8 @@ def _cells(model: ModelRow) -> tuple[str, ...]:
         rmse += f" ({number(model.rmse.low)}–{number(model.rmse.high)})"
     v, cut, verdict = model.versus_plsr, "", ""
     if v is not None:
-        cut = f"{signed(v.reduction_percent)} % ({signed(v.low)} to {signed(v.high)})"
+        ends = (signed(v.low, 0), signed(v.high, 0))
+        cut = f"{signed(v.reduction_percent)} ({' to '.join(ends)})"
         verdict = VERDICTS[v.better]
     return model.name, str(len(model.outcomes)), rmse, number(model.ccc.value), cut, verdict
 

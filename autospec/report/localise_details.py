@@ -21,7 +21,7 @@ from autospec.report.words import (
 )
 from autospec.search.result import SpectraSummary
 from autospec.transfer.alignment_result import Alignment, AlignmentRow, SetName, describe
-from autospec.transfer.result import LocalisationResult, NetworkRecord
+from autospec.transfer.result import AUTO, LocalisationResult, NetworkRecord
 from autospec.transfer.settings import LocaliseSettings
 
 SET_WORDS: dict[SetName, str] = {
@@ -253,6 +253,8 @@ def honesty_section(result: LocalisationResult) -> str:
         f"The intervals are bootstrap intervals over draws and farm rows ({count(BOOTSTRAPS)} "
         "times). The draws share one farm and overlap, so they are not independent trials: the "
         "intervals speak of this farm, not of others.",
+        f"{AUTO} was named before any test row was opened. Whoever picks the best of all "
+        f"{len(result.models)} models afterwards picks luck too, and gets an optimistic error.",
         "The error on the rows that judged a selection, the inner RMSE and the CV RMSE were "
         "lowered by choosing: they are optimistic, and none is reported as an accuracy.",
         f"Before anything else the farm's own rows were looked for: {result.purged}.",

@@ -32,6 +32,7 @@ KIND_COLOURS: dict[Kind, str] = {
     "strategy": style.PUBLISHED,
     "baseline": style.PLSR,
 }
+ONE_LINE = 16  # letters
 SHOWN_PERCENT = 100.0  # a model that doubles the error of the reference is bad enough to see
 
 
@@ -91,15 +92,15 @@ def reduction_figure(result: LocalisationResult, reference: str) -> go.Figure | 
     names = [_label(model.name) for model, _ in pairs]
     figure.update_xaxes(range=style.padded(edge, max(values), 0.03), ticksuffix=" %")
     figure.update_yaxes(
-        autorange="reversed", categoryorder="array", categoryarray=names, type="category",
+        range=[len(pairs) - 0.4, -0.6], categoryorder="array", categoryarray=names, type="category",
         showgrid=True, ticks="", tickfont={"size": 13, "color": style.INK},
     )  # fmt: skip
     return figure
 
 
 def _label(name: str) -> str:
-    """Break long names where a phone needs it."""
-    broken = name.replace(" (", "\n(").replace(", ", ",\n")
+    """Return a model's name for an axis, a long one on two lines: phones are narrow."""
+    broken = name.replace(" (", "\n(").replace(", ", ",\n") if len(name) > ONE_LINE else name
     return escape(broken).replace("\n", "<br>")
 
 

@@ -117,7 +117,7 @@ def cards_section(result: LocalisationResult) -> str:
         note = f"each: {len(first.train)} rows to train, {len(first.test)} to test"
         cards.append(card("Draws of training rows", count(len(result.draws)), note))
     fields = len(result.library_fields)
-    note = f"from {fields} field{'s' if fields != 1 else ''}, after the farm's own left"
+    note = f"from {fields} field{'s' if fields != 1 else ''}; the farm's own are left out"
     cards.append(card("Library rows", count(result.library_rows), note))
     seconds = result.environment.seconds_search + result.environment.seconds_final
     note = f"on {result.environment.device}; {STOPPED_WORDS[result.stopped]}"

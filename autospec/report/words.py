@@ -56,9 +56,17 @@ def number(value: float | None, digits: int = 3) -> str:
     return text.replace("-", MINUS)
 
 
-def signed(percent: float) -> str:
-    """Return a percentage with its sign and at most one digit after the point: +13.2, −4.0, 0."""
-    text = f"{percent:+.1f}" if abs(percent) < 99.95 else f"{percent:+.0f}"
+def signed(percent: float, digits: int = 1) -> str:
+    """Return a percentage with its sign: +13.2, −4.0, −174, 0.
+
+    Parameters
+    ----------
+    percent : float
+        What to write.
+    digits : int
+        After the point; none from 100 on.
+    """
+    text = f"{percent:+.{digits if abs(percent) < 99.95 else 0}f}"
     return "0" if float(text) == 0 else text.replace("-", MINUS)
 
 
