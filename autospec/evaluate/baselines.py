@@ -133,9 +133,12 @@ def fit_plsr(train: Spectra, folds: tuple[Fold, ...]) -> PLSRModel:
 
 
 def tune_plsr(
-    train: Spectra, folds: tuple[Fold, ...], targets: Sequence[FloatArray]
+    train: Spectra,
+    folds: tuple[Fold, ...],
+    targets: Sequence[FloatArray],
+    recipes: Sequence[Preprocessing] = (),
 ) -> tuple[tuple[PLSRModel, ...], ...]:
-    """Tune the number of components for each of the twelve recipes, and fit each on all rows.
+    """Tune the number of components for each recipe, and fit each on all rows.
 
     Parameters
     ----------
@@ -145,13 +148,15 @@ def tune_plsr(
         Inner folds, as positions within `train`.
     targets : sequence of float64, shape (n,)
         Lab values, on one scale or several: the spectra are preprocessed once for all.
+    recipes : sequence of Preprocessing
+        By default the twelve of `plsr_recipes`.
 
     Returns
     -------
     tuple of tuple of PLSRModel
-        For each target twelve models, in the order of `plsr_recipes`.
+        For each target one model a recipe, in their order.
     """
-    recipes = plsr_recipes(published_step(train.axis))
+    recipes = recipes or plsr_recipes(published_step(train.axis))
     models = [_tuned(train, folds, recipe, targets) for recipe in recipes]
     return tuple(zip(*models, strict=True))
 

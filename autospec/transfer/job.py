@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
+from sklearn import config_context
 from threadpoolctl import threadpool_limits
 
 from autospec.data.spectra import Spectra
@@ -134,7 +135,8 @@ def localise(
         clock=time.monotonic(),
     )
     run.announce()
-    with threadpool_limits(1):  # on tables this small more threads only wait for each other
+    # on tables this small more threads only wait for each other; that all is finite was checked
+    with threadpool_limits(1), config_context(assume_finite=True):
         models = learn_library(prepared.library, prepared.farm.own.target, settings.seed)
         run.run_draws(models)
         if not settings.quick:

@@ -373,7 +373,7 @@ def _library_plans(
         yield plan(
             "PLSR on K∪m",
             "PLSR on RS-Local's rows and the farm's",
-            lambda: fit_selected_plsr(library.rows(selected), local, folds),
+            lambda: fit_selected_plsr(library.rows(selected), local, folds, models.plsr.recipe),
         )
     yield plan(
         "memory-based",
