@@ -81,19 +81,27 @@ class AveragedPLSR:
         One a recipe.
     weights : float64, shape (len(models),)
         Sum to 1.
+    low, high : float
+        The range of the training lab values, widened by their standard deviation: each model is
+        held to it before it enters the mean, because one of twelve may extrapolate wildly.
     """
 
     models: tuple[PLSRModel, ...]
     weights: FloatArray
+    low: float
+    high: float
 
     @property
     def out_of_fold(self) -> FloatArray:
         """Prediction of each training row by the folds that do not hold it, shape (n,)."""
-        return np.asarray(self.weights @ np.stack([m.out_of_fold for m in self.models]))
+        return self._mean([model.out_of_fold for model in self.models])
 
     def predict(self, values: FloatArray) -> FloatArray:
         """Return predictions for raw spectra of shape (n, b)."""
-        return np.asarray(self.weights @ np.stack([m.predict(values) for m in self.models]))
+        return self._mean([model.predict(values) for model in self.models])
+
+    def _mean(self, each: Sequence[FloatArray]) -> FloatArray:
+        return np.asarray(self.weights @ np.clip(np.stack(each), self.low, self.high))
 
 
 def fit_mean(train: Spectra) -> MeanModel:
@@ -161,11 +169,17 @@ def tune_plsr(
     return tuple(zip(*models, strict=True))
 
 
-def average_plsr(models: tuple[PLSRModel, ...]) -> AveragedPLSR:
-    """Average tuned PLSR models of one set of rows, the better ones by far the most."""
+def average_plsr(models: tuple[PLSRModel, ...], target: FloatArray) -> AveragedPLSR:
+    """Average PLSR models tuned on lab values `target` (n,), the better ones by far the most."""
     errors = np.array([model.cv_rmse for model in models])
     weights = (np.maximum(errors, 1e-300) / max(errors.min(), 1e-300)) ** -AVERAGING_POWER
-    return AveragedPLSR(models=models, weights=weights / weights.sum())
+    sd = float(target.std())
+    return AveragedPLSR(
+        models=models,
+        weights=weights / weights.sum(),
+        low=float(target.min()) - sd,
+        high=float(target.max()) + sd,
+    )
 
 
 def refit_plsr(tuned: PLSRModel, train: Spectra) -> PLSRModel:

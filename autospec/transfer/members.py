@@ -310,14 +310,14 @@ def _farm_plans(train: Spectra, folds: tuple[Fold, ...]) -> Iterator[_Plan]:
         "PLSR averaged",
         "PLSR of twelve preprocessings, averaged",
         1,
-        lambda: _averaged(tuned()[0]),
+        lambda: _averaged(tuned()[0], train.target),
     )
     if law.log:
         yield plan(
             "PLSR averaged, log",
             "PLSR of twelve preprocessings, averaged, on log(1 + y)",
             1,
-            lambda: _averaged_on_law(tuned()[1], law),
+            lambda: _averaged_on_law(tuned()[1], train, law),
         )
     for log in (False, True) if law.log else (False,):
         words, suffix = (" on log(1 + y)", ", log") if log else ("", "")
@@ -405,8 +405,8 @@ def _best(tuned: tuple[PLSRModel, ...]) -> Fitted:
     )
 
 
-def _averaged(tuned: tuple[PLSRModel, ...]) -> Fitted:
-    model = average_plsr(tuned)
+def _averaged(tuned: tuple[PLSRModel, ...], target: FloatArray) -> Fitted:
+    model = average_plsr(tuned, target)
     leading = model.models[int(np.argmax(model.weights))]
     return Fitted(
         model=model,
@@ -416,8 +416,8 @@ def _averaged(tuned: tuple[PLSRModel, ...]) -> Fitted:
     )
 
 
-def _averaged_on_law(tuned: tuple[PLSRModel, ...], law: TargetLaw) -> Fitted:
-    fitted = _averaged(tuned)
+def _averaged_on_law(tuned: tuple[PLSRModel, ...], train: Spectra, law: TargetLaw) -> Fitted:
+    fitted = _averaged(tuned, law.forward(train.target))
     return Fitted(
         model=ScaledModel(model=fitted, law=law),
         out_of_fold=law.inverse(fitted.out_of_fold),
