@@ -201,7 +201,7 @@ def _weighted_iqr(model: Repeated, weights: FloatArray) -> FloatArray:
 
 
 def _over_draws(values: FloatArray, draws: FloatArray) -> FloatArray:
-    """Return the mean of `values` (s, d) over the draws that define it, shape (s,); NaN for none."""
+    """Return the mean over the draws that define `values` (s, d), shape (s,); NaN for none."""
     defined = draws * np.isfinite(values)
     with np.errstate(invalid="ignore"):
         return np.asarray((np.nan_to_num(values) * defined).sum(axis=1) / defined.sum(axis=1))
