@@ -175,12 +175,7 @@ def fit_memory_based(
     held = [_held_out(theirs, ours, folds, k, settings) for k in sizes]
     best = int(np.argmin([np.mean((z - ours.z) ** 2) for z in held]))
     model = MemoryModel(
-        sight=sight,
-        law=law,
-        library=theirs,
-        local=ours,
-        neighbours=sizes[best],
-        settings=settings,
+        sight=sight, law=law, library=theirs, local=ours, neighbours=sizes[best], settings=settings
     )
     words = (
         f"{sizes[best]} of {library.n} library rows for each prediction, and all {local.n} own; "
@@ -217,12 +212,12 @@ def recall(
     Returns
     -------
     float64, shape (n,)
-        Posterior means, on the scale of the model.
+        Posterior means on the scale of the model.
     """
     out = np.empty(len(x))
     for start in range(0, len(x), BLOCK_ROWS):
         block = slice(start, start + BLOCK_ROWS)
-        apart = ((place[block, None, :] - library.place[None]) ** 2).sum(axis=2)
+        apart = _square_distance(place[block], library.place)
         near = np.argsort(apart, axis=1, kind="stable")[:, :neighbours]
         shape = (len(near), len(local.z))
         known = np.concatenate(
@@ -264,8 +259,7 @@ def learn_settings(rows: Memory) -> FloatArray:
         return value + float(off @ off / 2), slope + off / START_SD
 
     reach = np.stack([START - REACH, START + REACH], axis=1)
-    options = {"maxiter": 40}
-    found = minimize(loss, START, jac=True, bounds=reach, method="L-BFGS-B", options=options)
+    found = minimize(loss, START, jac=True, bounds=reach, options={"maxiter": 40})  # L-BFGS-B
     return np.asarray(found.x)
 
 
