@@ -156,6 +156,10 @@ def test_svr_is_that_of_scikit_learn_at_the_best_of_the_grid(
     twin = SVR(C=c, gamma=gamma, epsilon=SVR_TUBE).fit(x, z)
     wanted = law.inverse(twin.predict(views.transform(field.values)))
     np.testing.assert_allclose(found.predict(field.values), wanted, rtol=1e-9)
+    for fold in folds:
+        part = SVR(C=c, gamma=gamma, epsilon=SVR_TUBE).fit(x[fold.fit], z[fold.fit])
+        held = law.inverse(part.predict(x[fold.score]))
+        np.testing.assert_allclose(found.out_of_fold[fold.score], held, rtol=1e-9)
 
 
 @pytest.mark.parametrize("fit", ALL)

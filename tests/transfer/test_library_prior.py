@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autospec.data.sites import load_site
-from autospec.data.spectra import Spectra
+from autospec.data.spectra import FloatArray, IntArray, Spectra
 from autospec.data.splits import Fold, make_folds
 from autospec.evaluate.baselines import PLSRModel
 from autospec.evaluate.fitted import Fitted
@@ -136,21 +136,48 @@ def test_rows_are_predicted_each_on_its_own(
     assert fitted.predict(values[:0]).shape == (0,)
 
 
+def slow_prediction(
+    fitted: PriorModel, local: Spectra, known: IntArray, values: FloatArray
+) -> FloatArray:
+    """Condition the joint normal on some training rows; centre, views and law are of all."""
+    law, m = fitted.law, len(known)
+    centre = fitted.prior.views.transform(local.values).mean(axis=0)
+    both = np.vstack([local.values[known], values])
+    mean, covariance = fitted.prior.condition(both, centre)
+    rho, own, noise = fitted.belief, *np.exp(fitted.settings[1:])
+    x = fitted.views.transform(both)
+    joint = rho**2 * covariance / law.sd**2 + own * x @ x.T + LEVEL_VARIANCE
+    joint[:m, :m] += (noise + JITTER) * np.eye(m)
+    residual = law.forward(local.target[known]) - rho * mean[:m] / law.sd
+    weights = np.linalg.solve(joint[:m, :m], residual)
+    return law.inverse(rho * mean[m:] / law.sd + joint[m:, :m] @ weights)
+
+
 def test_a_prediction_is_the_conditional_mean_of_the_model(
     fitted: PriorModel, tables: tuple[Spectra, Spectra], local: Spectra
 ) -> None:
     test = tables[1].values[20:25]
-    values = np.vstack([local.values, test])
-    law, m = fitted.law, local.n
-    centre = fitted.prior.views.transform(local.values).mean(axis=0)
-    mean, covariance = fitted.prior.condition(values, centre)
-    rho, own, noise = fitted.belief, *np.exp(fitted.settings[1:])
-    x = fitted.views.transform(values)
-    joint = rho**2 * covariance / law.sd**2 + own * x @ x.T + LEVEL_VARIANCE
-    joint[:m, :m] += (noise + JITTER) * np.eye(m)
-    residual = law.forward(local.target) - rho * mean[:m] / law.sd
-    wanted = rho * mean[m:] / law.sd + joint[m:, :m] @ np.linalg.solve(joint[:m, :m], residual)
-    np.testing.assert_allclose(fitted.predict(test), law.inverse(wanted), rtol=1e-7)
+    wanted = slow_prediction(fitted, local, np.arange(local.n), test)
+    np.testing.assert_allclose(fitted.predict(test), wanted, rtol=1e-7)
+
+
+@pytest.mark.parametrize("position", range(4))
+def test_out_of_fold_predictions_know_no_row_of_their_fold(
+    position: int, fitted: PriorModel, local: Spectra, folds: tuple[Fold, ...]
+) -> None:
+    fold = folds[position]
+    wanted = slow_prediction(fitted, local, fold.fit, local.values[fold.score])
+    np.testing.assert_allclose(fitted.out_of_fold[fold.score], wanted, rtol=1e-7)
+
+
+def test_the_covariance_is_of_the_slopes_and_not_of_lab_values(
+    prior: LibraryPrior, local: Spectra
+) -> None:
+    centre = prior.views.transform(local.values).mean(axis=0)
+    twice = local.values[[3, 3]]
+    mean, covariance = prior.condition(twice, centre)
+    assert mean[0] == pytest.approx(mean[1], rel=1e-9)  # the same spectrum, the same value:
+    np.testing.assert_allclose(covariance, covariance[0, 0], rtol=1e-6)  # no noise apart
 
 
 def test_the_prior_knows_no_level_and_its_covariance_is_one(
