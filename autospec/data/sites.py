@@ -28,6 +28,7 @@ USA_PACKAGE = "soilspecdl"
 USA_FILE = "data/toy_kssl_mir.csv.gz"
 USA_INSTALL = "pip install --no-deps soilspecdl==0.2.0"
 _USA_COLUMNS = {"soc": "oc_usda.c729_w.pct", "clay": "clay.tot_usda.a334_w.pct"}
+USA_TARGETS = tuple(_USA_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,15 +267,24 @@ def _load_usa(target: str) -> Spectra:
     )
 
 
+def has_usa() -> bool:
+    """Say whether the data package of the site `usa` is installed."""
+    return _find_usa() is not None
+
+
 def _usa_path() -> Path:
+    path = _find_usa()
+    if path is None:
+        raise DataError(f"site 'usa' needs its data package. Install it with: {USA_INSTALL}")
+    return path
+
+
+def _find_usa() -> Path | None:
     """Find the data file without importing its package (whose dependencies are heavy)."""
     spec = importlib.util.find_spec(USA_PACKAGE)
     folders = [] if spec is None else list(spec.submodule_search_locations or ())
-    for folder in folders:
-        path = Path(folder) / USA_FILE
-        if path.is_file():
-            return path
-    raise DataError(f"site 'usa' needs its data package. Install it with: {USA_INSTALL}")
+    paths = (Path(folder) / USA_FILE for folder in folders)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _read_kssl(

@@ -58,6 +58,28 @@ class TargetRules:
     needed: bool = True
 
 
+def unit_factor(name: str, found: str, wanted: str) -> float | None:
+    """Return the factor that takes values of a target from one unit to another.
+
+    Parameters
+    ----------
+    name : str
+        Such as "soc" or "clay".
+    found, wanted : str
+        Units in any spelling that `read_unit` knows.
+
+    Returns
+    -------
+    float or None
+        None when autospec knows no conversion.
+    """
+    if found == wanted:
+        return 1.0
+    factors = next((known for kind, known in _FACTORS.items() if kind == name), {})
+    source, home = factors.get(read_unit(found) or found), factors.get(read_unit(wanted) or wanted)
+    return None if source is None or home is None else source / home
+
+
 def read_target_values(
     cells: Sequence[str],
     target: TargetColumn,

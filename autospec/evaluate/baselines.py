@@ -8,6 +8,7 @@ chosen together by the same inner folds that score a trial.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -127,21 +128,37 @@ def fit_plsr(train: Spectra, folds: tuple[Fold, ...]) -> PLSRModel:
         the lowest mean fold RMSE; ties go to fewer components and the earlier recipe. Bands are
         averaged to 1/216 of the axis, in whole nm or cm⁻¹ from 1 to 20.
     """
-    return min(tune_plsr(train, folds), key=lambda model: model.cv_rmse)
+    (models,) = tune_plsr(train, folds, (train.target,))
+    return min(models, key=lambda model: model.cv_rmse)
 
 
-def tune_plsr(train: Spectra, folds: tuple[Fold, ...]) -> tuple[PLSRModel, ...]:
-    """Tune the number of components for each of the twelve recipes, and fit each on all rows.
+def tune_plsr(
+    train: Spectra,
+    folds: tuple[Fold, ...],
+    targets: Sequence[FloatArray],
+    recipes: Sequence[Preprocessing] = (),
+) -> tuple[tuple[PLSRModel, ...], ...]:
+    """Tune the number of components for each recipe, and fit each on all rows.
 
     Parameters
     ----------
     train : Spectra
-        Training rows, all labelled.
+        Training rows.
     folds : tuple of Fold
         Inner folds, as positions within `train`.
+    targets : sequence of float64, shape (n,)
+        Lab values, on one scale or several: the spectra are preprocessed once for all.
+    recipes : sequence of Preprocessing
+        By default the twelve of `plsr_recipes`.
+
+    Returns
+    -------
+    tuple of tuple of PLSRModel
+        For each target one model a recipe, in their order.
     """
-    recipes = plsr_recipes(published_step(train.axis))
-    return tuple(_tuned(train, folds, recipe) for recipe in recipes)
+    recipes = recipes or plsr_recipes(published_step(train.axis))
+    models = [_tuned(train, folds, recipe, targets) for recipe in recipes]
+    return tuple(zip(*models, strict=True))
 
 
 def average_plsr(models: tuple[PLSRModel, ...]) -> AveragedPLSR:
@@ -193,37 +210,50 @@ def fit_in_blocks(pipeline: Pipeline, values: FloatArray, rows: int = 1000) -> F
     return np.asarray(pipeline[narrow:].fit_transform(x))
 
 
-def _tuned(train: Spectra, folds: tuple[Fold, ...], recipe: Preprocessing) -> PLSRModel:
-    curve, held = _component_curve(train, folds, recipe)
-    components = int(np.argmin(curve)) + 1
+def _tuned(
+    train: Spectra, folds: tuple[Fold, ...], recipe: Preprocessing, targets: Sequence[FloatArray]
+) -> tuple[PLSRModel, ...]:
+    """Preprocess by one recipe, in each fold and on all rows; tune and fit for each target."""
+    seen = []
+    for fold in folds:
+        inside = make_pipeline(recipe, train.axis, train.quantity)
+        fitted = inside.fit_transform(train.values[fold.fit])
+        seen.append((fold, fitted, inside.transform(train.values[fold.score])))
     pipeline = make_pipeline(recipe, train.axis, train.quantity)
     x = pipeline.fit_transform(train.values)
-    x_mean, y_mean = x.mean(axis=0), float(train.target.mean())
-    coefficients = pls_coefficients(x - x_mean, train.target - y_mean, components)
-    return PLSRModel(
-        pipeline=pipeline,
-        coefficients=coefficients[-1],
-        x_mean=x_mean,
-        y_mean=y_mean,
-        recipe=recipe,
-        components=components,
-        cv_rmse=float(curve[components - 1]),
-        out_of_fold=held[components - 1],
-    )
+    x_mean = x.mean(axis=0)
+    models = []
+    for target in targets:
+        curve, held = _component_curve(seen, target)
+        components = int(np.argmin(curve)) + 1
+        y_mean = float(target.mean())
+        models.append(
+            PLSRModel(
+                pipeline=pipeline,
+                coefficients=pls_coefficients(x - x_mean, target - y_mean, components)[-1],
+                x_mean=x_mean,
+                y_mean=y_mean,
+                recipe=recipe,
+                components=components,
+                cv_rmse=float(curve[components - 1]),
+                out_of_fold=held[components - 1],
+            )
+        )
+    return tuple(models)
 
 
 def _component_curve(
-    train: Spectra, folds: tuple[Fold, ...], recipe: Preprocessing
+    seen: Sequence[tuple[Fold, FloatArray, FloatArray]], target: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the mean fold RMSE (a,) and the held-out predictions (a, n) of 1 to a components."""
-    limit = min(MAX_COMPONENTS, min(len(fold.fit) for fold in folds) - 1, train.b)
+    """Return the mean fold RMSE (a,) and the held-out predictions (a, n) of 1 to a components.
+
+    `seen` holds each fold with its preprocessed rows: those to fit on, and those to score.
+    """
+    limit = min(MAX_COMPONENTS, min(len(x_fit) for _, x_fit, _ in seen) - 1, seen[0][1].shape[1])
     curves = []
-    held, scored = np.zeros((limit, train.n)), np.zeros(train.n)
-    for fold in folds:
-        pipeline = make_pipeline(recipe, train.axis, train.quantity)
-        x_fit = pipeline.fit_transform(train.values[fold.fit])
-        x_score = pipeline.transform(train.values[fold.score])
-        y_fit, y_score = train.target[fold.fit], train.target[fold.score]
+    held, scored = np.zeros((limit, len(target))), np.zeros(len(target))
+    for fold, x_fit, x_score in seen:
+        y_fit, y_score = target[fold.fit], target[fold.score]
         x_mean, y_mean = x_fit.mean(axis=0), y_fit.mean()
         coefficients = pls_coefficients(x_fit - x_mean, y_fit - y_mean, limit)
         predicted = (x_score - x_mean) @ coefficients.T + y_mean

@@ -86,3 +86,15 @@ def fit_law(y: FloatArray, *, log: bool) -> TargetLaw:
         low=float(z.min()) - sd,
         high=float(z.max()) + sd,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScaledModel:
+    """A model that learned lab values on another scale, and predicts them in their unit."""
+
+    model: Predictor
+    law: TargetLaw
+
+    def predict(self, values: FloatArray) -> FloatArray:
+        """Return predictions, shape (n,), for spectra of shape (n, b)."""
+        return self.law.inverse(self.model.predict(values))

@@ -23,6 +23,8 @@ from autospec.evaluate.metrics import (
     metric_table,
 )
 
+VERDICT_DRAWS = 3  # fewer say too little about which samples happened to train
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Repeated:
@@ -60,7 +62,8 @@ class PairedFigures:
     wins, ties : int
         Draws in which the first has the lower RMSE, and the same.
     better : {"first", "second", "cannot tell"}
-        The verdict; "cannot tell" when the interval holds 0, or fewer than 20 samples were tested.
+        The verdict; "cannot tell" when the interval holds 0, with fewer than 3 draws, or with
+        fewer than 20 samples tested.
     """
 
     reduction_percent: float
@@ -120,7 +123,8 @@ def compare_draws(first: Repeated, second: Repeated, *, seed: int = 0) -> Paired
     spread = _reduction_percent(mean_rmse(second), mean_rmse(first))
     low, high = np.nanquantile(spread, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     better: Winner = "cannot tell"
-    if len(np.unique(first.samples[first.tested.any(axis=0)])) >= VERDICT_ROWS:
+    samples = len(np.unique(first.samples[first.tested.any(axis=0)]))
+    if samples >= VERDICT_ROWS and len(first.predicted) >= VERDICT_DRAWS:
         better = "first" if low > 0 else "second" if high < 0 else "cannot tell"
     return PairedFigures(
         reduction_percent=float(_reduction_percent(point[1].mean(), point[0].mean())),
@@ -201,7 +205,7 @@ def _weighted_iqr(model: Repeated, weights: FloatArray) -> FloatArray:
 
 
 def _over_draws(values: FloatArray, draws: FloatArray) -> FloatArray:
-    """Return the mean over the draws that define `values` (s, d), shape (s,); NaN for none."""
+    """Return the mean of `values` (s, d) over the draws that define it, (s,); NaN for none."""
     defined = draws * np.isfinite(values)
     with np.errstate(invalid="ignore"):
         return np.asarray((np.nan_to_num(values) * defined).sum(axis=1) / defined.sum(axis=1))

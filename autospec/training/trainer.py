@@ -8,6 +8,8 @@ model can train all members at once; callers see only `Member` in and `Training`
 On a CPU each member is trained by one thread, and as many members at once as there are cores.
 That is faster for small networks than all cores on one member, it does not stall when another
 program wants a core, and the result does not depend on the number of threads.
+
+A member may start from another member's weights, with its first blocks frozen (`Start`).
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ from autospec.data.spectra import FloatArray
 from autospec.errors import TrialFailed, UsageError
 from autospec.nets.architecture import Architecture, ArchitectureError
 from autospec.nets.build import build_network
-from autospec.training.config import TargetTransform, TrainingConfig
+from autospec.training.config import TrainingConfig
+from autospec.training.target_scale import TargetScale
 
 Device = Literal["auto", "cpu", "cuda"]
 EpochCallback = Callable[[int, float], bool]
@@ -51,6 +54,8 @@ class Member:
         Rows that are predicted after each epoch; they never touch the weights.
     seed : int
         Fixes the initial weights, the dropout masks and the order of the batches.
+    start : Start or None
+        Where the weights come from; drawn by `seed` if None.
     """
 
     x_fit: FloatArray
@@ -58,6 +63,28 @@ class Member:
     x_score: FloatArray | None = None
     y_score: FloatArray | None = None
     seed: int = 0
+    start: Start | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Start:
+    """What a member takes over from a trained one, which itself stays as it is.
+
+    Weights, batch-norm statistics and the target scaling are taken over; the output bias is then
+    moved so that the mean prediction of the rows to learn from is their mean.
+
+    Parameters
+    ----------
+    member : FittedMember
+        Of the same architecture, trained on spectra preprocessed alike.
+    frozen_blocks : int
+        Blocks, counted from the spectrum (conv blocks, then FC blocks), that do not learn: their
+        weights and statistics stay, and they run as in prediction, without dropout. The output
+        block always learns.
+    """
+
+    member: FittedMember
+    frozen_blocks: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,11 +97,8 @@ class FittedMember:
 
     def predict(self, x: FloatArray) -> FloatArray:
         """Return predictions, shape (n,), for preprocessed spectra of shape (n, b)."""
-        self.network.eval()
-        with torch.inference_mode():
-            parts = torch.split(_as_input(x, self.device), PREDICTED_AT_ONCE)
-            out = [self.network(part) for part in parts]
-        return self.scale.inverse(torch.cat(out)[:, 0].cpu().numpy().astype(np.float64))
+        out = _run(self.network, _as_input(x, self.device))
+        return self.scale.inverse(out[:, 0].cpu().numpy().astype(np.float64))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -102,35 +126,6 @@ class Training:
     def score(self) -> float:
         """The smoothed fold-averaged RMSE at the best epoch."""
         return float(smooth(self.fold_rmse.mean(axis=0)).min())
-
-
-@dataclass(frozen=True, slots=True)
-class TargetScale:
-    """The target transform, fitted on one member's training rows."""
-
-    log: bool
-    mean: float
-    sd: float
-
-    @classmethod
-    def fit(cls, transform: TargetTransform, y: FloatArray) -> TargetScale:
-        """Fit the transform to lab values of shape (n,)."""
-        if transform == "none":
-            return cls(False, 0.0, 1.0)
-        log = transform == "log1p"
-        if log and float(y.min()) <= -1.0:
-            raise TrialFailed(f"log1p of a lab value of {y.min():g}; want all above -1")
-        z = np.log1p(y) if log else y
-        return cls(log, float(z.mean()), float(z.std()) or 1.0)
-
-    def forward(self, y: FloatArray) -> FloatArray:
-        """Return scaled targets."""
-        return np.asarray(((np.log1p(y) if self.log else y) - self.mean) / self.sd)
-
-    def inverse(self, z: FloatArray) -> FloatArray:
-        """Return targets in the unit of the lab values."""
-        y = z * self.sd + self.mean
-        return np.asarray(np.expm1(np.minimum(y, 50.0)) if self.log else y)
 
 
 def resolve_device(name: Device) -> torch.device:
@@ -196,9 +191,9 @@ def train_members(
         device's memory is exhausted.
     """
     try:
-        learners = [_Learner(architecture, m, config, device) for m in members]
         curves: list[list[float]] = []
         with _workers(device) as pool:
+            learners = [_Learner(architecture, m, config, device) for m in members]
             for epoch in range(1, config.max_epochs + 1):
                 scores = list(pool.map(_Learner.run_epoch, learners, repeat(epoch)))
                 if members[0].x_score is None:
@@ -253,35 +248,52 @@ class _Learner:
         config: TrainingConfig,
         device: torch.device,
     ) -> None:
-        self.member, self.device = member, device
-        self.scale = TargetScale.fit(config.target_transform, member.y_fit)
+        self.member, self.device, start = member, device, member.start
+        self.scale = (
+            start.member.scale if start else TargetScale.fit(config.target_transform, member.y_fit)
+        )
         z = self.scale.forward(member.y_fit)
         self.x = _as_input(member.x_fit, device)
         self.z = torch.as_tensor(z, dtype=torch.float32, device=device)[:, None]
         bands = member.x_fit.shape[1]
         self.network = build_network(architecture, bands, seed=member.seed, device=device)
-        output = self.network[-1]
-        assert isinstance(output, nn.Linear)
-        with torch.no_grad():
-            output.bias.fill_(float(z.mean()))
+        self.learning = self.network
+        if start is not None:
+            self.network.load_state_dict(start.member.network.state_dict())
+            frozen, self.learning = _cut(self.network, start.frozen_blocks)
+            self.x = _run(frozen, self.x)
+        self._centre_output(float(z.mean()))
         kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
         self.optimiser = kind(
-            self.network.parameters(),
+            self.learning.parameters(),
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
             fused=True,
         )
         self.batches = math.ceil(len(z) / config.batch_size)
 
+    def _centre_output(self, mean: float) -> None:
+        """Set the output bias to the mean of the scaled targets.
+
+        After a start, when the weights mean something, move it until the mean prediction is there.
+        """
+        output = self.network[-1]
+        assert isinstance(output, nn.Linear)
+        with torch.no_grad():
+            if self.member.start is None:
+                output.bias.fill_(mean)
+            else:
+                output.bias.add_(mean - _run(self.learning, self.x).mean())
+
     def run_epoch(self, epoch: int) -> float:
         """See every training row once, in a fresh order; return the score, NaN without rows."""
         order = np.random.default_rng([self.member.seed, epoch]).permutation(len(self.z))
-        self.network.train()
+        self.learning.train()
         losses = []
         for part in np.array_split(order, self.batches):  # equal parts: never a batch of one
             rows = torch.as_tensor(part, device=self.device)
             self.optimiser.zero_grad(set_to_none=True)
-            loss = nn.functional.mse_loss(self.network(self.x[rows]), self.z[rows])
+            loss = nn.functional.mse_loss(self.learning(self.x[rows]), self.z[rows])
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
             losses.append(loss.detach())
@@ -307,3 +319,17 @@ class _Learner:
 def _as_input(x: FloatArray, device: torch.device) -> torch.Tensor:
     """Cast (n, b) float64 to the float32 (n, 1, b) that networks see."""
     return torch.as_tensor(x, dtype=torch.float32, device=device)[:, None, :]
+
+
+def _run(layers: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
+    """Pass `x`, first axis n, through layers as in prediction; nothing is learnt."""
+    layers.eval()
+    with torch.no_grad():
+        return torch.cat([layers(part) for part in torch.split(x, PREDICTED_AT_ONCE)])
+
+
+def _cut(network: nn.Sequential, blocks: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """Return the layers of the first `blocks` blocks, and the others, as views of the network."""
+    layers = list(network)
+    heads = [i for i, layer in enumerate(layers) if isinstance(layer, nn.Conv1d | nn.Linear)]
+    return nn.Sequential(*layers[: heads[blocks]]), nn.Sequential(*layers[heads[blocks] :])

@@ -225,7 +225,7 @@ def _unit_length(x: FloatArray, spread: FloatArray) -> FloatArray:
 def _condition(
     prior: LibraryPrior, law: TargetLaw, values: FloatArray, m: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Condition on rows whose first `m` are the farm's training rows, in sd of the farm's law."""
+    """Condition on rows whose first `m` are the farm's training rows; in units of its law."""
     centre = prior.views.transform(values[:m]).mean(axis=0)
     mean, covariance = prior.condition(values, centre)
     return mean / law.sd, covariance / law.sd**2

@@ -161,8 +161,8 @@ class SelectionRecord:
         None: for the final model, judged by all labelled rows.
     library : {"global", "country"}
         What it selected from.
-    ids : tuple of str
-        The selected library rows.
+    ids, fields : tuple of str
+        The selected library rows, and the field of each.
     sources : dict of str to int
         How many of them come from each field.
     trace : tuple of Generation
@@ -174,6 +174,7 @@ class SelectionRecord:
     draw: int | None
     library: Literal["global", "country"]
     ids: tuple[str, ...]
+    fields: tuple[str, ...]
     sources: dict[str, int]
     trace: tuple[Generation, ...]
     fits: int
@@ -269,6 +270,8 @@ class LocalisationResult:
         One sentence a transfer strategy: helped, did not, cannot tell, by how much.
     farm, library : SpectraSummary
         What the tables were, before they were aligned.
+    inputs_digest : str
+        SHA-256 of all that went in beside the settings: see `autospec.transfer.inputs`.
     farm_ids, farm_fields, observed
         The farm's rows with a lab value; draws count in them.
     library_rows : int
@@ -301,6 +304,7 @@ class LocalisationResult:
     settings: LocaliseSettings
     farm: SpectraSummary
     library: SpectraSummary
+    inputs_digest: str
     farm_ids: tuple[str, ...]
     farm_fields: tuple[str, ...]
     observed: tuple[float, ...]

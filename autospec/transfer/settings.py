@@ -7,8 +7,7 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt
 
-from autospec.data.sampling import Method
-
+from autospec.data.sampling import SamplingMethod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +48,7 @@ class LocaliseSettings:
     n: Annotated[int, Ge(10)] = 30
     draws: Annotated[int, Ge(1)] = 10
     network_draws: Annotated[int, Ge(0)] = 3
-    method: Method = "random"
+    method: SamplingMethod = "random"
     quick: bool = False
     k: Annotated[int, Ge(13)] | None = None
     b: Annotated[int, Ge(1)] = 40

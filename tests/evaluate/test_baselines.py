@@ -201,7 +201,8 @@ def test_fitting_in_blocks_is_fitting_at_once(recipe: Preprocessing, rows: int) 
 @pytest.fixture(scope="module")
 def tuned() -> tuple[PLSRModel, ...]:
     train = made(30)
-    return tune_plsr(train, make_folds(train, 3, 1, 0))
+    (models,) = tune_plsr(train, make_folds(train, 3, 1, 0), (train.target,))
+    return models
 
 
 def test_tuning_gives_one_model_a_recipe_and_the_best_is_the_plsr(
@@ -211,6 +212,17 @@ def test_tuning_gives_one_model_a_recipe_and_the_best_is_the_plsr(
     train = made(30)
     best = fit_plsr(train, make_folds(train, 3, 1, 0))
     assert same_choice(best, min(tuned, key=lambda model: model.cv_rmse))
+
+
+def test_targets_tuned_together_are_those_tuned_alone() -> None:
+    train, recipes = made(30), plsr_recipes(20.0)[3:5]
+    folds = make_folds(train, 3, 1, 0)
+    together = tune_plsr(train, folds, (train.target, np.log1p(train.target)), recipes)
+    assert [len(models) for models in together] == [2, 2]
+    ((_, alone),) = tune_plsr(train, folds, (np.log1p(train.target),), recipes)
+    assert same_choice(together[1][1], alone) and alone.recipe == recipes[1]
+    np.testing.assert_array_equal(together[1][1].out_of_fold, alone.out_of_fold)
+    np.testing.assert_array_equal(together[1][1].coefficients, alone.coefficients)
 
 
 def test_an_average_weighs_by_the_eighth_power_of_the_error(tuned: tuple[PLSRModel, ...]) -> None:

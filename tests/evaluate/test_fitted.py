@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from autospec.data.spectra import FloatArray
-from autospec.evaluate.fitted import fit_law
+from autospec.evaluate.baselines import MeanModel
+from autospec.evaluate.fitted import ScaledModel, fit_law
 
 LAB_VALUES = arrays(np.float64, st.integers(2, 20), elements=st.floats(0.0, 600.0))
 
@@ -53,3 +54,10 @@ def test_constant_lab_values_are_given_back(log: bool) -> None:
 def test_the_logarithm_of_minus_one_is_our_mistake() -> None:
     with pytest.raises(AssertionError, match="log1p"):
         fit_law(np.array([-1.0, 2.0]), log=True)
+
+
+def test_a_scaled_model_predicts_in_the_unit_of_the_lab_values() -> None:
+    law = fit_law(np.array([1.0, 3.0, 7.0]), log=True)
+    model = ScaledModel(model=MeanModel(mean=0.0), law=law)
+    # The mean on the log scale is the geometric mean of 1 + y, less 1.
+    np.testing.assert_allclose(model.predict(np.zeros((2, 5))), 64.0 ** (1 / 3) - 1, rtol=1e-12)

@@ -174,6 +174,12 @@ def test_under_twenty_samples_no_verdict_is_given(n: int, verdict: str) -> None:
     assert compare_draws(by_errors(model, 0.5), model).better == verdict
 
 
+@pytest.mark.parametrize(("d", "verdict"), [(1, "cannot tell"), (2, "cannot tell"), (3, "first")])
+def test_under_three_draws_no_verdict_is_given(d: int, verdict: str) -> None:
+    model = made(d=d)
+    assert compare_draws(by_errors(model, 0.5), model).better == verdict
+
+
 def test_rows_of_one_sample_count_once_for_the_verdict() -> None:
     model = made(n=10, train=0, copies=4)
     assert compare_draws(by_errors(model, 0.5), model).better == "cannot tell"

@@ -13,9 +13,9 @@ import torch
 from autospec.errors import TrialFailed, UsageError
 from autospec.nets.architecture import Architecture, ConvBlock, FCBlock
 from autospec.training.config import TrainingConfig
+from autospec.training.target_scale import TargetScale
 from autospec.training.trainer import (
     Member,
-    TargetScale,
     resolve_device,
     smooth,
     train_members,

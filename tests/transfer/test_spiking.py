@@ -228,11 +228,12 @@ def test_only_some_rows_of_a_large_library_spike(
 
 
 def test_selected_rows_train_in_every_fold_and_score_in_none(
-    library: Spectra, local: Spectra, folds: tuple[Fold, ...], test_values: FloatArray
+    library: Spectra, local: Spectra, folds: tuple[Fold, ...], model: PLSRModel
 ) -> None:
     selected = library.rows(range(0, 40, 2))
-    found = fit_selected_plsr(selected, local, folds)
+    found = fit_selected_plsr(selected, local, folds, model.recipe)
     assert isinstance(found.model, PLSRModel) and len(found.out_of_fold) == local.n
+    assert found.model.recipe == model.recipe
     errors, twin_held = [], np.empty(local.n)
     for fold in folds:
         both = join_spectra([selected, local.rows(fold.fit)])

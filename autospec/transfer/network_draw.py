@@ -1,0 +1,228 @@
+"""One draw of the networks: the strategies of the published design on the rows of the baselines."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from autospec.data.spectra import FloatArray, IntArray, Spectra
+from autospec.data.splits import SplitPlan
+from autospec.nets.architecture import PUBLISHED, architecture_from_json
+from autospec.search.space import SearchSpace
+from autospec.transfer.network_settings import NetworkSettings, Resources
+from autospec.transfer.pieces import ModelPiece, Piece
+from autospec.transfer.preparation import Prepared, compact_spectra
+from autospec.transfer.protocol import open_draw, score_outcome
+from autospec.transfer.result import Draw, NetworkRecord, SelectionRecord, Uses
+from autospec.transfer.rs_local import rs_local
+from autospec.transfer.settings import LocaliseSettings
+from autospec.transfer.strategies import (
+    COUNTRY,
+    GLOBAL,
+    LOCAL,
+    FittedStrategy,
+    SelectedRows,
+    TrainedStrategies,
+    train_draw_networks,
+)
+
+if TYPE_CHECKING:
+    from autospec.search.design import Design
+
+ABOUT = {
+    "Local": "network searched and trained on the farm's rows",
+    "Global": "network searched and trained on the library; it knows nothing of the farm",
+    "Country": "the same on the library rows of the farm's country",
+    "slope and bias": "its predictions on a line fitted to the farm's rows",
+    "DTL-I": "instance transfer: network searched and trained on K ∪ m",
+    "DTL-R": "representation transfer: the library's network, fine-tuned on the farm's rows",
+    "DTL-IR": "both: pre-trained on what stands left of the arrow, fine-tuned on what stands right",
+}
+
+
+def network_settings(
+    settings: LocaliseSettings, axis: FloatArray, seconds: float, number: int
+) -> NetworkSettings:
+    """Return what the networks of a draw are told; number −1 is the library's own networks.
+
+    Raises
+    ------
+    UsageError, ArchitectureError
+        If the architecture file cannot be used.
+    """
+    stream = np.random.SeedSequence([settings.seed, number + 1])
+    return NetworkSettings(
+        trials=settings.trials,
+        seconds=seconds,
+        members=settings.members,
+        seed=int(stream.generate_state(1)[0] % 2**31),
+        fixed=fixed_design(settings.architecture, axis),
+    )
+
+
+def fixed_design(architecture: str, axis: FloatArray) -> Design | None:
+    """Return the design that `--architecture` asks for; None where designs are searched.
+
+    A file fixes the architecture; preprocessing and training are those of the published designs.
+    """
+    if architecture == "searched":
+        return None
+    space = SearchSpace()
+    if architecture in PUBLISHED:
+        return space.published_design(architecture, axis)
+    given = architecture_from_json(json.loads(Path(architecture).read_text(encoding="utf-8")))
+    return replace(space.published_design("sweden", axis), architecture=given)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NetworkDraw:
+    """One draw of the networks, ready to run.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The rows.
+    library_networks : TrainedStrategies
+        Global and Country.
+    plan : SplitPlan
+        The draw.
+    number : int
+        Its number.
+    selected : tuple of int
+        The global selection of this draw, made for the baselines.
+    networks : NetworkSettings
+        Of this draw.
+    resources : Resources
+        Where and how long.
+    """
+
+    prepared: Prepared
+    library_networks: TrainedStrategies
+    plan: SplitPlan
+    number: int
+    selected: tuple[int, ...]
+    networks: NetworkSettings
+    resources: Resources
+
+    def run(self, fingerprint: str) -> Piece:
+        """Select from the country, train every strategy, open the test rows, score.
+
+        Raises
+        ------
+        StopSearch
+            If the user interrupts.
+        """
+        farm = self.prepared.farm
+        local = farm.aligned.rows(self.plan.train)
+        country, records = self._select_country(local)
+        trained = train_draw_networks(
+            self.library_networks,
+            local,
+            SelectedRows(
+                library=self.prepared.library.rows(np.array(self.selected, dtype=np.int64)),
+                country=country,
+            ),
+            self.networks,
+            self.resources,
+        )
+        calls = [(one.name, self._on_rows(one)) for one in trained.fitted]
+        draw, predicted = open_draw(self.plan, self.number, calls)
+        failures = dict(trained.failed)
+        models = []
+        for one in trained.fitted:
+            if np.isfinite(predicted[one.name]).all():
+                models.append(_piece(one, draw, farm.own.target, predicted[one.name]))
+            else:
+                failures[one.name] = f"{one.name}: a prediction is not finite"
+        return Piece(
+            fingerprint=fingerprint,
+            draw=draw,
+            models=tuple(models),
+            failures=failures,
+            selections=records,
+            networks=tuple(self._record(one) for one in trained.fitted),
+        )
+
+    def _select_country(self, local: Spectra) -> tuple[Spectra | None, tuple[SelectionRecord, ...]]:
+        rows = self.prepared.country
+        if rows is None:
+            return None, ()
+        settings = self.prepared.selection
+        k = min(settings.k, len(rows) // 2)
+        if k <= settings.components + 1:
+            return None, ()
+        library = self.prepared.compact.rows(rows)
+        selection = rs_local(
+            library,
+            compact_spectra(local),
+            replace(settings, k=k),
+            seed=self.networks.seed,
+            device=self.resources.device,
+        )
+        fields = tuple(library.fields[i] for i in selection.indices)
+        record = SelectionRecord(
+            draw=self.number,
+            library="country",
+            ids=selection.ids,
+            fields=fields,
+            sources=dict(Counter(fields).most_common()),
+            trace=selection.trace,
+            fits=selection.fits,
+            discarded=selection.discarded,
+            seconds=0.0,
+        )
+        return self.prepared.library.rows(rows[selection.indices]), (record,)
+
+    def _record(self, one: FittedStrategy) -> NetworkRecord:
+        return NetworkRecord(
+            strategy=one.name,
+            draw=None if one.name in (GLOBAL, COUNTRY) else self.number,
+            design=one.design,
+            epochs=one.epochs,
+            bands=one.bands,
+            trials=one.trials,
+            cv_rmse=one.cv_rmse,
+        )
+
+    def _on_rows(self, one: FittedStrategy) -> Callable[[IntArray], FloatArray]:
+        return lambda rows: one.predict(self.prepared.farm.aligned.values[rows])
+
+
+def about(name: str) -> str:
+    """Say in a line what a strategy is."""
+    if "slope and bias" in name:
+        return ABOUT["slope and bias"]
+    known = next(key for key in sorted(ABOUT, key=len, reverse=True) if name.startswith(key))
+    return ABOUT[known]
+
+
+def uses(name: str) -> Uses:
+    """Say whose lab values a strategy learns from."""
+    if name == LOCAL:
+        return "farm"
+    return "library" if name in (GLOBAL, COUNTRY) else "both"
+
+
+def _piece(
+    one: FittedStrategy, draw: Draw, observed: FloatArray, predicted: FloatArray
+) -> ModelPiece:
+    return ModelPiece(
+        name=one.name,
+        kind="strategy",
+        uses=uses(one.name),
+        about=about(one.name),
+        outcome=score_outcome(
+            draw,
+            observed,
+            predicted,
+            inner_rmse=one.cv_rmse,
+            detail=one.detail,
+            seconds=one.seconds,
+        ),
+    )
