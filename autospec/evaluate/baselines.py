@@ -193,7 +193,7 @@ def refit_plsr(tuned: PLSRModel, train: Spectra) -> PLSRModel:
         Training rows, all labelled, on the axis it was tuned on.
     """
     pipeline = make_pipeline(tuned.recipe, train.axis, train.quantity)
-    x = _fit_in_blocks(pipeline, train.values)
+    x = fit_in_blocks(pipeline, train.values)
     x_mean, y_mean = x.mean(axis=0), float(train.target.mean())
     coefficients = pls_coefficients(x - x_mean, train.target - y_mean, tuned.components)
     return replace(
@@ -205,8 +205,18 @@ def refit_plsr(tuned: PLSRModel, train: Spectra) -> PLSRModel:
     )
 
 
-def _fit_in_blocks(pipeline: Pipeline, values: FloatArray, rows: int = 1000) -> FloatArray:
-    """Fit a pipeline and transform its rows, without a second table as wide as the instrument."""
+def fit_in_blocks(pipeline: Pipeline, values: FloatArray, rows: int = 1000) -> FloatArray:
+    """Fit a pipeline and transform its rows, without a second table as wide as the instrument.
+
+    Parameters
+    ----------
+    pipeline : sklearn Pipeline
+        Of `make_pipeline`; fitted in place.
+    values : float64, shape (n, b)
+        Raw spectra.
+    rows : int
+        How many at once, up to band averaging.
+    """
     narrow = [name for name, _ in pipeline.steps].index("bands") + 1
     first = pipeline[:narrow].fit(values[:1])  # up to band averaging nothing is learnt from rows
     starts = range(0, len(values), rows)
