@@ -378,7 +378,7 @@ def _library_plans(
     yield plan(
         "memory-based",
         "local Gaussian processes on the nearest library rows",
-        lambda: fit_memory_based(library, local, folds),
+        lambda: fit_memory_based(library, local, folds, log=len(models.priors) > 1),
     )
     for prior in models.priors:
         suffix, words = (", log", " on log(1 + y)") if prior.log else ("", "")
