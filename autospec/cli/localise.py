@@ -111,7 +111,7 @@ def localise(
     quick: Annotated[bool, typer.Option("--quick", help="Leave the networks out.")] = False,
     budget: Annotated[
         str | None,
-        typer.Option("--budget", help="Time for a farm: 90s, 10m, 2h.", show_default="10m"),
+        typer.Option("--budget", help="Time for a farm: 90s, 10m, 2h.", show_default="9m"),
     ] = None,
     seed: Annotated[
         int | None,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from autospec.transfer.result import LocalisationResult, ModelRow
 
 MAX_WIDTH = 100
+SHOWN_NOTES = 4
 FILES = (
     "report.html",
     "comparison.csv",
@@ -41,7 +42,10 @@ def show_result(result: LocalisationResult, folder: Path, as_json: bool) -> None
         table.add_row(*(Text(cell) for cell in _cells(model)))
     console.print(table)
     sentences = (result.verdict, result.transfer_verdict, *result.strategy_verdicts)
-    for sentence in (*sentences, *(f"Note: {note}" for note in result.notes)):
+    notes = [f"Note: {note}" for note in result.notes[:SHOWN_NOTES]]
+    if len(result.notes) > SHOWN_NOTES:
+        notes.append(f"{len(result.notes) - SHOWN_NOTES} more notes stand in the report.")
+    for sentence in (*sentences, *notes):
         console.print(Text(sentence))
     for name in (*FILES, *(["architectures.csv"] if result.networks else [])):
         if (folder / name).exists():

@@ -265,7 +265,9 @@ class _Run:
 
     def _train_networks(self, missing: list[int], wanted: int, mark: str) -> None:
         axis = self.prepared.library.axis
-        searches = 2 + 2 * len(missing)  # Global twice: its trials train on far more rows
+        libraries = 1 if self.prepared.country is None else 2
+        # a library's own search counts twice: its trials train on far more rows
+        searches = 2 * libraries + (1 + libraries) * len(missing)
         seconds = max(self.seconds_left() / OVERHEAD / searches, 1.0)
         resources = Resources(
             device=self.execution.device,

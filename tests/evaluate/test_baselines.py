@@ -226,14 +226,14 @@ def test_targets_tuned_together_are_those_tuned_alone() -> None:
 
 
 def test_an_average_weighs_by_the_eighth_power_of_the_error(tuned: tuple[PLSRModel, ...]) -> None:
-    average = average_plsr(tuned)
+    average = average_plsr(tuned, made(30).target)
     shares = [model.cv_rmse**-AVERAGING_POWER for model in tuned]
     np.testing.assert_allclose(average.weights, np.array(shares) / sum(shares), rtol=1e-9)
 
 
 @pytest.mark.parametrize("position", [0, 17])
 def test_an_average_predicts_the_weighted_mean(position: int, tuned: tuple[PLSRModel, ...]) -> None:
-    average, test = average_plsr(tuned), made(20, seed=1)
+    average, test = average_plsr(tuned, made(30).target), made(20, seed=1)
     weights = average.weights.tolist()
     pairs = list(zip(weights, tuned, strict=True))
     wanted = sum(weight * model.predict(test.values)[position] for weight, model in pairs)
@@ -242,14 +242,21 @@ def test_an_average_predicts_the_weighted_mean(position: int, tuned: tuple[PLSRM
     assert average.out_of_fold[position] == pytest.approx(held, rel=1e-12)
 
 
-def test_the_average_of_one_model_is_that_model(tuned: tuple[PLSRModel, ...]) -> None:
-    values = made(20, seed=1).values
-    average = average_plsr(tuned[:1])
-    np.testing.assert_array_equal(average.predict(values), tuned[0].predict(values))
+def test_the_average_of_one_model_is_that_model_held_near_the_lab_values(
+    tuned: tuple[PLSRModel, ...],
+) -> None:
+    values, target = made(20, seed=1).values, made(30).target
+    average = average_plsr(tuned[:1], target)
+    low, high = target.min() - target.std(), target.max() + target.std()
+    wanted = np.clip(tuned[0].predict(values), low, high)
+    np.testing.assert_array_equal(average.predict(values), wanted)
+    wild = replace(tuned[0], coefficients=1e3 * tuned[0].coefficients)
+    extremes = np.unique(average_plsr((wild,), target).predict(values))
+    assert extremes.min() == low and extremes.max() == high
 
 
 def test_a_model_without_error_takes_all_the_weight(tuned: tuple[PLSRModel, ...]) -> None:
-    average = average_plsr((tuned[0], replace(tuned[1], cv_rmse=0.0)))
+    average = average_plsr((tuned[0], replace(tuned[1], cv_rmse=0.0)), made(30).target)
     np.testing.assert_allclose(average.weights, [0.0, 1.0], atol=1e-300)
 
 

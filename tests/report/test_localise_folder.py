@@ -129,10 +129,10 @@ def test_complete_result_needs_no_larger_budget(
 @pytest.mark.parametrize(
     ("stopped", "budget_s", "spent_counts", "finished"),
     [
-        ("budget", 600.0, False, False),
-        ("budget", 600.0, True, True),
+        ("budget", 540.0, False, False),
+        ("budget", 540.0, True, True),
         ("budget", 900.0, True, False),
-        ("interrupt", 600.0, True, False),
+        ("interrupt", 540.0, True, False),
     ],
 )
 def test_stopped_result_goes_on_unless_its_budget_is_spent(

@@ -239,7 +239,7 @@ def test_a_run_stopped_before_anything_still_has_a_page(quick: LocalisationResul
 def test_the_command_is_written_out(localisation: LocalisationResult) -> None:
     words = command_words(localisation)
     assert words.startswith("autospec localise --site sweden-skane --n 30 --draws 10")
-    assert "--budget 600s --seed 11" in words
+    assert "--budget 540s --seed 11" in words
     assert "--k" not in words and "--quick" not in words
     settings = replace(localisation.settings, quick=True, k=80, architecture="china")
     other = replace(localisation, name="farm", settings=settings)
