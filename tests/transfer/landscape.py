@@ -32,7 +32,13 @@ class Landscape:
 
 
 def landscape(
-    *, rows: int = 40, samples: int = 40, unlabelled: int = 4, replicates: int = 0, seed: int = 0
+    *,
+    rows: int = 40,
+    samples: int = 40,
+    unlabelled: int = 4,
+    replicates: int = 0,
+    carrier: int = 0,
+    seed: int = 0,
 ) -> Landscape:
     """Absorbance of soils in which one of five absorbers carries the lab value.
 
@@ -47,19 +53,21 @@ def landscape(
         Of the farm, with and without a lab value.
     replicates : int
         Of the labelled samples, the first so many are scanned twice.
+    carrier : int
+        Which absorber, 0 to 4, carries the library's lab values; the farm's is 0.
     """
     rng = np.random.default_rng(seed)
     centres, widths = rng.uniform(400.0, 1380.0, 5), rng.uniform(60.0, 200.0, 5)
     bands = np.exp(-0.5 * ((AXIS - centres[:, None]) / widths[:, None]) ** 2)
 
-    def field(name: str, n: int, level: float) -> Spectra:
+    def field(name: str, n: int, level: float, carrier: int) -> Spectra:
         amounts = rng.lognormal(0.0, 0.4, (n, 5)) * 0.05
         values = 0.3 + 0.02 * level + amounts @ bands + 2e-4 * rng.normal(size=(n, len(AXIS)))
-        target = 8.0 + level + 200.0 * amounts[:, 0] + rng.normal(size=n)
+        target = 8.0 + level + 200.0 * amounts[:, carrier] + rng.normal(size=n)
         return table(values, target, name)
 
-    library = join_spectra([field(name, rows, 4.0 * i) for i, name in enumerate(FIELDS)])
-    farm = field("farm", samples + unlabelled, 6.0)
+    library = join_spectra([field(name, rows, 4.0 * i, carrier) for i, name in enumerate(FIELDS)])
+    farm = field("farm", samples + unlabelled, 6.0, 0)
     target = farm.target.copy()
     target[samples:] = np.nan
     again = np.r_[np.arange(samples + unlabelled), np.arange(replicates)]
