@@ -109,7 +109,7 @@ def run_baselines(
         if np.isfinite(predicted[one.name]).all():
             rows.append(_piece(one, draw, prepared.farm.own.target, predicted[one.name]))
         else:
-            failures[one.name] = f"{one.name}: a prediction is not finite"
+            failures[one.name] = "a prediction is not finite"
     return Piece(
         fingerprint=fingerprint,
         draw=draw,

@@ -30,6 +30,7 @@ from autospec.transfer.inputs import inputs_digest
 from autospec.transfer.members import LibraryModels, learn_library
 from autospec.transfer.network_draw import NetworkDraw, fixed_design, network_settings
 from autospec.transfer.network_settings import Resources
+from autospec.transfer.networks import check_fits
 from autospec.transfer.pieces import (
     BASELINE_SETTINGS,
     NETWORK_SETTINGS,
@@ -117,14 +118,16 @@ def localise(
     UsageError
         If a setting does not suit the library.
     StudyFailed
-        If it was stopped before one draw was finished.
+        If it was stopped before one draw was finished, or nothing could be fitted.
     """
     settings, execution = settings or LocaliseSettings(), execution or LocaliseExecution()
     tables = (library,) if isinstance(library, Spectra) else tuple(library)
     digest = inputs_digest(tables, farm, country=country, architecture=settings.architecture)
     plans = lay_draws(farm.labelled(), settings)
     prepared = prepare(tables, farm, settings, country)
-    fixed_design(settings.architecture, prepared.library.axis)  # refuses a bad file at once
+    fixed = fixed_design(settings.architecture, prepared.library.axis)
+    if fixed is not None and not settings.quick:
+        check_fits(fixed, prepared.library)  # now, not after all draws of the baselines
     run = _Run(
         prepared=prepared,
         plans=plans,
@@ -137,7 +140,7 @@ def localise(
     run.announce()
     # on tables this small more threads only wait for each other; that all is finite was checked
     with threadpool_limits(1), config_context(assume_finite=True, skip_parameter_validation=True):
-        models = learn_library(prepared.library, prepared.farm.own.target, settings.seed)
+        models = learn_library(prepared.library, settings.seed)
         run.run_draws(models)
         if not settings.quick:
             run.run_networks()
@@ -247,13 +250,11 @@ class _Run:
     def run_networks(self) -> None:
         """Run the networks on the first draws, as far as the time goes."""
         wanted = min(self.settings.network_draws, len(self.baselines))
-        if self.stopped != "complete" or not wanted:
-            return
         mark = fingerprint(self.digest, self.settings, NETWORK_SETTINGS)
         known = [read_piece(self.execution.pieces, f"networks-{i}", mark) for i in range(wanted)]
         self.networks += [piece for piece in known if piece is not None]
         missing = [i for i, piece in enumerate(known) if piece is None]
-        if missing:
+        if missing and self.stopped == "complete":
             try:
                 self._train_networks(missing, wanted, mark)
             except StopSearch as stop:
@@ -347,7 +348,7 @@ class _Run:
             stability=selection_stability(chosen, prepared.library.n) if len(chosen) > 1 else None,
             spectra_map=map_spectra(prepared, selected, settings.seed),
             final=final,
-            verdict=auto_verdict(rows, farm.target_unit, len(self.plans[0].train)),
+            verdict=auto_verdict(rows, farm.target_unit, self._train_samples()),
             transfer_verdict=transfer_verdict(comparison, rows),
             strategy_verdicts=strategy_verdicts(rows),
             notes=(*self.notes, *self._remarks(country, failures), *prepared.notes),
@@ -371,11 +372,11 @@ class _Run:
     def _remarks(self, country: str | None, failures: dict[str, str]) -> Iterator[str]:
         """Say what a reader would else have to find out."""
         s, prepared = self.settings, self.prepared
-        samples, train = len(set(prepared.farm.own.groups)), len(self.plans[0].train)
+        samples, train = len(set(prepared.farm.own.groups)), self._train_samples()
         if training_samples(samples, s.n) < s.n:
             yield (
                 f"The farm has {samples} samples with {prepared.farm.own.target_name}: "
-                f"{train} rows train in a draw, not {s.n}, so that there are rows to test on."
+                f"{train} of them train in a draw, not {s.n}, so that there are some to test on."
             )
         if not s.quick and prepared.country is None:
             why = f"fewer than {MIN_COUNTRY} usable library rows are of {country!r}"
@@ -388,4 +389,23 @@ class _Run:
                 f"The networks ran on {len(networked)} of {len(self.baselines)} draws: they are "
                 "compared with others on these draws only."
             )
-        yield from (f"Final model: {why}" for why in failures.values())
+        yield from self._missing_models()
+        yield from (f"Final model: {name}: {why}" for name, why in failures.items())
+
+    def _missing_models(self) -> Iterator[str]:
+        """Name the models that no draw has a result of: they have no row that could say why."""
+        pieces = [*self.baselines, *self.networks]
+        found = {model.name for piece in pieces for model in piece.models}
+        reasons: dict[str, list[str]] = {}
+        for piece in pieces:
+            for name, why in piece.failures.items():
+                if name not in found:
+                    found.add(name)
+                    reasons.setdefault(why, []).append(name)
+        yield from (
+            f"Without a result: {', '.join(names)}: {why}" for why, names in reasons.items()
+        )
+
+    def _train_samples(self) -> int:
+        """Return how many samples train in a draw: replicates count once."""
+        return len({self.prepared.farm.own.groups[i] for i in self.plans[0].train})

@@ -16,7 +16,7 @@ import numpy as np
 
 from autospec.data.spectra import FloatArray, IntArray, Spectra
 from autospec.data.splits import Fold
-from autospec.errors import DataError, TrialFailed
+from autospec.errors import DataError, StudyFailed, TrialFailed
 from autospec.evaluate.baselines import PLSRModel, average_plsr, fit_mean, tune_plsr
 from autospec.evaluate.cubist import fit_cubist, have_cubist
 from autospec.evaluate.fitted import Fitted, ScaledModel, TargetLaw, fit_law
@@ -140,8 +140,14 @@ class Auto:
 
     def predict(self, farm: FarmSpectra) -> FloatArray:
         """Return predictions, shape (n,)."""
-        each = np.stack([member.predict(farm) for member in self.members])
-        return np.asarray(self.weights @ np.clip(each, self.low, self.high))
+        each = np.clip(
+            np.stack([member.predict(farm) for member in self.members]), self.low, self.high
+        )
+        known = np.isfinite(each)
+        if known.all():
+            return np.asarray(self.weights @ each)
+        weights = self.weights[:, None] * known  # a member without a number has no say in that row
+        return np.asarray((weights * np.nan_to_num(each)).sum(axis=0) / weights.sum(axis=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,19 +162,17 @@ class _Plan:
     fit: Callable[[], Fitted]
 
 
-def learn_library(library: Spectra, farm_target: FloatArray, seed: int) -> LibraryModels:
-    """Learn what the library alone teaches.
+def learn_library(library: Spectra, seed: int) -> LibraryModels:
+    """Learn what the library alone teaches, on every scale that its lab values allow.
 
     Parameters
     ----------
     library : Spectra
         Aligned, purged of the whole farm, labelled.
-    farm_target : float64, shape (n,)
-        The farm's lab values: only their sign decides, whether a log scale can be used at all.
     seed : int
         Fixes folds and sub-samples.
     """
-    logs = (False, True) if allows_log(library.target) and allows_log(farm_target) else (False,)
+    logs = (False, True) if allows_log(library.target) else (False,)
     return LibraryModels(
         library=library,
         plsr=fit_global_plsr(library, seed=seed),
@@ -208,6 +212,11 @@ def fit_members(
     -------
     members, failures
         A member that cannot be fitted has its reason in `failures` and is missed by none.
+
+    Raises
+    ------
+    StudyFailed
+        If nothing is left to make auto of.
     """
     members: list[Member] = []
     failures: dict[str, str] = {}
@@ -219,7 +228,7 @@ def fit_members(
             fitted = plan.fit()
             _check(fitted)
         except (np.linalg.LinAlgError, ValueError, DataError, TrialFailed) as error:
-            failures[plan.name] = f"{plan.name}: {error}"
+            failures[plan.name] = str(error)
             continue
         members.append(
             Member(
@@ -232,30 +241,30 @@ def fit_members(
                 seconds=time.monotonic() - clock,
             )
         )
+    if not any(member.start for member in members):
+        reasons = "; ".join(f"{name}: {why}" for name, why in failures.items())
+        raise StudyFailed(f"no member of auto could be fitted. {reasons}")
     return tuple(members), failures
 
 
 def fit_autos(members: tuple[Member, ...], observed: FloatArray) -> tuple[Auto, ...]:
-    """Return auto, and auto of the members that learn from the farm's rows only.
+    """Return auto, and auto of the members that learn from the farm's rows only, if there is one.
 
     Parameters
     ----------
     members : tuple of Member
-        Of one draw.
+        Of one draw; at least one is in auto.
     observed : float64, shape (n,)
         Lab values of the training rows.
     """
     everyone = tuple(m for m in members if m.start > 0)
     own = tuple(m for m in everyone if m.uses == "farm")
-    return (
-        _mix(
-            AUTO,
-            "members stacked by inner folds, half of them on a library prior",
-            everyone,
-            observed,
-        ),
-        _mix(AUTO_LOCAL, "the same without the members that learn from the library", own, observed),
-    )
+    about = "members stacked by inner folds, half of them on a library prior"
+    auto = _mix(AUTO, about, everyone, observed)
+    if not own:
+        return (auto,)
+    about = "the same without the members that learn from the library"
+    return auto, _mix(AUTO_LOCAL, about, own, observed)
 
 
 def _mix(name: str, about: str, members: tuple[Member, ...], observed: FloatArray) -> Auto:
@@ -346,6 +355,7 @@ def _library_plans(
 ) -> Iterator[_Plan]:
     """Lay out the members that learn from the library, or from both."""
     local, library = farm.aligned, models.library
+    priors = [p for p in models.priors if not p.log or allows_log(local.target)]
 
     def plan(
         name: str, about: str, fit: Callable[[], Fitted], uses: Uses = "both", start: float = 0
@@ -378,15 +388,15 @@ def _library_plans(
     yield plan(
         "memory-based",
         "local Gaussian processes on the nearest library rows",
-        lambda: fit_memory_based(library, local, folds, log=len(models.priors) > 1),
+        lambda: fit_memory_based(library, local, folds, log=len(priors) > 1),
     )
-    for prior in models.priors:
+    for prior in priors:
         suffix, words = (", log", " on log(1 + y)") if prior.log else ("", "")
         yield plan(
             f"library prior{suffix}",
             f"linear regression whose prior is what the library's fields share{words}",
             partial(_on_prior, prior, local, folds),
-            start=10 / len(models.priors),
+            start=10 / len(priors),
         )
 
 

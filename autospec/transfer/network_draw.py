@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ import numpy as np
 
 from autospec.data.spectra import FloatArray, IntArray, Spectra
 from autospec.data.splits import SplitPlan
+from autospec.errors import UsageError, near
 from autospec.nets.architecture import PUBLISHED, architecture_from_json
 from autospec.search.space import SearchSpace
 from autospec.transfer.network_settings import NetworkSettings, Resources
@@ -53,8 +55,8 @@ def network_settings(
 
     Raises
     ------
-    UsageError, ArchitectureError
-        If the architecture file cannot be used.
+    UsageError
+        If the architecture cannot be used.
     """
     stream = np.random.SeedSequence([settings.seed, number + 1])
     return NetworkSettings(
@@ -70,13 +72,26 @@ def fixed_design(architecture: str, axis: FloatArray) -> Design | None:
     """Return the design that `--architecture` asks for; None where designs are searched.
 
     A file fixes the architecture; preprocessing and training are those of the published designs.
+
+    Raises
+    ------
+    UsageError
+        If there is no such architecture, or its file does not hold one.
     """
     if architecture == "searched":
         return None
     space = SearchSpace()
     if architecture in PUBLISHED:
         return space.published_design(architecture, axis)
-    given = architecture_from_json(json.loads(Path(architecture).read_text(encoding="utf-8")))
+    try:
+        given = architecture_from_json(json.loads(Path(architecture).read_bytes()))
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"there is no architecture {architecture!r}.{near(architecture, PUBLISHED)} Want "
+            f"{', '.join(PUBLISHED)}, or the JSON file of one."
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{architecture}: {error}; want the JSON file of one") from error
     return replace(space.published_design("sweden", axis), architecture=given)
 
 
@@ -139,7 +154,7 @@ class NetworkDraw:
             if np.isfinite(predicted[one.name]).all():
                 models.append(_piece(one, draw, farm.own.target, predicted[one.name]))
             else:
-                failures[one.name] = f"{one.name}: a prediction is not finite"
+                failures[one.name] = "a prediction is not finite"
         return Piece(
             fingerprint=fingerprint,
             draw=draw,
@@ -157,7 +172,7 @@ class NetworkDraw:
         k = min(settings.k, len(rows) // 2)
         if k <= settings.components + 1:
             return None, ()
-        library = self.prepared.compact.rows(rows)
+        library, clock = self.prepared.compact.rows(rows), time.monotonic()
         selection = rs_local(
             library,
             compact_spectra(local),
@@ -175,7 +190,7 @@ class NetworkDraw:
             trace=selection.trace,
             fits=selection.fits,
             discarded=selection.discarded,
-            seconds=0.0,
+            seconds=round(time.monotonic() - clock, 3),
         )
         return self.prepared.library.rows(rows[selection.indices]), (record,)
 

@@ -161,7 +161,7 @@ def choose_design(
         device=resources.device,
     )
     if settings.fixed is not None:
-        _check_fits(settings.fixed, rows.spectra)
+        check_fits(settings.fixed, rows.spectra)
         how = "the given design, not searched"
         return _tune_epochs(settings.fixed, validation, how, settings, resources)
     trials = _search(name, validation, settings, resources)
@@ -275,7 +275,14 @@ def _tune_epochs(
     )
 
 
-def _check_fits(design: Design, spectra: Spectra) -> None:
+def check_fits(design: Design, spectra: Spectra) -> None:
+    """Refuse a given design whose layers need more bands than the spectra have.
+
+    Raises
+    ------
+    UsageError
+        With the number of bands.
+    """
     if design.overrun(spectra.axis, Caps())["layers"] > 0:
         raise UsageError(
             f"the given design does not fit these spectra: a step of "

@@ -1,0 +1,290 @@
+"""A whole localisation: what it returns, and how it is stopped and taken up again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autospec.data.spectra import join_spectra
+from autospec.errors import DataError, StudyFailed, UsageError
+from autospec.transfer import job, members
+from autospec.transfer.job import LocaliseExecution, localise
+from autospec.transfer.progress import LocaliseProgress
+from autospec.transfer.result import AUTO, AUTO_LOCAL, MEAN, PLSR_LOCAL, LocalisationResult
+from autospec.transfer.settings import LocaliseSettings
+from tests.transfer.landscape import ON_CPU, QUICK, few_recipes, landscape
+
+WORLD = landscape(rows=20, samples=30, replicates=3)
+LIBRARY, FARM = WORLD.library, WORLD.farm
+CLOCKS = {"seconds", "environment"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def light() -> Iterator[None]:
+    with few_recipes():
+        yield
+
+
+@pytest.fixture(scope="module")
+def result() -> LocalisationResult:
+    return run()
+
+
+def run(
+    settings: LocaliseSettings = QUICK,
+    execution: LocaliseExecution = ON_CPU,
+    country: str | None = None,
+) -> LocalisationResult:
+    return localise(LIBRARY, FARM, settings=settings, execution=execution, country=country)
+
+
+def timeless(value: Any) -> Any:
+    """Return plain values, without what the clock and the machine say."""
+    if isinstance(value, dict):
+        return {key: timeless(v) for key, v in value.items() if key not in CLOCKS}
+    if isinstance(value, list | tuple):
+        return [timeless(v) for v in value]
+    return value
+
+
+def plain(result: LocalisationResult) -> Any:
+    return timeless(asdict(result))
+
+
+@dataclass
+class Store:
+    """Keeps pieces in memory, and counts."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    written: list[str] = field(default_factory=list)
+
+    def read(self, name: str) -> str | None:
+        return self.texts.get(name)
+
+    def write(self, name: str, text: str) -> None:
+        self.texts[name] = text
+        self.written.append(name)
+
+
+def test_every_model_stands_beside_the_mean_and_plsr(result: LocalisationResult) -> None:
+    names = [model.name for model in result.models]
+    assert names[:2] == [AUTO, AUTO_LOCAL]
+    assert {MEAN, PLSR_LOCAL} <= set(names)
+    assert len(set(names)) == len(names)
+
+
+def test_every_model_has_every_draw_and_finite_predictions(result: LocalisationResult) -> None:
+    for model in result.models:
+        assert [outcome.draw for outcome in model.outcomes] == [0, 1]
+        for outcome in model.outcomes:
+            assert len(outcome.predicted) == len(result.draws[outcome.draw].test)
+            assert np.isfinite(outcome.predicted).all()
+
+
+def test_scores_can_be_worked_out_again_from_the_predictions(result: LocalisationResult) -> None:
+    observed = np.array(result.observed)
+    for model in result.models:
+        errors = [
+            np.sqrt(np.mean((observed[list(result.draws[o.draw].test)] - o.predicted) ** 2))
+            for o in model.outcomes
+        ]
+        assert [o.rmse for o in model.outcomes] == pytest.approx(errors)
+        assert model.rmse.value == pytest.approx(np.mean(errors))
+
+
+def test_the_result_tells_what_went_in(result: LocalisationResult) -> None:
+    assert (result.farm.n, result.farm.n_unlabelled, result.library_rows) == (33, 4, 60)
+    assert len(result.farm_ids) == len(result.observed) == 33
+    assert result.library_fields == {"north": 20, "south": 20, "west": 20}
+    assert (result.stopped, result.settings) == ("complete", QUICK)
+    assert [record.draw for record in result.selections] == [0, 1, None]
+    assert result.alignment is not None and result.stability is not None
+    assert result.networks == () and result.strategy_verdicts == ()
+
+
+def test_samples_are_counted_not_scans(result: LocalisationResult) -> None:
+    assert result.verdict.startswith("Trained on 20 samples of the farm, auto predicts")
+    assert any(len(draw.train) > 20 for draw in result.draws)
+
+
+def test_rows_that_wait_for_a_lab_value_are_predicted(result: LocalisationResult) -> None:
+    assert result.final.ids == tuple(f"farm-{i}" for i in range(30, 34))
+    assert np.isfinite(result.final.predicted).all()
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(
+    result: LocalisationResult,
+) -> None:
+    assert plain(run()) == plain(result)
+    other = run(replace(QUICK, seed=8, draws=1))
+    assert other.draws[0] != result.draws[0]
+
+
+FRESH_PROCESS = """
+import json
+from dataclasses import asdict
+from tests.transfer.landscape import few_recipes
+from tests.transfer.test_job import plain, run
+with few_recipes():
+    print(json.dumps(plain(run())))
+"""
+
+
+def test_a_fresh_process_gives_the_same_bits(result: LocalisationResult) -> None:
+    """Strings hash otherwise there: no order may come from a set."""
+    done = subprocess.run(
+        [sys.executable, "-c", FRESH_PROCESS],
+        env=os.environ | {"PYTHONHASHSEED": "4711", "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert json.loads(done.stdout) == json.loads(json.dumps(plain(result)))
+
+
+def test_progress_begins_with_the_cost_and_goes_on_with_the_time_left() -> None:
+    told: list[LocaliseProgress] = []
+    run(execution=replace(ON_CPU, progress=told.append))
+    assert [one.stage for one in told] == ["plan", "draws", "draws", "final"]
+    assert "33 rows of the farm with soc, 60 library rows" in told[0].message
+    assert "no networks (--quick)" in told[0].message and "10 minutes" in told[0].message
+    assert [(one.done, one.total) for one in told[1:3]] == [(1, 2), (2, 2)]
+    assert told[1].eta_s is not None and told[1].eta_s > 0
+    assert told[2].eta_s == 0
+    assert all("auto: RMSE" in one.best and "g/kg" in one.best for one in told[1:])
+
+
+def test_stopped_after_a_draw_it_reports_that_and_goes_on_later(
+    result: LocalisationResult,
+) -> None:
+    store = Store()
+    until_one = replace(ON_CPU, pieces=store, interrupted=lambda: bool(store.texts))
+    first = run(execution=until_one)
+    assert first.stopped == "interrupt" and len(first.draws) == 1
+    assert first.notes[0].startswith("Ctrl-C ended it after 1 of 2 draws. Run the same command")
+    assert first.stability is None and np.isfinite(first.final.predicted).all()
+
+    again = run(execution=replace(ON_CPU, pieces=store))
+    assert store.written == ["draw-0", "draw-1"]
+    assert plain(again) == plain(result)
+
+
+def test_interrupted_before_the_first_draw_there_is_nothing_to_report() -> None:
+    with pytest.raises(StudyFailed, match="before the first draw was finished"):
+        run(execution=replace(ON_CPU, interrupted=lambda: True))
+
+
+def test_interrupted_at_once_what_was_stored_is_still_reported(
+    result: LocalisationResult,
+) -> None:
+    store = Store()
+    run(replace(QUICK, draws=1), replace(ON_CPU, pieces=store))
+    late = run(execution=replace(ON_CPU, pieces=store, interrupted=lambda: True))
+    assert late.stopped == "interrupt"
+    assert timeless(asdict(late.models[0].outcomes[0])) == timeless(
+        asdict(result.models[0].outcomes[0])
+    )
+
+
+def test_a_budget_of_nothing_still_gives_one_draw() -> None:
+    result = run(replace(QUICK, budget_s=1e-3))
+    assert (result.stopped, len(result.draws)) == ("budget", 1)
+    assert result.notes[0].startswith("The time budget ended it after 1 of 2 draws.")
+    assert "--budget" in result.notes[0]
+
+
+def test_a_longer_run_takes_up_the_draws_of_a_shorter_one(
+    monkeypatch: pytest.MonkeyPatch, result: LocalisationResult
+) -> None:
+    store, begun = Store(), []
+    execution = replace(ON_CPU, pieces=store)
+    run(replace(QUICK, draws=1), execution)
+    original = job.run_baselines
+
+    def counted(*args: Any, **options: Any) -> Any:
+        begun.append(args[3])
+        return original(*args, **options)
+
+    monkeypatch.setattr(job, "run_baselines", counted)
+    assert timeless(asdict(run(QUICK, execution))["models"]) == plain(result)["models"]
+    assert begun == [1]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda store: store.texts.update({"draw-0": store.texts["draw-0"][:-20]}),
+        lambda store: store.texts.update(
+            {"draw-0": store.texts["draw-0"].replace('"fingerprint": "', '"fingerprint": "0')}
+        ),
+    ],
+    ids=["torn", "of something else"],
+)
+def test_a_piece_that_does_not_hold_is_computed_anew(spoil: Callable[[Store], None]) -> None:
+    store = Store()
+    settings, execution = replace(QUICK, draws=1), replace(ON_CPU, pieces=store)
+    first = run(settings, execution)
+    spoil(store)
+    assert plain(run(settings, execution)) == plain(first)
+    assert store.written == ["draw-0", "draw-0"]
+
+
+def test_a_small_farm_trains_on_three_quarters_and_says_so() -> None:
+    small = replace(QUICK, n=30, draws=1)
+    result = localise(LIBRARY, FARM.rows(range(14)), settings=small, execution=ON_CPU)
+    assert len(result.draws[0].train) == 10
+    assert any(
+        "14 samples with soc: 10 of them train in a draw, not 30" in note for note in result.notes
+    )
+
+
+def test_a_model_without_any_result_is_named_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*args: Any) -> Any:
+        raise ValueError("no vectors")
+
+    monkeypatch.setattr(members, "fit_svr", fail)
+    monkeypatch.setattr(members, "fit_ridge", fail)
+    result = run()
+    assert result.notes.count("Without a result: ridge, SVR: no vectors") == 1
+    assert not {"ridge", "SVR"} & {model.name for model in result.models}
+
+
+def test_a_library_of_the_farm_only_is_refused() -> None:
+    with pytest.raises(DataError, match="0 can be used"):
+        localise(FARM, FARM, settings=QUICK, execution=ON_CPU)
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_an_unknown_architecture_is_refused_before_anything_is_fitted(
+    monkeypatch: pytest.MonkeyPatch, quick: bool
+) -> None:
+    monkeypatch.setattr(job, "learn_library", lambda *_: pytest.fail("it began"))
+    with pytest.raises(UsageError, match="no architecture 'chine'. Did you mean 'china'"):
+        run(replace(QUICK, quick=quick, architecture="chine"))
+
+
+def test_an_unknown_country_is_refused_before_anything_is_fitted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(job, "learn_library", lambda *_: pytest.fail("it began"))
+    with pytest.raises(UsageError, match="no usable library row is of 'east'"):
+        run(country="east")
+
+
+def test_several_tables_are_one_library(result: LocalisationResult) -> None:
+    tables = [LIBRARY.rows(range(20)), LIBRARY.rows(range(20, 60))]
+    assert np.array_equal(join_spectra(tables).values, LIBRARY.values)
+    parts = localise(tables, FARM, settings=QUICK, execution=ON_CPU)
+    assert plain(parts)["models"] == plain(result)["models"]
+    assert parts.inputs_digest != result.inputs_digest
