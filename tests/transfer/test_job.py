@@ -25,6 +25,7 @@ from tests.transfer.landscape import ON_CPU, QUICK, few_recipes, landscape
 WORLD = landscape(rows=20, samples=30, replicates=3)
 LIBRARY, FARM = WORLD.library, WORLD.farm
 CLOCKS = {"seconds", "environment"}
+ONE_DRAW = replace(QUICK, draws=1)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -130,15 +131,14 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(
 
 FRESH_PROCESS = """
 import json
-from dataclasses import asdict
 from tests.transfer.landscape import few_recipes
-from tests.transfer.test_job import plain, run
+from tests.transfer.test_job import ONE_DRAW, plain, run
 with few_recipes():
-    print(json.dumps(plain(run())))
+    print(json.dumps(plain(run(ONE_DRAW))))
 """
 
 
-def test_a_fresh_process_gives_the_same_bits(result: LocalisationResult) -> None:
+def test_a_fresh_process_gives_the_same_bits() -> None:
     """Strings hash otherwise there: no order may come from a set."""
     done = subprocess.run(
         [sys.executable, "-c", FRESH_PROCESS],
@@ -148,7 +148,7 @@ def test_a_fresh_process_gives_the_same_bits(result: LocalisationResult) -> None
         check=True,
         timeout=120,
     )
-    assert json.loads(done.stdout) == json.loads(json.dumps(plain(result)))
+    assert json.loads(done.stdout) == json.loads(json.dumps(plain(run(ONE_DRAW))))
 
 
 def test_progress_begins_with_the_cost_and_goes_on_with_the_time_left() -> None:
@@ -187,7 +187,7 @@ def test_interrupted_at_once_what_was_stored_is_still_reported(
     result: LocalisationResult,
 ) -> None:
     store = Store()
-    run(replace(QUICK, draws=1), replace(ON_CPU, pieces=store))
+    run(ONE_DRAW, replace(ON_CPU, pieces=store))
     late = run(execution=replace(ON_CPU, pieces=store, interrupted=lambda: True))
     assert late.stopped == "interrupt"
     assert timeless(asdict(late.models[0].outcomes[0])) == timeless(
@@ -207,7 +207,7 @@ def test_a_longer_run_takes_up_the_draws_of_a_shorter_one(
 ) -> None:
     store, begun = Store(), []
     execution = replace(ON_CPU, pieces=store)
-    run(replace(QUICK, draws=1), execution)
+    run(ONE_DRAW, execution)
     original = job.run_baselines
 
     def counted(*args: Any, **options: Any) -> Any:
@@ -231,7 +231,7 @@ def test_a_longer_run_takes_up_the_draws_of_a_shorter_one(
 )
 def test_a_piece_that_does_not_hold_is_computed_anew(spoil: Callable[[Store], None]) -> None:
     store = Store()
-    settings, execution = replace(QUICK, draws=1), replace(ON_CPU, pieces=store)
+    settings, execution = ONE_DRAW, replace(ON_CPU, pieces=store)
     first = run(settings, execution)
     spoil(store)
     assert plain(run(settings, execution)) == plain(first)
