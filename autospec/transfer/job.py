@@ -140,7 +140,7 @@ def localise(
     run.announce()
     # on tables this small more threads only wait for each other; that all is finite was checked
     with threadpool_limits(1), config_context(assume_finite=True, skip_parameter_validation=True):
-        models = learn_library(prepared.library, settings.seed)
+        models = learn_library(prepared.narrow, settings.seed)
         run.run_draws(models)
         if not settings.quick:
             run.run_networks()

@@ -270,7 +270,7 @@ def test_an_unknown_architecture_is_refused_before_anything_is_fitted(
     monkeypatch: pytest.MonkeyPatch, quick: bool
 ) -> None:
     monkeypatch.setattr(job, "learn_library", lambda *_: pytest.fail("it began"))
-    with pytest.raises(UsageError, match="no architecture 'chine'. Did you mean 'china'"):
+    with pytest.raises(UsageError, match=r"no architecture 'chine'\. Did you mean 'china'"):
         run(replace(QUICK, quick=quick, architecture="chine"))
 
 

@@ -286,7 +286,7 @@ def test_with_nothing_to_make_auto_of_the_reasons_are_told(
     models: LibraryModels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail_for(monkeypatch, "tune_plsr", "fit_gpr", "fit_spiked_plsr", "fit_on_prior")
-    with pytest.raises(StudyFailed, match="no member of auto.*PLSR spiked: not today"):
+    with pytest.raises(StudyFailed, match=r"no member of auto.*PLSR spiked: not today"):
         fit_members(models, TRAIN, FOLDS, None, only_auto=True)
 
 
