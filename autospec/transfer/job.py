@@ -396,7 +396,9 @@ class _Run:
                 if name not in found:
                     found.add(name)
                     reasons.setdefault(why, []).append(name)
-        yield from (f"Without a result: {', '.join(names)}: {why}" for why, names in reasons.items())
+        yield from (
+            f"Without a result: {', '.join(names)}: {why}" for why, names in reasons.items()
+        )
 
     def _train_samples(self) -> int:
         """Return how many samples train in a draw: replicates count once."""

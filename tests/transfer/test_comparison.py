@@ -162,9 +162,7 @@ def test_the_verdict_says_who_is_better_and_by_how_much(
 
 def test_the_interval_is_that_of_the_change_of_the_rmse() -> None:
     """The row counts reductions, the sentence changes: signs turn, and low and high swap."""
-    table = COMPARISON.rows(
-        [piece(i, {AUTO: 1.0 + 0.3 * i, PLSR_LOCAL: 2.0}) for i in range(5)]
-    )
+    table = COMPARISON.rows([piece(i, {AUTO: 1.0 + 0.3 * i, PLSR_LOCAL: 2.0}) for i in range(5)])
     paired = row(table, AUTO).versus_plsr
     assert paired is not None and 0 < paired.low < paired.high
     sentence = f"95 % interval {-paired.high:+.0f} to {-paired.low:+.0f} %; lower in 4 of 5"

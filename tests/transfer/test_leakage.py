@@ -67,7 +67,7 @@ def selections(piece: Piece) -> list[dict[str, object]]:
         lambda y: y[::-1],
         lambda y: y + 500.0,
         lambda y: -y,
-        lambda y: np.zeros_like(y),
+        np.zeros_like,
     ],
     ids=["reversed", "shifted", "negative", "zero"],
 )

@@ -213,9 +213,7 @@ def test_where_all_members_agree_the_library_has_sixty_percent(
 ) -> None:
     same = tuple(replace(m, fitted=fitted[0].fitted) for m in fitted)
     auto = fit_autos(same, TRAIN.own.target)[0]
-    library = sum(
-        w for w, m in zip(auto.weights, auto.members, strict=True) if m.uses != "farm"
-    )
+    library = sum(w for w, m in zip(auto.weights, auto.members, strict=True) if m.uses != "farm")
     assert library == pytest.approx(0.6, abs=1e-6)
 
 
@@ -288,7 +286,7 @@ def test_with_nothing_to_make_auto_of_the_reasons_are_told(
     models: LibraryModels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail_for(monkeypatch, "tune_plsr", "fit_gpr", "fit_spiked_plsr", "fit_on_prior")
-    with pytest.raises(StudyFailed, match="no member of auto.*PLSR spiked: not today"):
+    with pytest.raises(StudyFailed, match=r"no member of auto.*PLSR spiked: not today"):
         fit_members(models, TRAIN, FOLDS, None, only_auto=True)
 
 

@@ -89,7 +89,9 @@ def test_reflectance_beside_absorbance_is_converted_and_told() -> None:
     ],
     ids=["no shared bands", "target", "unit", "own names", "own spectra", "few", "unlabelled"],
 )
-def test_what_cannot_be_used_is_refused_with_what_was_wanted(library: Spectra, message: str) -> None:
+def test_what_cannot_be_used_is_refused_with_what_was_wanted(
+    library: Spectra, message: str
+) -> None:
     with pytest.raises(DataError, match=message):
         prepare((library,), FARM, SETTINGS, None)
 
