@@ -18,7 +18,7 @@ from autospec.errors import DataError, StudyFailed, UsageError
 from autospec.transfer import job, members
 from autospec.transfer.job import LocaliseExecution, localise
 from autospec.transfer.progress import LocaliseProgress
-from autospec.transfer.result import AUTO, AUTO_LOCAL, MEAN, PLSR_LOCAL, LocalisationResult
+from autospec.transfer.result import AUTO, AUTO_LOCAL, MEAN, PLSR_LOCAL, LocalisationResult, Outcome
 from autospec.transfer.settings import LocaliseSettings
 from tests.transfer.landscape import ON_CPU, QUICK, few_recipes, landscape
 
@@ -35,8 +35,19 @@ def light() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def result() -> LocalisationResult:
-    return run()
+def whole() -> tuple[LocalisationResult, Store]:
+    store = Store()
+    return run(execution=replace(ON_CPU, pieces=store)), store
+
+
+@pytest.fixture(scope="module")
+def result(whole: tuple[LocalisationResult, Store]) -> LocalisationResult:
+    return whole[0]
+
+
+@pytest.fixture
+def pieces(whole: tuple[LocalisationResult, Store]) -> dict[str, str]:
+    return dict(whole[1].texts)
 
 
 def run(
@@ -58,6 +69,11 @@ def timeless(value: Any) -> Any:
 
 def plain(result: LocalisationResult) -> Any:
     return timeless(asdict(result))
+
+
+def first_outcome(result: LocalisationResult, name: str) -> tuple[Outcome, ...]:
+    """Return a model's outcome of the first draw."""
+    return result.model(name).outcomes[:1]
 
 
 @dataclass
@@ -184,15 +200,13 @@ def test_interrupted_before_the_first_draw_there_is_nothing_to_report() -> None:
 
 
 def test_interrupted_at_once_what_was_stored_is_still_reported(
-    result: LocalisationResult,
+    result: LocalisationResult, pieces: dict[str, str]
 ) -> None:
-    store = Store()
-    run(ONE_DRAW, replace(ON_CPU, pieces=store))
+    store = Store({"draw-0": pieces["draw-0"]})
     late = run(execution=replace(ON_CPU, pieces=store, interrupted=lambda: True))
-    assert late.stopped == "interrupt"
-    assert timeless(asdict(late.models[0].outcomes[0])) == timeless(
-        asdict(result.models[0].outcomes[0])
-    )
+    assert (late.stopped, len(late.draws), store.written) == ("interrupt", 1, [])
+    for model in late.models:
+        assert model.outcomes == first_outcome(result, model.name)
 
 
 def test_a_budget_of_nothing_still_gives_one_draw() -> None:
@@ -203,39 +217,28 @@ def test_a_budget_of_nothing_still_gives_one_draw() -> None:
 
 
 def test_a_longer_run_takes_up_the_draws_of_a_shorter_one(
-    monkeypatch: pytest.MonkeyPatch, result: LocalisationResult
+    result: LocalisationResult, pieces: dict[str, str]
 ) -> None:
-    store, begun = Store(), []
-    execution = replace(ON_CPU, pieces=store)
-    run(ONE_DRAW, execution)
-    original = job.run_baselines
-
-    def counted(*args: Any, **options: Any) -> Any:
-        begun.append(args[3])
-        return original(*args, **options)
-
-    monkeypatch.setattr(job, "run_baselines", counted)
-    assert timeless(asdict(run(QUICK, execution))["models"]) == plain(result)["models"]
-    assert begun == [1]
+    """A piece does not know how many draws were asked for, so a run of one leaves this one."""
+    store = Store({"draw-0": pieces["draw-0"]})
+    assert plain(run(execution=replace(ON_CPU, pieces=store))) == plain(result)
+    assert store.written == ["draw-1"]
 
 
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda store: store.texts.update({"draw-0": store.texts["draw-0"][:-20]}),
-        lambda store: store.texts.update(
-            {"draw-0": store.texts["draw-0"].replace('"fingerprint": "', '"fingerprint": "0')}
-        ),
+        lambda text: text[:-20],
+        lambda text: text.replace('"fingerprint": "', '"fingerprint": "0'),
     ],
     ids=["torn", "of something else"],
 )
-def test_a_piece_that_does_not_hold_is_computed_anew(spoil: Callable[[Store], None]) -> None:
-    store = Store()
-    settings, execution = ONE_DRAW, replace(ON_CPU, pieces=store)
-    first = run(settings, execution)
-    spoil(store)
-    assert plain(run(settings, execution)) == plain(first)
-    assert store.written == ["draw-0", "draw-0"]
+def test_a_piece_that_does_not_hold_is_computed_anew(
+    result: LocalisationResult, pieces: dict[str, str], spoil: Callable[[str], str]
+) -> None:
+    store = Store(pieces | {"draw-0": spoil(pieces["draw-0"])})
+    assert plain(run(execution=replace(ON_CPU, pieces=store))) == plain(result)
+    assert store.written == ["draw-0"]
 
 
 def test_a_small_farm_trains_on_three_quarters_and_says_so() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ import pytest
 from autospec.errors import UsageError
 from autospec.nets.architecture import PUBLISHED
 from autospec.search.design import Caps
-from autospec.transfer import job, strategies
+from autospec.transfer import job
 from autospec.transfer.job import LocaliseExecution, localise
 from autospec.transfer.network_draw import about, fixed_design, network_settings, uses
 from autospec.transfer.network_settings import NetworkSettings
 from autospec.transfer.progress import LocaliseProgress
 from autospec.transfer.result import LOCAL, LocalisationResult
 from autospec.transfer.settings import LocaliseSettings
+from autospec.transfer.strategies import TrainedStrategies, train_library_networks
 from tests.transfer.farms import SMALL_SPACE, TINY
 from tests.transfer.landscape import AXIS, ON_CPU, QUICK, few_recipes, landscape
 from tests.transfer.test_job import Store, timeless
@@ -70,6 +71,7 @@ def run(
 
 @pytest.fixture(scope="module")
 def result() -> LocalisationResult:
+    """A run that searches, and has a country."""
     return run(country="south")
 
 
@@ -123,96 +125,112 @@ def test_the_country_has_a_selection_of_its_own(result: LocalisationResult) -> N
     assert record.seconds > 0
 
 
-@pytest.mark.usefixtures("unsearched")
-def test_without_a_country_there_are_no_country_networks() -> None:
-    told: list[LocaliseProgress] = []
-    result = run(execution=replace(ON_CPU, progress=told.append))
-    assert names(result) == ["Global", LOCAL, *FROM_GLOBAL]
-    assert "No Country networks: no country was given." in result.notes
-    assert {one.stage for one in told} == {"plan", "draws", "networks", "final"}
-    assert {record.trials for record in result.networks} == {0}
+@dataclass(frozen=True)
+class Stored:
+    """A run with a given design, what it told, and the pieces it left behind."""
+
+    result: LocalisationResult
+    told: tuple[LocaliseProgress, ...]
+    pieces: dict[str, str]
+
+    def execution(self, *names: str) -> LocaliseExecution:
+        """Return an execution with some of the pieces."""
+        return replace(ON_CPU, pieces=Store({name: self.pieces[name] for name in names}))
+
+
+@pytest.fixture(scope="module")
+def stored() -> Stored:
+    """First a quick run, then its draws are taken up by one with networks."""
+    store, told = Store(), []
+    execution = replace(ON_CPU, pieces=store)
+    run(replace(SETTINGS, quick=True), execution)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "network_settings", given)
+        patch.setattr(job, "run_baselines", lambda *_, **__: pytest.fail("computed again"))
+        result = run(execution=replace(execution, progress=told.append))
+    assert store.written == ["draw-0", "draw-1", "networks-0"]
+    return Stored(result=result, told=tuple(told), pieces=store.texts)
+
+
+def test_without_a_country_there_are_no_country_networks(stored: Stored) -> None:
+    assert names(stored.result) == ["Global", LOCAL, *FROM_GLOBAL]
+    assert "No Country networks: no country was given." in stored.result.notes
+
+
+def test_a_given_design_is_trained_without_a_search(stored: Stored) -> None:
+    assert {record.trials for record in stored.result.networks} == {0}
+    assert {record.design for record in stored.result.networks} == {TINY}
+
+
+def test_progress_tells_of_the_networks(stored: Stored) -> None:
+    assert {one.stage for one in stored.told} == {"plan", "draws", "networks", "final"}
+    assert "then networks on the first 1." in stored.told[0].message
+    steps = [one for one in stored.told if one.stage == "networks"]
+    assert {one.message.split(":")[0] for one in steps} >= {LOCAL, *FROM_GLOBAL}
+    assert (steps[-1].done, steps[-1].total, steps[-1].eta_s) == (1, 1, 0)
 
 
 @pytest.mark.usefixtures("unsearched")
 def test_a_country_of_few_rows_is_told() -> None:
     few = WORLD.library.rows([*range(32), *range(32, 52)])
-    result = localise(few, WORLD.farm, settings=SETTINGS, execution=ON_CPU, country="south")
+    settings = replace(SETTINGS, draws=1)
+    result = localise(few, WORLD.farm, settings=settings, execution=ON_CPU, country="south")
     assert names(result) == ["Global", LOCAL, *FROM_GLOBAL]
     assert any("fewer than 30 usable library rows are of 'south'" in n for n in result.notes)
 
 
 @pytest.mark.usefixtures("unsearched")
-def test_changed_lab_values_of_test_rows_leave_every_network_as_it_was() -> None:
-    first = run()
+def test_changed_lab_values_of_test_rows_leave_every_network_as_it_was(stored: Stored) -> None:
     target = WORLD.farm.target.copy()
-    target[list(first.draws[0].test)] = 77.0
+    target[list(stored.result.draws[0].test)] = 77.0
     farm = replace(WORLD.farm, target=target)
-    other = localise(WORLD.library, farm, settings=SETTINGS, execution=ON_CPU)
-    for name in names(first):
-        ours, theirs = (r.model(name).outcomes[0] for r in (first, other))
+    settings = replace(SETTINGS, draws=1)
+    other = localise(WORLD.library, farm, settings=settings, execution=ON_CPU)
+    assert names(other) == names(stored.result)
+    for name in names(other):
+        ours, theirs = (r.model(name).outcomes[0] for r in (stored.result, other))
         assert ours.predicted == theirs.predicted
         assert (ours.detail, ours.inner_rmse) == (theirs.detail, theirs.inner_rmse)
-    assert other.networks == first.networks
+    assert other.networks == stored.result.networks
 
 
 @pytest.mark.usefixtures("unsearched")
-def test_networks_are_taken_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store()
-    execution = replace(ON_CPU, pieces=store)
-    first = run(execution=execution)
-    assert store.written == ["draw-0", "draw-1", "networks-0"]
+def test_networks_are_taken_up_again(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "train_library_networks", lambda *_: pytest.fail("trained again"))
-    again = run(execution=execution)
-    assert timeless(asdict(again)) == timeless(asdict(first))
+    again = run(execution=stored.execution("draw-0", "draw-1", "networks-0"))
+    assert timeless(asdict(again)) == timeless(asdict(stored.result))
 
 
 @pytest.mark.usefixtures("unsearched")
-def test_quick_draws_are_taken_up_by_a_run_with_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store()
-    execution = replace(ON_CPU, pieces=store)
-    run(replace(SETTINGS, quick=True), execution)
-    monkeypatch.setattr(job, "run_baselines", lambda *_, **__: pytest.fail("computed again"))
-    assert names(run(execution=execution)) == ["Global", LOCAL, *FROM_GLOBAL]
+def test_networks_that_were_finished_are_reported_when_later_draws_are_stopped(
+    stored: Stored,
+) -> None:
+    execution = stored.execution("draw-0", "networks-0")
+    stopped = run(execution=replace(execution, interrupted=lambda: True))
+    assert (stopped.stopped, len(stopped.draws)) == ("interrupt", 1)
+    assert names(stopped) == ["Global", LOCAL, *FROM_GLOBAL]
 
 
 @pytest.mark.usefixtures("unsearched")
-def test_networks_that_were_finished_are_reported_when_later_draws_are_stopped() -> None:
-    store = Store()
-    execution = replace(ON_CPU, pieces=store)
-    run(replace(SETTINGS, draws=1), execution)
-    more = run(replace(SETTINGS, draws=3), replace(execution, interrupted=lambda: True))
-    assert (more.stopped, len(more.draws)) == ("interrupt", 1)
-    assert names(more) == ["Global", LOCAL, *FROM_GLOBAL]
-
-
-@pytest.mark.usefixtures("unsearched")
-def test_interrupted_in_its_networks_a_run_reports_the_baselines() -> None:
-    store = Store()
-    stop = replace(ON_CPU, pieces=store, interrupted=lambda: len(store.texts) == 2)
-    result = run(execution=stop)
+def test_interrupted_in_its_networks_a_run_reports_the_baselines(stored: Stored) -> None:
+    execution = stored.execution("draw-0", "draw-1")
+    result = run(execution=replace(execution, interrupted=lambda: True))
     assert result.stopped == "interrupt" and len(result.draws) == 2 and names(result) == []
     assert result.notes[0].startswith("Ctrl-C ended it after the networks of 0 of 1 draws.")
 
 
 @pytest.mark.usefixtures("unsearched")
-def test_without_time_for_networks_their_absence_is_told(
-    monkeypatch: pytest.MonkeyPatch,
+def test_networks_that_found_no_time_are_named_with_the_reason(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job, "RESERVE_S", 0.0)
-    store = Store()
+    def too_late(library: Any, country: Any, settings: Any, resources: Any) -> TrainedStrategies:
+        late = replace(resources, seconds_left=lambda: 0.0)
+        return train_library_networks(library, country, settings, late)
 
-    def late(resources: Any) -> Any:
-        return replace(resources, seconds_left=lambda: 0.0)
-
-    original = strategies.train_library_networks
-    monkeypatch.setattr(
-        job, "train_library_networks", lambda a, b, c, d: original(a, b, c, late(d))
-    )
-    result = run(execution=replace(ON_CPU, pieces=store))
-    assert LOCAL in names(result)
-    assert any(
-        note.startswith("Without a result: Global: the time was up") for note in result.notes
-    )
+    monkeypatch.setattr(job, "train_library_networks", too_late)
+    result = run(execution=stored.execution("draw-0", "draw-1"))
+    assert names(result) == [LOCAL, "DTL-I_g"]
+    assert "Without a result: Global: the time was up before it began" in result.notes
 
 
 @pytest.mark.parametrize(
