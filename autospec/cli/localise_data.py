@@ -114,8 +114,10 @@ def file_case(
 
     from autospec.data.readers import read_spectra
 
-    farm = read_spectra(local, read_options(replace(data, field=None)))
-    library = tuple(read_spectra(path, read_options(data)) for path in libraries)
+    # how few lab values are too few the job says: it knows what they are for
+    options = replace(read_options(data), min_labelled=1)
+    farm = read_spectra(local, replace(options, field_column=None))
+    library = tuple(read_spectra(path, options) for path in libraries)
     if country is not None:
         _check_country(country, _countries(library))
     return Case(name=study_name(local.stem), farm=farm, library=library, country=country)

@@ -26,7 +26,7 @@ from autospec.data.parquet_tables import read_parquet_header, read_parquet_rows
 from autospec.data.replicates import GroupKeys, check_groups, check_replicates, make_groups
 from autospec.data.spectra import AxisUnit, FloatArray, Quantity, Spectra
 from autospec.data.tables import OpenTable, RawTable, Wanted, check_shape, open_table
-from autospec.data.targets import TargetRules, TargetValues, read_target_values
+from autospec.data.targets import MIN_LABELLED, TargetRules, TargetValues, read_target_values
 from autospec.data.text_tables import (
     NO_VALUE_WORDS,
     TextHeader,
@@ -60,6 +60,8 @@ class ReadOptions:
         Keep negative lab values.
     need_target : bool, default True
         Refuse a file without lab values; switch off to read spectra to predict on.
+    min_labelled : int, default 20
+        Refuse a file with fewer rows that have a lab value.
     """
 
     target: str | None = None
@@ -71,6 +73,7 @@ class ReadOptions:
     target_unit: str | None = None
     allow_negative: bool = False
     need_target: bool = True
+    min_labelled: int = MIN_LABELLED
 
 
 DEFAULT_OPTIONS = ReadOptions()
@@ -301,6 +304,7 @@ def _target(
         unit=options.target_unit,
         allow_negative=options.allow_negative,
         needed=options.need_target,
+        min_labelled=options.min_labelled,
     )
     return read_target_values(raw.labels[column.column], column, rules, rows, findings)
 

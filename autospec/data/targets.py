@@ -51,11 +51,12 @@ class TargetValues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetRules:
-    """What the user says of the target: its unit, whether negatives stay, whether it is needed."""
+    """What is said of the target: its unit, whether negatives stay, whether it is needed."""
 
     unit: str | None = None
     allow_negative: bool = False
     needed: bool = True
+    min_labelled: int = MIN_LABELLED
 
 
 def unit_factor(name: str, found: str, wanted: str) -> float | None:
@@ -120,7 +121,7 @@ def read_target_values(
             f"{missing} of {count(len(cells), 'row')} without {name}: kept, unlabelled"
         )
     if rules.needed:
-        _check_enough(labelled, name, unit, findings)
+        _check_enough(labelled, (name, unit), rules.min_labelled, findings)
     return TargetValues(values=converted, name=name, unit=unit)
 
 
@@ -249,11 +250,14 @@ def _out_of_range(
     return lines
 
 
-def _check_enough(labelled: FloatArray, name: str, unit: str, findings: Findings) -> None:
-    """Refuse too few labelled rows, and a target that never changes."""
-    if labelled.size < MIN_LABELLED:
+def _check_enough(
+    labelled: FloatArray, target: tuple[str, str], wanted: int, findings: Findings
+) -> None:
+    """Refuse too few labelled rows, and a target (name, unit) that never changes."""
+    name, unit = target
+    if labelled.size < wanted:
         findings.problems.append(
-            f"{count(labelled.size, 'row')} with a value of {name}; want at least {MIN_LABELLED}. "
+            f"{count(labelled.size, 'row')} with a value of {name}; want at least {wanted}. "
             "Add samples with lab values, or pass --target with another column."
         )
     if labelled.size > 1 and labelled.min() == labelled.max():
