@@ -28,8 +28,8 @@ from autospec.cli.options import (
 from autospec.errors import EXIT_INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
+    from autospec.localisation.settings import LocaliseSettings
     from autospec.search.settings import DataSource
-    from autospec.transfer.settings import LocaliseSettings
 
 ALL = "all"
 MAX_ARCHITECTURE_BYTES = 1_000_000
@@ -183,7 +183,7 @@ def localise(
 
 
 def _settings(changes: dict[str, Any]) -> LocaliseSettings:
-    from autospec.transfer.settings import LocaliseSettings
+    from autospec.localisation.settings import LocaliseSettings
 
     given = {key: value for key, value in changes.items() if value is not None}
     return replace(LocaliseSettings(), **given)

@@ -13,7 +13,7 @@ from rich.text import Text
 from autospec.cli.live import Screen, clock
 
 if TYPE_CHECKING:
-    from autospec.transfer.progress import LocaliseProgress
+    from autospec.localisation.progress import LocaliseProgress
 
 QUIET_S = 5.0  # between two lines of one piece of work where there is no terminal
 STAGES = {"draws": "Draws", "networks": "Networks", "final": "Finishing"}

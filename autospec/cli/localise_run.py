@@ -14,10 +14,10 @@ from autospec.cli.localise_live import LocaliseDisplay
 from autospec.errors import AutospecError, OutputError, UsageError
 
 if TYPE_CHECKING:
+    from autospec.localisation.result import LocalisationResult
+    from autospec.localisation.settings import LocaliseSettings
     from autospec.report.localise_summary import SiteRow, SummaryFile
     from autospec.search.settings import DataSource
-    from autospec.transfer.result import LocalisationResult
-    from autospec.transfer.settings import LocaliseSettings
 
 STOPPING = "what is finished is scored and reported, and is kept for the next time"
 NOT_RUN = "not run yet"
@@ -54,6 +54,8 @@ def run_case(
     spent_counts : bool
         Whether a result that the same budget ended before is finished.
     """
+    from autospec.localisation.inputs import inputs_digest
+    from autospec.localisation.job import LocaliseExecution, localise
     from autospec.report.localise_folder import (
         LOCALISATION_FILE,
         FilePieces,
@@ -62,8 +64,6 @@ def run_case(
     )
     from autospec.report.localise_page import write_localisation
     from autospec.report.lock import discard_empty, locked
-    from autospec.transfer.inputs import inputs_digest
-    from autospec.transfer.job import LocaliseExecution, localise
 
     folder = place.folder
     refuse_other(folder, LOCALISATION_FILE)

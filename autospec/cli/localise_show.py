@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from autospec.localisation.result import LocalisationResult, ModelRow
     from autospec.report.localise_summary import SummaryFile
-    from autospec.transfer.result import LocalisationResult, ModelRow
 
 MAX_WIDTH = 100
 SHOWN_NOTES = 4

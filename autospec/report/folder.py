@@ -24,7 +24,7 @@ from autospec.search.result import SCHEMA_VERSION, SearchResult
 from autospec.search.settings import SearchSettings
 
 if TYPE_CHECKING:
-    from autospec.transfer.result import LocalisationResult
+    from autospec.localisation.result import LocalisationResult
 
 MAX_RUN_BYTES = 64 * 1024 * 1024
 TEMPORARY = ".autospec-tmp"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from autospec.data.sites import SITES
 from autospec.evaluate.metrics import BOOTSTRAPS
+from autospec.localisation.result import AUTO, LocalisationResult, NetworkRecord
+from autospec.localisation.settings import LocaliseSettings
 from autospec.nets.architecture import TABLE_COLUMNS
 from autospec.report.figures import spectra_figure
 from autospec.report.localise_sections import STOPPED_WORDS, best_strategy
@@ -21,8 +23,6 @@ from autospec.report.words import (
 )
 from autospec.search.result import SpectraSummary
 from autospec.transfer.alignment_result import Alignment, AlignmentRow, SetName, describe
-from autospec.transfer.result import AUTO, LocalisationResult, NetworkRecord
-from autospec.transfer.settings import LocaliseSettings
 
 SET_WORDS: dict[SetName, str] = {
     "library": "the whole library",

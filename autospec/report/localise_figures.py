@@ -11,9 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from autospec.evaluate.metrics import rmse_reduction_percent
-from autospec.report import style
-from autospec.report.words import escape, number, signed, target_label
-from autospec.transfer.result import (
+from autospec.localisation.result import (
     LOCAL,
     PLSR_LOCAL,
     Kind,
@@ -21,6 +19,8 @@ from autospec.transfer.result import (
     ModelRow,
     Paired,
 )
+from autospec.report import style
+from autospec.report.words import escape, number, signed, target_label
 
 KIND_NAMES: dict[Kind, str] = {
     "auto": "auto",

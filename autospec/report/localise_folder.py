@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autospec.errors import OutputError, UsageError
+from autospec.localisation.result import SCHEMA_VERSION, LocalisationResult
+from autospec.localisation.settings import LocaliseSettings
 from autospec.report.folder import ResultFile, cannot, read_result, write_text
-from autospec.transfer.result import SCHEMA_VERSION, LocalisationResult
-from autospec.transfer.settings import LocaliseSettings
 
 MAX_PIECE_BYTES = 16 * 1024 * 1024
 SEARCH_FILE, LOCALISATION_FILE = "run.json", "localisation.json"
@@ -103,7 +103,7 @@ def finished_localisation(
     settings : LocaliseSettings
         What is asked for now. A complete result needs no other budget, so that may differ.
     digest : str
-        `autospec.transfer.inputs.inputs_digest` of what is there now.
+        `autospec.localisation.inputs.inputs_digest` of what is there now.
     spent_counts : bool
         Whether a result that its budget ended counts too, if the budget is the same.
 

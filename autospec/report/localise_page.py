@@ -7,6 +7,7 @@ from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
+from autospec.localisation.result import LocalisationResult
 from autospec.report.folder import dump_result, write_once, write_text
 from autospec.report.localise_details import (
     data_section,
@@ -34,7 +35,6 @@ from autospec.report.localise_tables import (
 )
 from autospec.report.page import PLOTLY_ASSET, Figures, html_page
 from autospec.report.words import escape
-from autospec.transfer.result import LocalisationResult
 
 FINAL_PREDICTIONS = "final_predictions.csv"
 

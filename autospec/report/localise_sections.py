@@ -7,6 +7,16 @@ What the library gave, the networks and how far to trust it all are in
 from __future__ import annotations
 
 from autospec.evaluate.metrics import METRICS
+from autospec.localisation.result import (
+    AUTO,
+    LOCAL,
+    PLSR_LOCAL,
+    LocalisationResult,
+    ModelRow,
+    Paired,
+    Stopped,
+    Uses,
+)
 from autospec.report.localise_figures import (
     KIND_COLOURS,
     predictions_figure,
@@ -31,16 +41,6 @@ from autospec.report.words import (
     number,
     signed,
     target_label,
-)
-from autospec.transfer.result import (
-    AUTO,
-    LOCAL,
-    PLSR_LOCAL,
-    LocalisationResult,
-    ModelRow,
-    Paired,
-    Stopped,
-    Uses,
 )
 
 USES_WORDS: dict[Uses, str] = {

@@ -16,6 +16,15 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from autospec.evaluate.metrics import Winner
+from autospec.localisation.result import (
+    AUTO,
+    MEAN,
+    PLSR_LOCAL,
+    SCHEMA_VERSION,
+    LocalisationResult,
+    Stopped,
+)
+from autospec.localisation.settings import LocaliseSettings
 from autospec.report import style
 from autospec.report.folder import write_once, write_text
 from autospec.report.localise_details import settings_words
@@ -25,15 +34,6 @@ from autospec.report.page import PLOTLY_ASSET, Figures, html_page, html_table
 from autospec.report.sections import card
 from autospec.report.tables import csv_text, markdown_table
 from autospec.report.words import MISSING, count, escape, number
-from autospec.transfer.result import (
-    AUTO,
-    MEAN,
-    PLSR_LOCAL,
-    SCHEMA_VERSION,
-    LocalisationResult,
-    Stopped,
-)
-from autospec.transfer.settings import LocaliseSettings
 
 _HEAD = ("Site", "n", "RMSE auto", PLSR_LOCAL, "mean", "Best strategy", "Ratio", "95 %", "Verdict")
 

@@ -12,10 +12,7 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 
 from autospec.evaluate.metrics import LEVEL, Estimate
-from autospec.nets.architecture import TABLE_COLUMNS
-from autospec.report.tables import TableFormat, csv_text, latex_table, markdown_table
-from autospec.report.words import interval, number, signed, target_label
-from autospec.transfer.result import (
+from autospec.localisation.result import (
     LOCAL,
     PLSR_LOCAL,
     SCHEMA_VERSION,
@@ -25,6 +22,9 @@ from autospec.transfer.result import (
     Paired,
     Uses,
 )
+from autospec.nets.architecture import TABLE_COLUMNS
+from autospec.report.tables import TableFormat, csv_text, latex_table, markdown_table
+from autospec.report.words import interval, number, signed, target_label
 
 FINAL = "final"
 ALL_DRAWS = "all"

@@ -12,6 +12,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from autospec.localisation.result import SCHEMA_VERSION as LOCALISATION_VERSION
+from autospec.localisation.result import LocalisationResult
 from autospec.nets.architecture import Architecture
 from autospec.report.folder import write_text
 from autospec.report.localise_summary import SummaryFile
@@ -19,8 +21,6 @@ from autospec.report.localise_tables import ComparisonFile
 from autospec.report.tables import MetricsFile
 from autospec.search.result import SCHEMA_VERSION, SearchResult
 from autospec.search.settings import StudyFile
-from autospec.transfer.result import SCHEMA_VERSION as LOCALISATION_VERSION
-from autospec.transfer.result import LocalisationResult
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _KINDS: dict[str, type] = {

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from autospec.localisation.result import LocalisationResult, SelectionRecord
 from autospec.report import style
 from autospec.report.words import count, escape, number
 from autospec.transfer.provenance import Source
-from autospec.transfer.result import LocalisationResult, SelectionRecord
 
 MAX_FIELDS = 7
 MAX_SOURCES = 14

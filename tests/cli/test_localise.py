@@ -23,10 +23,10 @@ from autospec.cli.localise_data import farm_sites
 from autospec.cli.localise_live import LocaliseDisplay, progress_line
 from autospec.data.spectra import Spectra
 from autospec.errors import DataError, OutputError
+from autospec.localisation.inputs import inputs_digest
+from autospec.localisation.progress import LocaliseProgress
+from autospec.localisation.result import LocalisationResult
 from autospec.report.localise_folder import load_localisation
-from autospec.transfer.inputs import inputs_digest
-from autospec.transfer.progress import LocaliseProgress
-from autospec.transfer.result import LocalisationResult
 from tests.report.made_localisation import make_localisation
 
 
@@ -69,7 +69,7 @@ def made() -> LocalisationResult:
 @pytest.fixture
 def job(made: LocalisationResult, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeJob:
     fake = FakeJob(made)
-    monkeypatch.setattr("autospec.transfer.job.localise", fake)
+    monkeypatch.setattr("autospec.localisation.job.localise", fake)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     return fake

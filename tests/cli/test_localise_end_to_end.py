@@ -1,4 +1,4 @@
-"""``autospec localise`` from files to results, with the real job on real soils, as a user runs it."""
+"""``autospec localise`` from files to results: the real job on real soils, as a user runs it."""
 
 from __future__ import annotations
 

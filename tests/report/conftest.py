@@ -10,6 +10,7 @@ import pytest
 
 from autospec.data.preprocess import Preprocessing, SavitzkyGolay
 from autospec.evaluate.metrics import compare, score
+from autospec.localisation.result import LocalisationResult
 from autospec.nets.architecture import PUBLISHED, Architecture, ConvBlock, FCBlock
 from autospec.search.design import Design
 from autospec.search.result import (
@@ -23,7 +24,6 @@ from autospec.search.result import (
 from autospec.search.settings import SearchSettings
 from autospec.search.space import SearchSpace
 from autospec.training.config import TrainingConfig
-from autospec.transfer.result import LocalisationResult
 
 AXIS = np.arange(420.0, 2501.0, 1.0)
 HOSTILE = "<script>alert(1)</script>"

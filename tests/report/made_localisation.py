@@ -7,16 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from autospec.evaluate.metrics import METRICS, Estimate, metric_table
-from autospec.nets.architecture import PUBLISHED
-from autospec.transfer.alignment_result import (
-    Alignment,
-    AlignmentRow,
-    Figures,
-    Residuals,
-    SetName,
-)
-from autospec.transfer.provenance import Stability
-from autospec.transfer.result import (
+from autospec.localisation.result import (
     AUTO,
     AUTO_LOCAL,
     LOCAL,
@@ -34,8 +25,17 @@ from autospec.transfer.result import (
     SpectraMap,
     Uses,
 )
+from autospec.localisation.settings import LocaliseSettings
+from autospec.nets.architecture import PUBLISHED
+from autospec.transfer.alignment_result import (
+    Alignment,
+    AlignmentRow,
+    Figures,
+    Residuals,
+    SetName,
+)
+from autospec.transfer.provenance import Stability
 from autospec.transfer.selection import Generation
-from autospec.transfer.settings import LocaliseSettings
 from tests.report.conftest import HOSTILE_IDS, WINNER, environment, spectra_summary
 
 LIBRARY = {"UL.120": 120, "SSP.460": 460, "CV.98": 98, "SC.93": 93, "SP.231": 231}

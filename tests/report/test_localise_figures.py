@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from autospec.localisation.result import LOCAL, PLSR_LOCAL, LocalisationResult
 from autospec.report.localise_figures import (
     SHOWN_PERCENT,
     draw_reductions,
@@ -21,7 +22,6 @@ from autospec.report.selection_figures import (
     score_figure,
     sources_figure,
 )
-from autospec.transfer.result import LOCAL, PLSR_LOCAL, LocalisationResult
 from tests.report.made_localisation import LIBRARY
 
 

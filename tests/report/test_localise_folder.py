@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from autospec.errors import OutputError, UsageError
+from autospec.localisation.result import LocalisationResult
 from autospec.report import folder, localise_folder
 from autospec.report.folder import dump_result, write_text
 from autospec.report.localise_folder import (
@@ -21,7 +22,6 @@ from autospec.report.localise_folder import (
     refuse_other,
 )
 from autospec.report.lock import discard_empty, locked
-from autospec.transfer.result import LocalisationResult
 
 Change = Callable[[dict[str, Any]], object]
 

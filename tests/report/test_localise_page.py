@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from autospec.localisation.result import LocalisationResult
 from autospec.report import localise_page
 from autospec.report.localise_details import command_words
 from autospec.report.localise_folder import load_localisation
 from autospec.report.localise_page import localisation_html, write_localisation
-from autospec.transfer.result import LocalisationResult
 
 MARK = '"><img src=x onerror=alert(1)></script><script>alert(2)</script>'
 VOID = {"meta", "img", "br"}

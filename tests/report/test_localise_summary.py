@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from autospec.localisation.result import LocalisationResult
 from autospec.report.localise_summary import (
     SiteRow,
     SummaryFile,
@@ -20,7 +21,6 @@ from autospec.report.localise_summary import (
     summary_sentence,
     write_summary,
 )
-from autospec.transfer.result import LocalisationResult
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from autospec.localisation.result import LocalisationResult
 from autospec.nets.architecture import TABLE_COLUMNS
 from autospec.report.localise_tables import (
     architectures_table,
@@ -23,7 +24,6 @@ from autospec.report.localise_tables import (
 )
 from autospec.report.tables import TableFormat
 from autospec.report.words import signed
-from autospec.transfer.result import LocalisationResult
 
 
 def frame(text: str) -> pd.DataFrame:

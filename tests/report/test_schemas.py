@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from autospec.localisation.result import LocalisationResult
 from autospec.report.folder import dump_result
 from autospec.report.localise_summary import site_row, summarise, summary_json
 from autospec.report.localise_tables import comparison_table
@@ -17,7 +18,6 @@ from autospec.report.schemas import json_schemas, main
 from autospec.report.tables import architecture_table, metrics_json
 from autospec.report.words import settings_toml
 from autospec.search.result import SearchResult
-from autospec.transfer.result import LocalisationResult
 
 FOLDER = Path(__file__).parents[2] / "data_schemas"
 NAMES = ("study", "run", "architecture", "metrics", "localisation", "comparison", "summary")

@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 
 from autospec.errors import UsageError
+from autospec.localisation import job
+from autospec.localisation.job import LocaliseExecution, localise
+from autospec.localisation.network_draw import about, fixed_design, network_settings, uses
+from autospec.localisation.progress import LocaliseProgress
+from autospec.localisation.result import LOCAL, LocalisationResult
+from autospec.localisation.settings import LocaliseSettings
 from autospec.nets.architecture import PUBLISHED
 from autospec.search.design import Caps
-from autospec.transfer import job
-from autospec.transfer.job import LocaliseExecution, localise
-from autospec.transfer.network_draw import about, fixed_design, network_settings, uses
 from autospec.transfer.network_settings import NetworkSettings
-from autospec.transfer.progress import LocaliseProgress
-from autospec.transfer.result import LOCAL, LocalisationResult
-from autospec.transfer.settings import LocaliseSettings
 from autospec.transfer.strategies import TrainedStrategies, train_library_networks
+from tests.localisation.landscape import AXIS, ON_CPU, QUICK, few_recipes, landscape
+from tests.localisation.test_job import Store, timeless
 from tests.transfer.farms import SMALL_SPACE, TINY
-from tests.transfer.landscape import AXIS, ON_CPU, QUICK, few_recipes, landscape
-from tests.transfer.test_job import Store, timeless
 
 WORLD = landscape(rows=32, samples=30, unlabelled=2)
 SETTINGS = replace(QUICK, quick=False, draws=2, network_draws=1, trials=1, members=1)

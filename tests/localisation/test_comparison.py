@@ -9,16 +9,16 @@ import pytest
 
 from autospec.data.spectra import FloatArray
 from autospec.evaluate.metrics import Winner
-from autospec.transfer.comparison import (
+from autospec.localisation.comparison import (
     Comparison,
     auto_verdict,
     sample_numbers,
     strategy_verdicts,
     transfer_verdict,
 )
-from autospec.transfer.pieces import ModelPiece, Piece
-from autospec.transfer.protocol import score_outcome
-from autospec.transfer.result import (
+from autospec.localisation.pieces import ModelPiece, Piece
+from autospec.localisation.protocol import score_outcome
+from autospec.localisation.result import (
     AUTO,
     AUTO_LOCAL,
     LOCAL,
@@ -28,7 +28,7 @@ from autospec.transfer.result import (
     ModelRow,
     Uses,
 )
-from tests.transfer.landscape import landscape
+from tests.localisation.landscape import landscape
 
 FARM = landscape(unlabelled=0).farm
 DRAWS = {

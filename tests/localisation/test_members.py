@@ -12,8 +12,8 @@ from autospec.data.spectra import FloatArray
 from autospec.data.splits import Fold
 from autospec.errors import DataError, StudyFailed, TrialFailed
 from autospec.evaluate.fitted import Fitted
-from autospec.transfer import members as members_module
-from autospec.transfer.members import (
+from autospec.localisation import members as members_module
+from autospec.localisation.members import (
     Auto,
     FarmSpectra,
     LibraryModels,
@@ -23,9 +23,9 @@ from autospec.transfer.members import (
     fit_members,
     learn_library,
 )
-from autospec.transfer.protocol import inner_folds
-from autospec.transfer.result import AUTO, AUTO_LOCAL, MEAN, PLSR_LOCAL
-from tests.transfer.landscape import few_recipes, landscape, made_ready
+from autospec.localisation.protocol import inner_folds
+from autospec.localisation.result import AUTO, AUTO_LOCAL, MEAN, PLSR_LOCAL
+from tests.localisation.landscape import few_recipes, landscape, made_ready
 
 WORLD = landscape(rows=20, samples=24)
 PREPARED = made_ready(WORLD)

@@ -8,14 +8,14 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from autospec.data.spectra import FloatArray, IntArray
+from autospec.localisation.baseline_draw import FINAL_SELECTION, select_rows, selection_record
+from autospec.localisation.members import LibraryModels, fit_autos, fit_members
+from autospec.localisation.pieces import Piece
+from autospec.localisation.preparation import Prepared, compact_spectra
+from autospec.localisation.protocol import inner_folds
+from autospec.localisation.result import FinalModel, SelectionRecord, SpectraMap
 from autospec.transfer.alignment import measure_alignment
 from autospec.transfer.alignment_result import Alignment
-from autospec.transfer.baseline_draw import FINAL_SELECTION, select_rows, selection_record
-from autospec.transfer.members import LibraryModels, fit_autos, fit_members
-from autospec.transfer.pieces import Piece
-from autospec.transfer.preparation import Prepared, compact_spectra
-from autospec.transfer.protocol import inner_folds
-from autospec.transfer.result import FinalModel, SelectionRecord, SpectraMap
 
 if TYPE_CHECKING:
     from autospec.training.trainer import Device

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 import autospec
-from autospec.nets.architecture import PUBLISHED
-from autospec.search.design import Design
-from autospec.transfer.pieces import (
+from autospec.localisation.pieces import (
     BASELINE_SETTINGS,
     NETWORK_SETTINGS,
     ModelPiece,
@@ -19,9 +17,11 @@ from autospec.transfer.pieces import (
     read_piece,
     write_piece,
 )
-from autospec.transfer.result import Draw, NetworkRecord, Outcome, SelectionRecord
+from autospec.localisation.result import Draw, NetworkRecord, Outcome, SelectionRecord
+from autospec.localisation.settings import LocaliseSettings
+from autospec.nets.architecture import PUBLISHED
+from autospec.search.design import Design
 from autospec.transfer.selection import Generation
-from autospec.transfer.settings import LocaliseSettings
 from tests.transfer.farms import TINY
 
 SETTINGS = LocaliseSettings()

@@ -10,13 +10,13 @@ import pytest
 
 from autospec.data.spectra import FloatArray, IntArray, join_spectra
 from autospec.data.splits import SplitPlan
-from autospec.transfer.job import localise
+from autospec.localisation.job import localise
+from autospec.localisation.members import fit_members, learn_library
+from autospec.localisation.pieces import ModelPiece, Piece
+from autospec.localisation.protocol import inner_folds, lay_draws
+from autospec.localisation.result import AUTO, MEAN
 from autospec.transfer.library_prior import PriorModel
-from autospec.transfer.members import fit_members, learn_library
-from autospec.transfer.pieces import ModelPiece, Piece
-from autospec.transfer.protocol import inner_folds, lay_draws
-from autospec.transfer.result import AUTO, MEAN
-from tests.transfer.landscape import (
+from tests.localisation.landscape import (
     ON_CPU,
     QUICK,
     Landscape,

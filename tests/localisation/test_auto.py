@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from autospec.data.spectra import FloatArray
-from autospec.transfer.auto import PULL, stack_weights
+from autospec.localisation.auto import PULL, stack_weights
 
 
 def members(noise: list[float], *, n: int = 30, seed: int = 0) -> tuple[FloatArray, FloatArray]:

@@ -22,10 +22,10 @@ from autospec.evaluate.cubist import fit_cubist, have_cubist
 from autospec.evaluate.fitted import Fitted, ScaledModel, TargetLaw, fit_law
 from autospec.evaluate.kernels import curved_kernel, fit_gpr, fit_ridge, fit_svr, linear_kernel
 from autospec.evaluate.views import SNV_VIEW
-from autospec.transfer.auto import stack_weights
+from autospec.localisation.auto import stack_weights
+from autospec.localisation.result import AUTO, AUTO_LOCAL, MEAN, PLSR_LOCAL, Uses
 from autospec.transfer.library_prior import LibraryPrior, fit_library_prior, fit_on_prior
 from autospec.transfer.memory import fit_memory_based
-from autospec.transfer.result import AUTO, AUTO_LOCAL, MEAN, PLSR_LOCAL, Uses
 from autospec.transfer.spiking import (
     correct_slope_and_bias,
     fit_global_plsr,

@@ -9,8 +9,8 @@ import numpy as np
 
 from autospec.data.spectra import IntArray, Spectra
 from autospec.evaluate.repeated import Repeated, compare_draws, mean_scores
-from autospec.transfer.pieces import ModelPiece, Piece
-from autospec.transfer.result import (
+from autospec.localisation.pieces import ModelPiece, Piece
+from autospec.localisation.result import (
     AUTO,
     AUTO_LOCAL,
     LOCAL,

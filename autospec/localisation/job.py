@@ -14,24 +14,23 @@ from threadpoolctl import threadpool_limits
 from autospec.data.spectra import Spectra
 from autospec.data.splits import SplitPlan
 from autospec.errors import DataError, StudyFailed
-from autospec.search.plan import StopSearch
-from autospec.search.summary import describe_environment, summarise_spectra
-from autospec.training.trainer import Device
-from autospec.transfer.alignment_result import Alignment
-from autospec.transfer.baseline_draw import run_baselines
-from autospec.transfer.comparison import (
+from autospec.localisation.baseline_draw import run_baselines
+from autospec.localisation.comparison import (
     Comparison,
     auto_verdict,
     strategy_verdicts,
     transfer_verdict,
 )
-from autospec.transfer.final_model import align_selection, final_selection, fit_final, map_spectra
-from autospec.transfer.inputs import inputs_digest
-from autospec.transfer.members import LibraryModels, learn_library
-from autospec.transfer.network_draw import NetworkDraw, fixed_design, network_settings
-from autospec.transfer.network_settings import Resources
-from autospec.transfer.networks import check_fits
-from autospec.transfer.pieces import (
+from autospec.localisation.final_model import (
+    align_selection,
+    final_selection,
+    fit_final,
+    map_spectra,
+)
+from autospec.localisation.inputs import inputs_digest
+from autospec.localisation.members import LibraryModels, learn_library
+from autospec.localisation.network_draw import NetworkDraw, fixed_design, network_settings
+from autospec.localisation.pieces import (
     BASELINE_SETTINGS,
     NETWORK_SETTINGS,
     Piece,
@@ -40,12 +39,18 @@ from autospec.transfer.pieces import (
     read_piece,
     write_piece,
 )
-from autospec.transfer.preparation import MIN_COUNTRY, Prepared, prepare
-from autospec.transfer.progress import LocaliseCallback, LocaliseProgress, Stage, silent
-from autospec.transfer.protocol import lay_draws, training_samples
+from autospec.localisation.preparation import MIN_COUNTRY, Prepared, prepare
+from autospec.localisation.progress import LocaliseCallback, LocaliseProgress, Stage, silent
+from autospec.localisation.protocol import lay_draws, training_samples
+from autospec.localisation.result import AUTO, LocalisationResult, Stopped
+from autospec.localisation.settings import LocaliseSettings
+from autospec.search.plan import StopSearch
+from autospec.search.summary import describe_environment, summarise_spectra
+from autospec.training.trainer import Device
+from autospec.transfer.alignment_result import Alignment
+from autospec.transfer.network_settings import Resources
+from autospec.transfer.networks import check_fits
 from autospec.transfer.provenance import selection_stability
-from autospec.transfer.result import AUTO, LocalisationResult, Stopped
-from autospec.transfer.settings import LocaliseSettings
 from autospec.transfer.strategies import train_library_networks
 
 RESERVE_S = 15.0  # kept back for the final model, the diagnostics and the report

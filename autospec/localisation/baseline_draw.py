@@ -11,11 +11,11 @@ import numpy as np
 
 from autospec.data.spectra import FloatArray, IntArray, Spectra
 from autospec.data.splits import SplitPlan
-from autospec.transfer.members import Auto, LibraryModels, Member, fit_autos, fit_members
-from autospec.transfer.pieces import ModelPiece, Piece
-from autospec.transfer.preparation import Prepared, compact_spectra
-from autospec.transfer.protocol import open_draw, score_outcome
-from autospec.transfer.result import Draw, SelectionRecord
+from autospec.localisation.members import Auto, LibraryModels, Member, fit_autos, fit_members
+from autospec.localisation.pieces import ModelPiece, Piece
+from autospec.localisation.preparation import Prepared, compact_spectra
+from autospec.localisation.protocol import open_draw, score_outcome
+from autospec.localisation.result import Draw, SelectionRecord
 from autospec.transfer.rs_local import rs_local
 from autospec.transfer.selection import Selection
 

@@ -16,8 +16,8 @@ from autospec.data.spectra import FloatArray, IntArray, Spectra
 from autospec.data.splits import SplitPlan, make_folds
 from autospec.errors import DataError
 from autospec.evaluate.metrics import METRICS, metric_table
-from autospec.transfer.result import Draw, Outcome
-from autospec.transfer.settings import LocaliseSettings
+from autospec.localisation.result import Draw, Outcome
+from autospec.localisation.settings import LocaliseSettings
 
 MIN_LABELLED = 10
 TRAIN_SHARE = 0.75  # of the samples at most: the rest must be enough to test on

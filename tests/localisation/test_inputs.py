@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autospec.transfer.inputs import inputs_digest
+from autospec.localisation.inputs import inputs_digest
 from tests.conftest import made_spectra
 
 FARM, LIBRARY = made_spectra(20, seed=1), made_spectra(50, seed=2)

@@ -11,13 +11,13 @@ import pytest
 
 from autospec.data.spectra import FloatArray, Spectra, join_spectra
 from autospec.evaluate import baselines, kernels
-from autospec.transfer.baseline_draw import run_baselines
-from autospec.transfer.job import LocaliseExecution
-from autospec.transfer.members import learn_library
-from autospec.transfer.pieces import Piece
-from autospec.transfer.preparation import Prepared, prepare
-from autospec.transfer.protocol import lay_draws
-from autospec.transfer.settings import LocaliseSettings
+from autospec.localisation.baseline_draw import run_baselines
+from autospec.localisation.job import LocaliseExecution
+from autospec.localisation.members import learn_library
+from autospec.localisation.pieces import Piece
+from autospec.localisation.preparation import Prepared, prepare
+from autospec.localisation.protocol import lay_draws
+from autospec.localisation.settings import LocaliseSettings
 
 AXIS = np.linspace(400.0, 1380.0, 50)
 FIELDS = ("north", "south", "west")

@@ -9,14 +9,14 @@ import pytest
 
 from autospec.data.spectra import FloatArray, Spectra, join_spectra
 from autospec.errors import DataError, UsageError
-from autospec.transfer.preparation import (
+from autospec.localisation.preparation import (
     compact_spectra,
     country_rows,
     prepare,
     selection_settings,
 )
-from autospec.transfer.settings import LocaliseSettings
-from tests.transfer.landscape import AXIS, landscape
+from autospec.localisation.settings import LocaliseSettings
+from tests.localisation.landscape import AXIS, landscape
 
 WORLD = landscape(replicates=2)
 LIBRARY, FARM = WORLD.library, WORLD.farm

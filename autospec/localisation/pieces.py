@@ -14,7 +14,7 @@ from typing import Protocol
 from pydantic import TypeAdapter, ValidationError
 
 import autospec
-from autospec.transfer.result import (
+from autospec.localisation.result import (
     Draw,
     Kind,
     NetworkRecord,
@@ -22,7 +22,7 @@ from autospec.transfer.result import (
     SelectionRecord,
     Uses,
 )
-from autospec.transfer.settings import LocaliseSettings
+from autospec.localisation.settings import LocaliseSettings
 
 BASELINE_SETTINGS = ("n", "method", "k", "b", "r", "seed")
 NETWORK_SETTINGS = (*BASELINE_SETTINGS, "trials", "members", "architecture")

@@ -12,16 +12,16 @@ from autospec.data.sampling import SamplingMethod
 from autospec.data.spectra import IntArray, Spectra
 from autospec.data.splits import SplitPlan
 from autospec.errors import DataError
-from autospec.transfer.protocol import (
+from autospec.localisation.protocol import (
     inner_folds,
     lay_draws,
     open_draw,
     score_outcome,
     training_samples,
 )
-from autospec.transfer.result import Draw
-from autospec.transfer.settings import LocaliseSettings
-from tests.transfer.landscape import landscape
+from autospec.localisation.result import Draw
+from autospec.localisation.settings import LocaliseSettings
+from tests.localisation.landscape import landscape
 
 METHODS: tuple[SamplingMethod, ...] = ("random", "kennard-stone", "clhs", "kmeans")
 FARM = landscape(unlabelled=0).farm

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autospec.evaluate.metrics import Estimate, Winner
+from autospec.localisation.settings import LocaliseSettings
 from autospec.search.design import Design
 from autospec.search.result import Environment, SpectraSummary
 from autospec.transfer.alignment_result import Alignment
 from autospec.transfer.provenance import Stability
 from autospec.transfer.selection import Generation
-from autospec.transfer.settings import LocaliseSettings
 
 SCHEMA_VERSION = 1
 AUTO = "auto"
@@ -271,7 +271,7 @@ class LocalisationResult:
     farm, library : SpectraSummary
         What the tables were, before they were aligned.
     inputs_digest : str
-        SHA-256 of all that went in beside the settings: see `autospec.transfer.inputs`.
+        SHA-256 of all that went in beside the settings: see `autospec.localisation.inputs`.
     farm_ids, farm_fields, observed
         The farm's rows with a lab value; draws count in them.
     library_rows : int

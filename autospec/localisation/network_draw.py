@@ -15,15 +15,15 @@ import numpy as np
 from autospec.data.spectra import FloatArray, IntArray, Spectra
 from autospec.data.splits import SplitPlan
 from autospec.errors import UsageError, near
+from autospec.localisation.pieces import ModelPiece, Piece
+from autospec.localisation.preparation import Prepared, compact_spectra
+from autospec.localisation.protocol import open_draw, score_outcome
+from autospec.localisation.result import Draw, NetworkRecord, SelectionRecord, Uses
+from autospec.localisation.settings import LocaliseSettings
 from autospec.nets.architecture import PUBLISHED, architecture_from_json
 from autospec.search.space import SearchSpace
 from autospec.transfer.network_settings import NetworkSettings, Resources
-from autospec.transfer.pieces import ModelPiece, Piece
-from autospec.transfer.preparation import Prepared, compact_spectra
-from autospec.transfer.protocol import open_draw, score_outcome
-from autospec.transfer.result import Draw, NetworkRecord, SelectionRecord, Uses
 from autospec.transfer.rs_local import rs_local
-from autospec.transfer.settings import LocaliseSettings
 from autospec.transfer.strategies import (
     COUNTRY,
     GLOBAL,

@@ -15,12 +15,19 @@ import pytest
 
 from autospec.data.spectra import join_spectra
 from autospec.errors import DataError, StudyFailed, UsageError
-from autospec.transfer import job, members
-from autospec.transfer.job import LocaliseExecution, localise
-from autospec.transfer.progress import LocaliseProgress
-from autospec.transfer.result import AUTO, AUTO_LOCAL, MEAN, PLSR_LOCAL, LocalisationResult, Outcome
-from autospec.transfer.settings import LocaliseSettings
-from tests.transfer.landscape import ON_CPU, QUICK, few_recipes, landscape
+from autospec.localisation import job, members
+from autospec.localisation.job import LocaliseExecution, localise
+from autospec.localisation.progress import LocaliseProgress
+from autospec.localisation.result import (
+    AUTO,
+    AUTO_LOCAL,
+    MEAN,
+    PLSR_LOCAL,
+    LocalisationResult,
+    Outcome,
+)
+from autospec.localisation.settings import LocaliseSettings
+from tests.localisation.landscape import ON_CPU, QUICK, few_recipes, landscape
 
 WORLD = landscape(rows=20, samples=30, replicates=3)
 LIBRARY, FARM = WORLD.library, WORLD.farm
@@ -147,8 +154,8 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(
 
 FRESH_PROCESS = """
 import json
-from tests.transfer.landscape import few_recipes
-from tests.transfer.test_job import ONE_DRAW, plain, run
+from tests.localisation.landscape import few_recipes
+from tests.localisation.test_job import ONE_DRAW, plain, run
 with few_recipes():
     print(json.dumps(plain(run(ONE_DRAW))))
 """

@@ -8,18 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autospec.transfer import final_model as module
-from autospec.transfer.final_model import (
+from autospec.localisation import final_model as module
+from autospec.localisation.final_model import (
     align_selection,
     final_selection,
     fit_final,
     map_spectra,
 )
-from autospec.transfer.members import LibraryModels, learn_library
-from autospec.transfer.pieces import Piece
-from autospec.transfer.preparation import Prepared
-from autospec.transfer.result import Draw, FinalModel
-from tests.transfer.landscape import few_recipes, landscape, made_ready
+from autospec.localisation.members import LibraryModels, learn_library
+from autospec.localisation.pieces import Piece
+from autospec.localisation.preparation import Prepared
+from autospec.localisation.result import Draw, FinalModel
+from tests.localisation.landscape import few_recipes, landscape, made_ready
 
 WORLD = landscape(unlabelled=5, replicates=2)
 PREPARED = made_ready(WORLD)
