@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Literal
 
@@ -35,6 +35,7 @@ from autospec.transfer.spiking import (
 
 Sees = Literal["own", "aligned"]
 LIBRARY_SHARE = 0.6  # of auto's starting weights, that of the members that learn from the library
+ON_PRIOR, SPIKED = 10.0, 2.0  # how these members share it
 LOWEST_LOG = 0.0  # lab values below it have no place on a log scale
 CLIP = 0.5  # auto may leave the range of the training rows by this share of it
 
@@ -89,6 +90,9 @@ class Member:
     fitted : Fitted
     start : float
         Its starting weight in auto beside others that use the same rows; 0: it is not in auto.
+    twin : float
+        Its starting weight in auto of the farm's rows only, for what a library's member has in
+        auto: the same kind of model in the same place, so that the two differ by the library.
     seconds : float
         To tune and fit.
     """
@@ -100,6 +104,7 @@ class Member:
     fitted: Fitted
     start: float
     seconds: float
+    twin: float = 0.0
 
     def predict(self, farm: FarmSpectra) -> FloatArray:
         """Return predictions, shape (n,)."""
@@ -160,6 +165,7 @@ class _Plan:
     sees: Sees
     start: float
     fit: Callable[[], Fitted]
+    twin: float = 0.0
 
 
 def learn_library(library: Spectra, seed: int) -> LibraryModels:
@@ -239,6 +245,7 @@ def fit_members(
                 fitted=fitted,
                 start=plan.start,
                 seconds=time.monotonic() - clock,
+                twin=plan.twin,
             )
         )
     if not any(member.start for member in members):
@@ -258,22 +265,34 @@ def fit_autos(members: tuple[Member, ...], observed: FloatArray) -> tuple[Auto, 
         Lab values of the training rows.
     """
     everyone = tuple(m for m in members if m.start > 0)
-    own = tuple(m for m in everyone if m.uses == "farm")
+    own = tuple(m for m in members if m.uses == "farm" and m.start + m.twin > 0)
     about = "members stacked by inner folds, half of them on a library prior"
-    auto = _mix(AUTO, about, everyone, observed)
+    library = np.array([m.start * (m.uses != "farm") for m in everyone])
+    alone = np.array([m.start * (m.uses == "farm") for m in everyone])
+    auto = _mix(AUTO, about, everyone, observed, _start(library, alone))
     if not own:
         return (auto,)
-    about = "the same without the members that learn from the library"
-    return auto, _mix(AUTO_LOCAL, about, own, observed)
+    about = "the same, the members of the library replaced by their like without it"
+    start = _start(np.array([m.twin for m in own]), np.array([m.start for m in own]))
+    return auto, _mix(AUTO_LOCAL, about, own, observed, start)
 
 
-def _mix(name: str, about: str, members: tuple[Member, ...], observed: FloatArray) -> Auto:
-    with_library = np.array([m.uses != "farm" for m in members])
-    start = np.array([m.start for m in members], dtype=np.float64)
-    share = LIBRARY_SHARE if with_library.any() and not with_library.all() else 1.0
-    for kind, part in ((with_library, share), (~with_library, 1.0 - share if share < 1 else 1.0)):
-        if kind.any():
-            start[kind] *= part / start[kind].sum()
+def _start(library: FloatArray, alone: FloatArray) -> FloatArray:
+    """Return starting weights: `library`'s share to the one, the rest to the other part."""
+    if not alone.any() or not library.any():
+        return np.asarray((library + alone) / (library + alone).sum())
+    return np.asarray(
+        LIBRARY_SHARE * library / library.sum() + (1 - LIBRARY_SHARE) * alone / alone.sum()
+    )
+
+
+def _mix(
+    name: str,
+    about: str,
+    members: tuple[Member, ...],
+    observed: FloatArray,
+    start: FloatArray,
+) -> Auto:
     reach = CLIP * float(np.ptp(observed))
     low, high = float(observed.min()) - reach, float(observed.max()) + reach
     low = max(low, 0.0) if observed.min() >= 0 else low
@@ -282,7 +301,7 @@ def _mix(name: str, about: str, members: tuple[Member, ...], observed: FloatArra
     return Auto(
         name=name,
         about=about,
-        uses="both" if with_library.any() else "farm",
+        uses="both" if any(m.uses != "farm" for m in members) else "farm",
         members=members,
         weights=weights,
         low=low,
@@ -299,8 +318,12 @@ def _check(fitted: Fitted) -> None:
 def _farm_plans(train: Spectra, folds: tuple[Fold, ...]) -> Iterator[_Plan]:
     """Lay out the members that learn from the farm's rows only."""
 
-    def plan(name: str, about: str, start: float, fit: Callable[[], Fitted]) -> _Plan:
-        return _Plan(name=name, about=about, uses="farm", sees="own", start=start, fit=fit)
+    def plan(
+        name: str, about: str, start: float, fit: Callable[[], Fitted], twin: float = 0
+    ) -> _Plan:
+        return _Plan(
+            name=name, about=about, uses="farm", sees="own", start=start, fit=fit, twin=twin
+        )
 
     law = fit_law(train.target, log=allows_log(train.target))
 
@@ -320,6 +343,7 @@ def _farm_plans(train: Spectra, folds: tuple[Fold, ...]) -> Iterator[_Plan]:
         "PLSR of twelve preprocessings, averaged",
         1,
         lambda: _averaged(tuned()[0]),
+        twin=SPIKED,
     )
     if law.log:
         yield plan(
@@ -376,7 +400,7 @@ def _library_plans(
         "PLSR spiked",
         "PLSR on the library and the farm's rows, these weighted",
         lambda: fit_spiked_plsr(models.plsr, library, local, folds),
-        start=2,
+        start=SPIKED,
     )
     if selected is not None:
         yield plan(
@@ -396,7 +420,16 @@ def _library_plans(
             f"library prior{suffix}",
             f"linear regression whose prior is what the library's fields share{words}",
             partial(_on_prior, prior, local, folds),
-            start=10 / len(priors),
+            start=ON_PRIOR / len(priors),
+        )
+        yield _Plan(
+            name=f"no prior{suffix}",
+            about=f"the same regression without what the library knows{words}",
+            uses="farm",
+            sees="aligned",
+            start=0,
+            fit=partial(_without_prior, prior, local, folds),
+            twin=ON_PRIOR / len(priors),
         )
 
 
@@ -446,3 +479,9 @@ def _untouched(model: PLSRModel, local: Spectra) -> Fitted:
 def _on_prior(prior: LibraryPrior, local: Spectra, folds: tuple[Fold, ...]) -> Fitted:
     model = fit_on_prior(prior, local, folds)
     return Fitted(model=model, out_of_fold=model.out_of_fold, detail=model.detail)
+
+
+def _without_prior(prior: LibraryPrior, local: Spectra, folds: tuple[Fold, ...]) -> Fitted:
+    """Fit the same regression on a library whose slopes, and their spread, are all 0."""
+    fitted = _on_prior(replace(prior, scale=0.0), local, folds)
+    return replace(fitted, detail="")

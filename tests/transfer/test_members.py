@@ -44,7 +44,8 @@ IN_AUTO = {
     "library prior",
     "library prior, log",
 }
-OTHERS = {
+TWINS = {"no prior", "no prior, log"}
+OTHERS = TWINS | {
     MEAN,
     PLSR_LOCAL,
     "ridge",
@@ -185,12 +186,39 @@ def test_the_library_is_learned_on_both_scales(models: LibraryModels) -> None:
     assert [prior.log for prior in models.priors] == [False, True]
 
 
+def test_without_a_prior_the_library_has_no_say(
+    models: LibraryModels, fitted: tuple[Member, ...]
+) -> None:
+    other = replace(PREPARED.library, target=PREPARED.library.target[::-1].copy())
+    members, _ = fit_members(learn_library(other, 1), TRAIN, FOLDS, None)
+    twins = {member.name: member.predict(TEST) for member in fitted if member.name in TWINS}
+    assert set(twins) == TWINS
+    for member in members:
+        if member.name in TWINS:
+            np.testing.assert_array_equal(member.predict(TEST), twins[member.name])
+
+
+def test_the_two_autos_start_alike(fitted: tuple[Member, ...]) -> None:
+    """Where all members agree, weights stay where they start: like for like in both."""
+    same = tuple(replace(m, fitted=fitted[0].fitted) for m in fitted)
+    auto, own = (
+        {m.name: w for m, w in zip(a.members, a.weights, strict=True)}
+        for a in fit_autos(same, TRAIN.own.target)
+    )
+    assert own["no prior"] == pytest.approx(auto["library prior"], abs=1e-6)
+    assert own["no prior, log"] == pytest.approx(auto["library prior, log"], abs=1e-6)
+    both = auto["PLSR averaged"] + auto["PLSR spiked"]
+    assert own["PLSR averaged"] == pytest.approx(both, abs=1e-6)
+    assert own["GPR"] == pytest.approx(auto["GPR"], abs=1e-6)
+
+
 def test_auto_mixes_all_and_its_twin_only_those_of_the_farm(fitted: tuple[Member, ...]) -> None:
     auto, own = fit_autos(fitted, TRAIN.own.target)
     assert (auto.name, auto.uses) == (AUTO, "both")
     assert (own.name, own.uses) == (AUTO_LOCAL, "farm")
     assert {member.name for member in auto.members} == IN_AUTO
     assert {member.uses for member in own.members} == {"farm"}
+    assert {member.name for member in own.members} > TWINS
 
 
 def test_auto_is_the_weighted_mean_of_its_members(fitted: tuple[Member, ...]) -> None:
@@ -280,6 +308,7 @@ def test_auto_goes_on_without_any_member_of_the_farm_alone(
     fail_for(monkeypatch, "tune_plsr", "fit_gpr")
     members, _ = fit_members(models, TRAIN, FOLDS, None, only_auto=True)
     assert [auto.name for auto in fit_autos(members, TRAIN.own.target)] == [AUTO]
+    assert {member.uses for member in members} == {"both"}
 
 
 def test_with_nothing_to_make_auto_of_the_reasons_are_told(
