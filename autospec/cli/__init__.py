@@ -7,6 +7,7 @@ import sys
 import typer
 
 from autospec.cli.data import check, sites
+from autospec.cli.localise import localise
 from autospec.cli.plan import plan
 from autospec.cli.runs import export_table, report
 from autospec.cli.search import search
@@ -23,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(search)
+app.command()(localise)
 app.command()(check)
 app.command()(sites)
 app.command()(plan)

@@ -27,6 +27,14 @@ class AxisUnitName(StrEnum):
     cm1 = "cm-1"
 
 
+class DeviceName(StrEnum):
+    """Devices by name."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
 TargetOption = Annotated[
     str | None, typer.Option("--target", help="Lab value: a column name, or soc, clay, ph.")
 ]
@@ -49,6 +57,11 @@ AxisUnitOption = Annotated[
     AxisUnitName | None, typer.Option("--axis-unit", help="Unit of bare band numbers.")
 ]
 NegativeOption = Annotated[bool, typer.Option("--allow-negative", help="Keep negative lab values.")]
+DeviceOption = Annotated[DeviceName, typer.Option("--device", help="Where networks train.")]
+StorageOption = Annotated[
+    str | None,
+    typer.Option("--storage", help="Optuna storage URL.", show_default="study.db in the folder"),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 RunArgument = Annotated[Path, typer.Argument(help="A run's folder, such as runs/sweden.")]
 

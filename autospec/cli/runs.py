@@ -20,14 +20,23 @@ class TableFormat(StrEnum):
 
 
 def report(run: RunArgument) -> None:
-    """Write the report of a run again, from its run.json."""
-    from autospec.report.folder import load_result, locked
+    """Write the report of a run again, from its run.json or localisation.json."""
+    from autospec.report.folder import load_result
     from autospec.report.html import write_report
+    from autospec.report.localise_folder import LOCALISATION_FILE, load_localisation
+    from autospec.report.localise_page import write_localisation
+    from autospec.report.lock import locked
 
-    result = load_result(run)
-    with locked(run):
-        for path in write_report(result, run):
-            typer.echo(path)
+    if (run / LOCALISATION_FILE).exists():
+        localisation = load_localisation(run)
+        with locked(run):
+            paths = write_localisation(localisation, run)
+    else:
+        result = load_result(run)
+        with locked(run):
+            paths = write_report(result, run)
+    for path in paths:
+        typer.echo(path)
 
 
 def export_table(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -14,15 +13,19 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from autospec.cli.interrupt import CtrlC
 from autospec.cli.live import SearchDisplay
 from autospec.cli.options import (
     AxisUnitOption,
+    DeviceName,
+    DeviceOption,
     FieldOption,
     GroupOption,
     IdOption,
     JsonOption,
     NegativeOption,
     QuantityOption,
+    StorageOption,
     TargetOption,
     TargetUnitOption,
     read_options,
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from autospec.search.settings import DataSource, SearchSettings, StudyFile
 
 NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
+STOPPING = "the best design so far is refitted and reported; finished trials are kept"
 
 
 class SamplerName(StrEnum):
@@ -50,14 +54,6 @@ class ControlName(StrEnum):
 
     none = "none"
     random = "random"
-
-
-class DeviceName(StrEnum):
-    """Devices by name."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
 
 
 def search(
@@ -80,41 +76,37 @@ def search(
     axis_unit: AxisUnitOption = None,
     allow_negative: NegativeOption = False,
     trials: Annotated[
-        int | None, typer.Option("--trials", min=1, help="Designs to train.  [default: 24]")
+        int | None, typer.Option("--trials", min=1, help="Designs to train.", show_default="24")
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option("--budget", help="Time for the whole job: 90s, 10m, 2h.  [default: 5m]"),
+        typer.Option("--budget", help="Time for the whole job: 90s, 10m, 2h.", show_default="5m"),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", min=0, help="Fixes split, networks, proposals.  [default: 0]"),
+        typer.Option("--seed", min=0, help="Fixes split, networks, proposals.", show_default="0"),
     ] = None,
     sampler: Annotated[
-        SamplerName | None, typer.Option("--sampler", help="Who proposes designs.  [default: tpe]")
+        SamplerName | None,
+        typer.Option("--sampler", help="Who proposes designs.", show_default="tpe"),
     ] = None,
     control: Annotated[
         ControlName | None,
         typer.Option("--control", help="Also run random search with as many trials."),
     ] = None,
     folds: Annotated[
-        int | None, typer.Option("--folds", min=2, max=20, help="Inner folds.  [default: 5]")
+        int | None, typer.Option("--folds", min=2, max=20, help="Inner folds.", show_default="5")
     ] = None,
     repeats: Annotated[
         int | None,
-        typer.Option("--repeats", min=1, max=20, help="Repeats of them.  [default: 1]"),
+        typer.Option("--repeats", min=1, max=20, help="Repeats of them.", show_default="1"),
     ] = None,
-    device: Annotated[
-        DeviceName, typer.Option("--device", help="Where networks train.")
-    ] = DeviceName.auto,
+    device: DeviceOption = DeviceName.auto,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder of the results.  [default: runs/NAME]"),
+        typer.Option("--out", "-o", help="Folder of the results.", show_default="runs/NAME"),
     ] = None,
-    storage: Annotated[
-        str | None,
-        typer.Option("--storage", help="Optuna storage URL.  [default: study.db in the folder]"),
-    ] = None,
+    storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Search the best 1D-CNN for a site or a file, and report it beside PLSR.
@@ -191,8 +183,7 @@ def _load(data: DataSource) -> tuple[Spectra, str]:
     if data.site:
         from autospec.data.sites import find_site, load_site
 
-        name = re.sub(r"[^a-z0-9_-]+", "-", find_site(data.site).name.lower())
-        return load_site(data.site, data.target or "soc"), name
+        return load_site(data.site, data.target or "soc"), study_name(find_site(data.site).name)
     assert data.file is not None
     from autospec.data.readers import read_spectra
 
@@ -214,20 +205,26 @@ def _run(
     where: tuple[str | None, Any],
 ) -> SearchResult:
     """Search under the folder's lock, with Ctrl-C as a request to finish, and write the report."""
-    from autospec.report.folder import finished_result, locked, make_folder
+    from autospec.report.folder import finished_result
     from autospec.report.html import write_report
+    from autospec.report.localise_folder import SEARCH_FILE, refuse_other
+    from autospec.report.lock import locked, make_folder
     from autospec.search.job import Execution, plan_split
     from autospec.search.job import search as run_search
 
     storage, device = where
     plan_split(spectra.labelled(), settings)  # refuses too few rows before anything is written
+    refuse_other(folder, SEARCH_FILE)
     make_folder(folder)
     with locked(folder):
         done = finished_result(folder, settings, spectra.labelled().digest)
         if done is not None:
             typer.echo("This search is already finished; nothing was run again.", err=True)
             return done
-        with SearchDisplay(spectra.target_unit) as display, _CtrlC(display) as ctrl_c:
+        with (
+            SearchDisplay(spectra.target_unit) as display,
+            CtrlC(display.console, STOPPING) as ctrl_c,
+        ):
             result = run_search(
                 spectra,
                 name=name,
@@ -241,33 +238,6 @@ def _run(
             )
         write_report(result, folder)
     return result
-
-
-class _CtrlC:
-    """The first Ctrl-C asks the search to finish; the second ends it at once."""
-
-    def __init__(self, display: SearchDisplay) -> None:
-        self.display, self.count = display, 0
-
-    def __enter__(self) -> _CtrlC:
-        self.before = signal.signal(signal.SIGINT, self._handle)
-        return self
-
-    def __exit__(self, *rest: object) -> None:
-        signal.signal(signal.SIGINT, self.before)
-
-    def pressed(self) -> bool:
-        """Say whether Ctrl-C was pressed."""
-        return self.count > 0
-
-    def _handle(self, number: int, frame: object) -> None:
-        self.count += 1
-        if self.count > 1:
-            raise KeyboardInterrupt
-        self.display.console.print(
-            "Stopping: the best design so far is refitted and reported. "
-            "Press Ctrl-C again to leave at once; finished trials are kept."
-        )
 
 
 def _show(result: SearchResult, folder: Path, as_json: bool) -> None:

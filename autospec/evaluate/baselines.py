@@ -81,19 +81,27 @@ class AveragedPLSR:
         One a recipe.
     weights : float64, shape (len(models),)
         Sum to 1.
+    low, high : float
+        The range of the training lab values, widened by their standard deviation: each model is
+        held to it before it enters the mean, because one of twelve may extrapolate wildly.
     """
 
     models: tuple[PLSRModel, ...]
     weights: FloatArray
+    low: float
+    high: float
 
     @property
     def out_of_fold(self) -> FloatArray:
         """Prediction of each training row by the folds that do not hold it, shape (n,)."""
-        return np.asarray(self.weights @ np.stack([m.out_of_fold for m in self.models]))
+        return self._mean([model.out_of_fold for model in self.models])
 
     def predict(self, values: FloatArray) -> FloatArray:
         """Return predictions for raw spectra of shape (n, b)."""
-        return np.asarray(self.weights @ np.stack([m.predict(values) for m in self.models]))
+        return self._mean([model.predict(values) for model in self.models])
+
+    def _mean(self, each: Sequence[FloatArray]) -> FloatArray:
+        return np.asarray(self.weights @ np.clip(np.stack(each), self.low, self.high))
 
 
 def fit_mean(train: Spectra) -> MeanModel:
@@ -133,9 +141,12 @@ def fit_plsr(train: Spectra, folds: tuple[Fold, ...]) -> PLSRModel:
 
 
 def tune_plsr(
-    train: Spectra, folds: tuple[Fold, ...], targets: Sequence[FloatArray]
+    train: Spectra,
+    folds: tuple[Fold, ...],
+    targets: Sequence[FloatArray],
+    recipes: Sequence[Preprocessing] = (),
 ) -> tuple[tuple[PLSRModel, ...], ...]:
-    """Tune the number of components for each of the twelve recipes, and fit each on all rows.
+    """Tune the number of components for each recipe, and fit each on all rows.
 
     Parameters
     ----------
@@ -145,22 +156,30 @@ def tune_plsr(
         Inner folds, as positions within `train`.
     targets : sequence of float64, shape (n,)
         Lab values, on one scale or several: the spectra are preprocessed once for all.
+    recipes : sequence of Preprocessing
+        By default the twelve of `plsr_recipes`.
 
     Returns
     -------
     tuple of tuple of PLSRModel
-        For each target twelve models, in the order of `plsr_recipes`.
+        For each target one model a recipe, in their order.
     """
-    recipes = plsr_recipes(published_step(train.axis))
+    recipes = recipes or plsr_recipes(published_step(train.axis))
     models = [_tuned(train, folds, recipe, targets) for recipe in recipes]
     return tuple(zip(*models, strict=True))
 
 
-def average_plsr(models: tuple[PLSRModel, ...]) -> AveragedPLSR:
-    """Average tuned PLSR models of one set of rows, the better ones by far the most."""
+def average_plsr(models: tuple[PLSRModel, ...], target: FloatArray) -> AveragedPLSR:
+    """Average PLSR models tuned on lab values `target` (n,), the better ones by far the most."""
     errors = np.array([model.cv_rmse for model in models])
     weights = (np.maximum(errors, 1e-300) / max(errors.min(), 1e-300)) ** -AVERAGING_POWER
-    return AveragedPLSR(models=models, weights=weights / weights.sum())
+    sd = float(target.std())
+    return AveragedPLSR(
+        models=models,
+        weights=weights / weights.sum(),
+        low=float(target.min()) - sd,
+        high=float(target.max()) + sd,
+    )
 
 
 def refit_plsr(tuned: PLSRModel, train: Spectra) -> PLSRModel:
@@ -174,7 +193,7 @@ def refit_plsr(tuned: PLSRModel, train: Spectra) -> PLSRModel:
         Training rows, all labelled, on the axis it was tuned on.
     """
     pipeline = make_pipeline(tuned.recipe, train.axis, train.quantity)
-    x = _fit_in_blocks(pipeline, train.values)
+    x = fit_in_blocks(pipeline, train.values)
     x_mean, y_mean = x.mean(axis=0), float(train.target.mean())
     coefficients = pls_coefficients(x - x_mean, train.target - y_mean, tuned.components)
     return replace(
@@ -186,8 +205,18 @@ def refit_plsr(tuned: PLSRModel, train: Spectra) -> PLSRModel:
     )
 
 
-def _fit_in_blocks(pipeline: Pipeline, values: FloatArray, rows: int = 1000) -> FloatArray:
-    """Fit a pipeline and transform its rows, without a second table as wide as the instrument."""
+def fit_in_blocks(pipeline: Pipeline, values: FloatArray, rows: int = 1000) -> FloatArray:
+    """Fit a pipeline and transform its rows, without a second table as wide as the instrument.
+
+    Parameters
+    ----------
+    pipeline : sklearn Pipeline
+        Of `make_pipeline`; fitted in place.
+    values : float64, shape (n, b)
+        Raw spectra.
+    rows : int
+        How many at once, up to band averaging.
+    """
     narrow = [name for name, _ in pipeline.steps].index("bands") + 1
     first = pipeline[:narrow].fit(values[:1])  # up to band averaging nothing is learnt from rows
     starts = range(0, len(values), rows)

@@ -20,7 +20,7 @@ from autospec.data.spectra import FloatArray, Spectra
 from autospec.data.splits import Fold
 from autospec.errors import UsageError
 from autospec.evaluate.fitted import Fitted, TargetLaw, fit_law
-from autospec.evaluate.views import SNV_SLOPE_VIEW, Views, fit_views
+from autospec.evaluate.views import FOUR_VIEWS, Views, fit_views
 
 if TYPE_CHECKING:
     from cubist import Cubist
@@ -37,7 +37,7 @@ class CubistModel:
     Parameters
     ----------
     views : Views
-        SNV first-derivative absorbance.
+        Four preprocessings.
     scores : sklearn PCA
         Of that.
     law : TargetLaw
@@ -63,7 +63,7 @@ def have_cubist() -> bool:
 
 
 def fit_cubist(train: Spectra, folds: tuple[Fold, ...]) -> Fitted:
-    """Fit Cubist on ten principal components; 1, 5 or 20 committees, chosen on the folds.
+    """Fit Cubist on ten components of four views; 1, 5 or 20 committees, chosen on the folds.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def fit_cubist(train: Spectra, folds: tuple[Fold, ...]) -> Fitted:
     """
     if not have_cubist():
         raise UsageError(f"Cubist wants the package cubist. Next: {INSTALL}")
-    views, law = fit_views(train, SNV_SLOPE_VIEW), fit_law(train.target, log=False)
+    views, law = fit_views(train, FOUR_VIEWS), fit_law(train.target, log=False)
     seen = views.transform(train.values)
     scores = PCA(min(SCORES, train.n - 1, seen.shape[1]), whiten=True, random_state=0).fit(seen)
     x, z = scores.transform(seen), law.forward(train.target)
@@ -95,7 +95,7 @@ def fit_cubist(train: Spectra, folds: tuple[Fold, ...]) -> Fitted:
     return Fitted(
         model=CubistModel(views=views, scores=scores, law=law, regressor=regressor),
         out_of_fold=law.inverse(held[best]),
-        detail=f"committees of {COMMITTEES[best]} on {x.shape[1]} principal components",
+        detail=f"committees of {COMMITTEES[best]} on {x.shape[1]} components of four views",
     )
 
 

@@ -1,4 +1,4 @@
-"""The output folder: whole-file writes, the lock, and run.json there and back; no tables, no HTML.
+"""The output folder: whole-file writes, and results there and back; no tables, no HTML.
 
 A file in the folder is always old or new, never partial: a temporary file beside it is written,
 flushed to the disk, and renamed over it.
@@ -7,25 +7,26 @@ flushed to the disk, and renamed over it.
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import math
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from autospec.errors import OutputError, RetryLater
+from autospec.errors import OutputError
 from autospec.search.result import SCHEMA_VERSION, SearchResult
 from autospec.search.settings import SearchSettings
 
+if TYPE_CHECKING:
+    from autospec.transfer.result import LocalisationResult
+
 MAX_RUN_BYTES = 64 * 1024 * 1024
-LOCK_FILE = ".lock"
 TEMPORARY = ".autospec-tmp"
 _NEXT_STEPS = {
     errno.ENOSPC: "The disk is full: free some space, then run the same command again.",
@@ -37,6 +38,33 @@ _NEXT_STEPS = {
     errno.ENOTDIR: "A part of the path is a file: choose another folder with --out.",
     errno.EISDIR: "A folder of that name is in the way: move it, or choose another --out.",
 }
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultFile(Generic[R]):
+    """One kind of result as a file of an output folder.
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+    kind : type
+        The dataclass in it.
+    version : int
+        Its schema version.
+    job : str
+        What writes it: "search".
+    disagreement : callable (result) -> str
+        Says in words what in a well-formed result does not agree; empty if all does.
+    """
+
+    name: str
+    kind: type[R]
+    version: int
+    job: str
+    disagreement: Callable[[R], str]
 
 
 def write_text(path: Path, text: str) -> None:
@@ -81,7 +109,17 @@ def write_bytes(path: Path, content: bytes) -> None:
             raise
         _sync_folder(path.parent)
     except OSError as error:
-        raise OutputError(_cannot("written", path, error)) from error
+        raise OutputError(cannot("written", path, error)) from error
+
+
+def write_once(path: Path, content: bytes) -> None:
+    """Write `content` unless it is already there: Plotly is 5 MB, and seldom changes."""
+    try:
+        same = path.stat().st_size == len(content) and path.read_bytes() == content
+    except OSError:
+        same = False
+    if not same:
+        write_bytes(path, content)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -94,70 +132,14 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def _cannot(verb: str, path: Path, error: OSError) -> str:
+def cannot(verb: str, path: Path, error: OSError) -> str:
+    """Say what the system refused, and what to do; `verb` is such as "written"."""
     reason = error.strerror or type(error).__name__
     step = _NEXT_STEPS.get(error.errno or 0, "Check the folder, then run the same command again.")
     return f"{path}: cannot be {verb}: {reason}. {step}"
 
 
-def make_folder(folder: Path) -> None:
-    """Make the output folder, and those above it, unless it is there.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(_cannot("made", folder, error)) from error
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold `folder` (made if missing) against every other autospec while the block runs.
-
-    The lock ends with the process, however it ends. Temporary files that a killed autospec left
-    behind are removed once the lock is held.
-
-    Raises
-    ------
-    RetryLater
-        If another process holds it.
-    OutputError
-        If the lock file cannot be opened.
-    """
-    path = folder / LOCK_FILE
-    make_folder(folder)
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-    except OSError as error:
-        raise OutputError(_cannot("opened", path, error)) from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RetryLater(
-                f"another autospec is writing to {folder}. "
-                "Wait for it to end, or choose another folder with --out."
-            ) from error
-        except OSError as error:
-            raise OutputError(_cannot("locked", path, error)) from error
-        _remove_leftovers(folder)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _remove_leftovers(folder: Path) -> None:
-    for place in (folder, folder / "assets"):
-        for leftover in place.glob(f".*{TEMPORARY}"):
-            with suppress(OSError):
-                leftover.unlink()
-
-
-def dump_result(result: SearchResult) -> str:
+def dump_result(result: SearchResult | LocalisationResult) -> str:
     """Return `result` as JSON text: deterministic, keys in the order of the fields, no NaN."""
     data = asdict(result)
     bad = _first_non_finite(data, "result")
@@ -179,26 +161,31 @@ def load_result(run: str | Path) -> SearchResult:
         If it is missing, larger than 64 MB, cut short, of another schema version, or holds
         anything that no search writes.
     """
+    return read_result(run, SEARCH)
+
+
+def read_result(run: str | Path, file: ResultFile[R]) -> R:
+    """Read a result of one kind and check all of it; parameters and errors as `load_result`'s."""
     run = Path(run)
-    path = run / "run.json" if run.is_dir() else run
-    content = _read_capped(path)
-    data = _parse(path, content)
+    path = run / file.name if run.is_dir() else run
+    content = _read_capped(path, file)
+    data = _parse(path, content, file.job)
     version = data.get("schema_version")
-    if version != SCHEMA_VERSION:
+    if version != file.version:
         raise OutputError(
-            f"{path}: schema_version is {version!r}; this autospec reads {SCHEMA_VERSION}. "
-            "Read it with the autospec that wrote it, or run the search again."
+            f"{path}: schema_version is {version!r}; this autospec reads {file.version}. "
+            f"Read it with the autospec that wrote it, or run the {file.job} again."
         )
     try:
         # Strict JSON mode: lists become tuples, but "3" is no number and 1 is no bool.
-        result = TypeAdapter(SearchResult).validate_json(content, strict=True)
+        result: R = TypeAdapter(file.kind).validate_json(content, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise OutputError(_corrupt(path, f"{where}: {first['msg']}")) from error
-    problem = _disagreement(result)
+        raise OutputError(_corrupt(path, f"{where}: {first['msg']}", file.job)) from error
+    problem = file.disagreement(result)
     if problem:
-        raise OutputError(_corrupt(path, problem))
+        raise OutputError(_corrupt(path, problem, file.job))
     return result
 
 
@@ -228,42 +215,42 @@ def finished_result(folder: Path, settings: SearchSettings, digest: str) -> Sear
     return result if same and result.stopped in ("trials", "proposals") else None
 
 
-def _read_capped(path: Path) -> bytes:
+def _read_capped(path: Path, file: ResultFile[R]) -> bytes:
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_RUN_BYTES + 1)
     except FileNotFoundError as error:
         raise OutputError(
-            f"{path}: there is no such file. Want the run.json that a search writes into its "
-            "output folder: run the search first, or name its folder."
+            f"{path}: there is no such file. Want the {file.name} that a {file.job} writes into "
+            f"its output folder: run the {file.job} first, or name its folder."
         ) from error
     except OSError as error:
-        raise OutputError(_cannot("read", path, error)) from error
+        raise OutputError(cannot("read", path, error)) from error
     if len(content) > MAX_RUN_BYTES:
         raise OutputError(
-            f"{path}: larger than {MAX_RUN_BYTES // 1024**2} MB; is this a run.json? "
-            "Name the output folder of a search."
+            f"{path}: larger than {MAX_RUN_BYTES // 1024**2} MB; is this a {file.name}? "
+            f"Name the output folder of a {file.job}."
         )
     return content
 
 
-def _parse(path: Path, content: bytes) -> dict[str, Any]:
+def _parse(path: Path, content: bytes, job: str) -> dict[str, Any]:
     try:
         data = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise OutputError(_corrupt(path, f"no JSON: {error}")) from error
+        raise OutputError(_corrupt(path, f"no JSON: {error}", job)) from error
     if not isinstance(data, dict):
-        raise OutputError(_corrupt(path, "no JSON object at the top"))
+        raise OutputError(_corrupt(path, "no JSON object at the top", job))
     bad = _first_non_finite(data, "run")
     if bad:
-        raise OutputError(_corrupt(path, f"{bad} is not finite"))
+        raise OutputError(_corrupt(path, f"{bad} is not finite", job))
     return data
 
 
-def _corrupt(path: Path, problem: str) -> str:
+def _corrupt(path: Path, problem: str, job: str) -> str:
     return (
-        f"{path}: not a result of a search: {problem}. Run the same search again with the same "
-        "--out: it takes up the finished trials and writes the file anew."
+        f"{path}: not a result of a {job}: {problem}. Run the same {job} again with the same "
+        "--out: it takes up what was finished and writes the file anew."
     )
 
 
@@ -299,3 +286,12 @@ def _disagreement(result: SearchResult) -> str:
     if not any(model.kind == "winner" for model in result.models):
         return "models: want one of kind 'winner'"
     return ""
+
+
+SEARCH: ResultFile[SearchResult] = ResultFile(
+    name="run.json",
+    kind=SearchResult,
+    version=SCHEMA_VERSION,
+    job="search",
+    disagreement=_disagreement,
+)

@@ -9,7 +9,7 @@ from plotly.offline import get_plotlyjs
 
 from autospec.data.spectra import Spectra
 from autospec.errors import DataError
-from autospec.report.folder import dump_result, write_bytes, write_text
+from autospec.report.folder import dump_result, write_once, write_text
 from autospec.report.page import PLOTLY_ASSET, Figures, bullets, html_page
 from autospec.report.sections import (
     architecture_section,
@@ -67,20 +67,10 @@ def write_report(result: SearchResult, folder: str | Path) -> tuple[Path, ...]:
         "metrics.json": metrics_json(result),
         "report.html": report_html(result, run_digest=hashlib.sha256(run.encode()).hexdigest()),
     }
-    _write_once(folder / PLOTLY_ASSET, get_plotlyjs().encode())
+    write_once(folder / PLOTLY_ASSET, get_plotlyjs().encode())
     for name, text in texts.items():
         write_text(folder / name, text)
     return (folder / PLOTLY_ASSET, *(folder / name for name in texts))
-
-
-def _write_once(path: Path, content: bytes) -> None:
-    """Write `content` unless it is already there: Plotly is 5 MB, and seldom changes."""
-    try:
-        same = path.stat().st_size == len(content) and path.read_bytes() == content
-    except OSError:
-        same = False
-    if not same:
-        write_bytes(path, content)
 
 
 def report_html(result: SearchResult, *, run_digest: str) -> str:

@@ -14,9 +14,13 @@ from pydantic import TypeAdapter
 
 from autospec.nets.architecture import Architecture
 from autospec.report.folder import write_text
+from autospec.report.localise_summary import SummaryFile
+from autospec.report.localise_tables import ComparisonFile
 from autospec.report.tables import MetricsFile
 from autospec.search.result import SCHEMA_VERSION, SearchResult
 from autospec.search.settings import StudyFile
+from autospec.transfer.result import SCHEMA_VERSION as LOCALISATION_VERSION
+from autospec.transfer.result import LocalisationResult
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _KINDS: dict[str, type] = {
@@ -24,12 +28,21 @@ _KINDS: dict[str, type] = {
     "run": SearchResult,
     "architecture": Architecture,
     "metrics": MetricsFile,
+    "localisation": LocalisationResult,
+    "comparison": ComparisonFile,
+    "summary": SummaryFile,
 }
-_VERSIONED = {"run": "SearchResult", "metrics": "MetricsFile"}
+_VERSIONS = {
+    "run": SCHEMA_VERSION,
+    "metrics": SCHEMA_VERSION,
+    "localisation": LOCALISATION_VERSION,
+    "comparison": LOCALISATION_VERSION,
+    "summary": LOCALISATION_VERSION,
+}
 
 
 def json_schemas() -> dict[str, str]:
-    """Return file name → JSON Schema text, for study files, run.json, architectures, metrics."""
+    """Return file name → JSON Schema text, for all that autospec reads and writes as JSON."""
     return {f"{name}.schema.json": _schema(name, kind) for name, kind in _KINDS.items()}
 
 
@@ -39,8 +52,8 @@ def _schema(name: str, kind: type) -> str:
     for part in (schema, *schema.get("$defs", {}).values()):
         if "properties" in part:
             part["additionalProperties"] = False
-    if name in _VERSIONED:
-        schema["properties"]["schema_version"] = {"const": SCHEMA_VERSION}
+    if name in _VERSIONS:
+        schema["properties"]["schema_version"] = {"const": _VERSIONS[name]}
         schema["required"] = sorted({*schema["required"], "schema_version"})
     if name == "study":
         schema["$defs"]["SearchSettings"]["properties"]["budget"] = {

@@ -61,24 +61,24 @@ def cards_section(result: SearchResult) -> str:
     cards = []
     if scores is not None:
         rmse = f"{number(scores.rmse.value)} <small>{escape(unit)}</small>"
-        cards.append(_card("Test RMSE", rmse, _interval_note(scores.rmse), "main"))
+        cards.append(card("Test RMSE", rmse, interval_note(scores.rmse), "main"))
         for name in ("ccc", "r2", "rpiq"):
             estimate: Estimate = getattr(scores, name)
-            note = _interval_note(estimate) or METRIC_NOTES[name]
-            cards.append(_card(METRIC_NAMES[name], number(estimate.value), note))
+            note = interval_note(estimate) or METRIC_NOTES[name]
+            cards.append(card(METRIC_NAMES[name], number(estimate.value), note))
     rows = f"{count(result.n_train)} / {count(result.n_test)}"
-    cards.append(_card("Rows to train / test", rows, "test rows sealed until the end"))
+    cards.append(card("Rows to train / test", rows, "test rows sealed until the end"))
     tally = trial_counts(result.trials)
     others = [f"{n} {state}" for state, n in tally.items() if state != "complete"]
     done = f"{tally['complete']} <small>complete</small>"
-    cards.append(_card("Trials", done, f"{', '.join(others)}; {STOPPED[result.stopped]}"))
+    cards.append(card("Trials", done, f"{', '.join(others)}; {STOPPED[result.stopped]}"))
     seconds = result.environment.seconds_search + result.environment.seconds_final
     note = f"on {result.environment.device}, {result.environment.threads} threads"
-    cards.append(_card("Time", duration(seconds), note))
+    cards.append(card("Time", duration(seconds), note))
     return f'<section aria-label="Key numbers"><dl class="cards">{"".join(cards)}</dl></section>'
 
 
-def _card(name: str, value: str, note: str, css: str = "") -> str:
+def card(name: str, value: str, note: str, css: str = "") -> str:
     """Return a card; `value` is HTML, `name` and `note` are plain text."""
     return (
         f'<div class="card {css}"><dt>{escape(name)}</dt><dd><span class="value">{value}</span>'
@@ -86,7 +86,8 @@ def _card(name: str, value: str, note: str, css: str = "") -> str:
     )
 
 
-def _interval_note(estimate: Estimate) -> str:
+def interval_note(estimate: Estimate) -> str:
+    """Return the interval of an estimate as the note of a card, or why it has no value."""
     if estimate.value is None:
         return estimate.reason
     words = interval(estimate)
@@ -128,14 +129,15 @@ def _model_row(model: ModelResult) -> str:
             f'<td class="words" colspan="{len(METRICS) + 1}">not fitted: see on the left</td>'
         )
     else:
-        cells += [_estimate_cell(getattr(model.scores, name)) for name in METRICS]
+        cells += [estimate_cell(getattr(model.scores, name)) for name in METRICS]
         cells.append(_versus_cell(model.versus_plsr))
     cells.append(f'<td class="n">{number(model.cv_rmse)}</td>')
     css = ' class="winner"' if model.kind == "winner" else ""
     return f"<tr{css}>{''.join(cells)}</tr>"
 
 
-def _estimate_cell(estimate: Estimate) -> str:
+def estimate_cell(estimate: Estimate) -> str:
+    """Return a table cell with the value, and its interval or the reason why there is none."""
     if estimate.value is None:
         return f'<td class="words">{MISSING}<small>{escape(estimate.reason)}</small></td>'
     return f'<td class="n">{number(estimate.value)}<small>{interval(estimate)}</small></td>'

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -47,6 +47,8 @@ _LATEX = {
     "–": "--",
     "−": "$-$",
     "×": r"$\times$",
+    "→": r"$\rightarrow$",
+    "∪": r"$\cup$",
     "\u202f": r"\,",
 }
 _SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
@@ -64,12 +66,14 @@ def architecture_table(result: SearchResult, fmt: TableFormat) -> str:
         CSV for a spreadsheet, Markdown, LaTeX (booktabs), or JSON with the whole design.
     """
     rows = result.winner.architecture.table_rows(site=result.name)
+    cells = [[row[name] for name in TABLE_COLUMNS] for row in rows]
     if fmt == "csv":
-        return _csv(pd.DataFrame(rows, columns=list(TABLE_COLUMNS)))
+        return csv_text(pd.DataFrame(cells, columns=list(TABLE_COLUMNS)))
     if fmt == "md":
-        return _markdown(result, rows)
+        return markdown_table(_caption(result), TABLE_COLUMNS, cells)
     if fmt == "tex":
-        return _latex(result, rows)
+        label = "tab:best-architecture"
+        return latex_table(_caption(result), label, "lllrrlrl", TABLE_COLUMNS, cells)
     return _architecture_json(result, rows)
 
 
@@ -80,15 +84,15 @@ def _caption(result: SearchResult) -> str:
     )
 
 
-def _markdown(result: SearchResult, rows: list[dict[str, str]]) -> str:
+def markdown_table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of plain texts as Markdown, its caption in bold above it."""
     lines = [
-        f"**{markdown_cell(_caption(result))}**",
+        f"**{markdown_cell(caption)}**",
         "",
-        f"| {' | '.join(TABLE_COLUMNS)} |",
-        f"|{' --- |' * len(TABLE_COLUMNS)}",
+        f"| {' | '.join(markdown_cell(name) for name in head)} |",
+        f"|{' --- |' * len(head)}",
     ]
-    for row in rows:
-        lines.append(f"| {' | '.join(markdown_cell(row[name]) for name in TABLE_COLUMNS)} |")
+    lines += [f"| {' | '.join(markdown_cell(cell) for cell in row)} |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
@@ -105,22 +109,24 @@ def latex_cell(text: str) -> str:
     return _SUPERSCRIPT_RUN.sub(lambda run: f"$^{{{run[1].translate(_SUPERSCRIPTS)}}}$", escaped)
 
 
-def _latex(result: SearchResult, rows: list[dict[str, str]]) -> str:
+def latex_table(
+    caption: str, label: str, columns: str, head: Sequence[str], rows: Sequence[Sequence[str]]
+) -> str:
+    """Return a table of plain texts as LaTeX with booktabs; `columns` is such as "lrr"."""
     lines = [
         "% Needs \\usepackage{booktabs} and, for \\textquotedbl, \\usepackage[T1]{fontenc}.",
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{latex_cell(_caption(result))}}}",
-        r"\label{tab:best-architecture}",
-        r"\begin{tabular}{lllrrlrl}",
+        rf"\caption{{{latex_cell(caption)}}}",
+        rf"\label{{{label}}}",
+        rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
-        " & ".join(TABLE_COLUMNS) + r" \\",
-        r"\midrule",
-        *(" & ".join(latex_cell(row[name]) for name in TABLE_COLUMNS) + r" \\" for row in rows),
+        *(" & ".join(latex_cell(cell) for cell in row) + r" \\" for row in (head, *rows)),
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{table}",
     ]
+    lines.insert(8, r"\midrule")
     return "\n".join(lines) + "\n"
 
 
@@ -154,7 +160,7 @@ def leaderboard(result: SearchResult) -> str:
         for rank, (study, trial) in enumerate(named, start=1)
     ]
     frame = pd.DataFrame(rows, dtype=object)
-    return _csv(frame.rename(columns=_escaped_names))
+    return csv_text(frame)
 
 
 def _order(trial: TrialRecord) -> tuple[int, float, int]:
@@ -197,7 +203,7 @@ def predictions(result: SearchResult) -> str:
     for model in result.models:
         if model.predicted:
             frame[model.name] = model.predicted
-    return _csv(frame.rename(columns=_escaped_names))
+    return csv_text(frame)
 
 
 def spreadsheet_cell(value: object) -> object:
@@ -211,7 +217,9 @@ def _escaped_names(name: object) -> str:
     return str(spreadsheet_cell(name))
 
 
-def _csv(frame: pd.DataFrame) -> str:
+def csv_text(frame: pd.DataFrame) -> str:
+    """Return a table as CSV in which no cell runs as a formula; floats keep every digit."""
+    frame = frame.rename(columns=_escaped_names)
     return str(frame.map(spreadsheet_cell).to_csv(index=False, lineterminator="\n"))
 
 

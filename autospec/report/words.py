@@ -56,6 +56,20 @@ def number(value: float | None, digits: int = 3) -> str:
     return text.replace("-", MINUS)
 
 
+def signed(percent: float, digits: int = 1) -> str:
+    """Return a percentage with its sign: +13.2, −4.0, −174, 0.
+
+    Parameters
+    ----------
+    percent : float
+        What to write.
+    digits : int
+        After the point; none from 100 on.
+    """
+    text = f"{percent:+.{digits if abs(percent) < 99.95 else 0}f}"
+    return "0" if float(text) == 0 else text.replace("-", MINUS)
+
+
 def count(value: int | None) -> str:
     """Return a whole number with thin spaces between thousands; None as a dash."""
     return MISSING if value is None else f"{value:,}".replace(",", "\u202f")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from autospec.data.spectra import FloatArray, Spectra
 from autospec.data.splits import SplitPlan
 from autospec.errors import StudyFailed, TrialFailed
 from autospec.evaluate.baselines import fit_mean, fit_plsr
+from autospec.evaluate.fitted import Predictor
 from autospec.evaluate.metrics import VERDICT_ROWS, compare, score
 from autospec.search.design import Design
 from autospec.search.result import ModelKind, ModelResult, TrialRecord
@@ -80,13 +80,6 @@ def refit_seconds(
             one_network = t.seconds / len(t.curve) / folds_total * t.best_epoch
             total += one_network * settings.members * settings.folds / (settings.folds - 1)
     return total
-
-
-class Predictor(Protocol):
-    """Anything fitted that predicts raw spectra."""
-
-    def predict(self, values: FloatArray) -> FloatArray:
-        """Return predictions, shape (n,), for spectra of shape (n, b)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

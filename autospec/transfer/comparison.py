@@ -124,11 +124,10 @@ def auto_verdict(rows: Sequence[ModelRow], unit: str, n_train: int) -> str:
     """Say how good auto is, and whether it beats PLSR on the farm's own rows."""
     by_name = {row.name: row for row in rows}
     auto, plsr = by_name[AUTO], by_name.get(PLSR_LOCAL)
-    draws = f"{len(auto.outcomes)} draw{'s' if len(auto.outcomes) > 1 else ''}"
     start = (
         f"Trained on {n_train} samples of the farm, auto predicts the others with an RMSE of "
         f"{_figure(auto.rmse.value)} {unit} (95 % interval {_figure(auto.rmse.low)} to "
-        f"{_figure(auto.rmse.high)}; mean of {draws})"
+        f"{_figure(auto.rmse.high)}; mean of {_draws(len(auto.outcomes))})"
     )
     paired = auto.versus_plsr
     if plsr is None or paired is None:
@@ -138,8 +137,8 @@ def auto_verdict(rows: Sequence[ModelRow], unit: str, n_train: int) -> str:
         "second": "PLSR is better than auto beyond noise: use PLSR",
         "cannot tell": "which of the two is better cannot be told from these rows",
     }[paired.better]
-    other = f"PLSR on the same samples: {_figure(plsr.rmse.value)}"
-    return f"{start}; {other}. {_change(paired)}: {words}."
+    other = f"PLSR on the same samples has {_figure(plsr.rmse.value)}"
+    return f"{start}. {other}: auto's is {_change(paired)}. So {words}."
 
 
 def transfer_verdict(comparison: Comparison, rows: Sequence[ModelRow]) -> str:
@@ -149,14 +148,14 @@ def transfer_verdict(comparison: Comparison, rows: Sequence[ModelRow]) -> str:
     paired = own and comparison.compare(AUTO, AUTO_LOCAL, auto.outcomes, own.outcomes)
     if not paired:
         return "Whether the library helped cannot be told: there is no auto without it."
-    return f"{_helped(paired)} With the library, auto against auto without it: {_change(paired)}."
+    return f"{_helped(paired)} With the library auto's RMSE is {_change(paired)} than without it."
 
 
 def strategy_verdicts(rows: Sequence[ModelRow]) -> tuple[str, ...]:
     """Say of every network that uses the library whether it helped beside the Local network."""
     return tuple(
-        f"{row.name}: {_helped(row.versus_local)} {_change(row.versus_local)} against Local, "
-        f"{_draws(row.versus_local.draws)}."
+        f"{row.name}: {_helped(row.versus_local)} Its RMSE is {_change(row.versus_local)} than "
+        "that of Local."
         for row in rows
         if row.kind == "strategy" and row.uses != "farm" and row.versus_local is not None
     )
@@ -171,11 +170,18 @@ def _helped(paired: Paired) -> str:
 
 
 def _change(paired: Paired) -> str:
-    way = "lower" if paired.reduction_percent >= 0 else "higher"
+    """Say by how much the RMSE differs, and between what, in words that need no sign."""
+    low, high = _signed(paired.low), _signed(paired.high)
+    if low.split()[-1] == high.split()[-1]:
+        low = low.removesuffix(" lower").removesuffix(" higher")
     return (
-        f"RMSE {abs(paired.reduction_percent):.0f} % {way} (95 % interval "
-        f"{-paired.high:+.0f} to {-paired.low:+.0f} %; lower in {paired.wins} of {paired.draws})"
+        f"{_signed(paired.reduction_percent)} (95 % interval {low} to {high}; lower in "
+        f"{paired.wins} of {_draws(paired.draws)})"
     )
+
+
+def _signed(reduction: float) -> str:
+    return f"{abs(reduction):.0f} % {'lower' if reduction >= 0 else 'higher'}"
 
 
 def _draws(count: int) -> str:

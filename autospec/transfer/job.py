@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
+from sklearn import config_context
+from threadpoolctl import threadpool_limits
 
 from autospec.data.spectra import Spectra
 from autospec.data.splits import SplitPlan
@@ -136,11 +138,13 @@ def localise(
         clock=time.monotonic(),
     )
     run.announce()
-    models = learn_library(prepared.library, settings.seed)
-    run.run_draws(models)
-    if not settings.quick:
-        run.run_networks()
-    return run.finish(models, name, farm, country)
+    # on tables this small more threads only wait for each other; that all is finite was checked
+    with threadpool_limits(1), config_context(assume_finite=True, skip_parameter_validation=True):
+        models = learn_library(prepared.narrow, settings.seed)
+        run.run_draws(models)
+        if not settings.quick:
+            run.run_networks()
+        return run.finish(models, name, farm, country)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -262,7 +266,9 @@ class _Run:
 
     def _train_networks(self, missing: list[int], wanted: int, mark: str) -> None:
         axis = self.prepared.library.axis
-        searches = 2 + 2 * len(missing)  # Global twice: its trials train on far more rows
+        libraries = 1 if self.prepared.country is None else 2
+        # a library's own search counts twice: its trials train on far more rows
+        searches = 2 * libraries + (1 + libraries) * len(missing)
         seconds = max(self.seconds_left() / OVERHEAD / searches, 1.0)
         resources = Resources(
             device=self.execution.device,

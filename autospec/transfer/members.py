@@ -342,7 +342,7 @@ def _farm_plans(train: Spectra, folds: tuple[Fold, ...]) -> Iterator[_Plan]:
         "PLSR averaged",
         "PLSR of twelve preprocessings, averaged",
         1,
-        lambda: _averaged(tuned()[0]),
+        lambda: _averaged(tuned()[0], train.target),
         twin=SPIKED,
     )
     if law.log:
@@ -350,7 +350,7 @@ def _farm_plans(train: Spectra, folds: tuple[Fold, ...]) -> Iterator[_Plan]:
             "PLSR averaged, log",
             "PLSR of twelve preprocessings, averaged, on log(1 + y)",
             1,
-            lambda: _averaged_on_law(tuned()[1], law),
+            lambda: _averaged_on_law(tuned()[1], train, law),
         )
     for log in (False, True) if law.log else (False,):
         words, suffix = (" on log(1 + y)", ", log") if log else ("", "")
@@ -379,6 +379,7 @@ def _library_plans(
 ) -> Iterator[_Plan]:
     """Lay out the members that learn from the library, or from both."""
     local, library = farm.aligned, models.library
+    priors = [p for p in models.priors if not p.log or allows_log(local.target)]
 
     def plan(
         name: str, about: str, fit: Callable[[], Fitted], uses: Uses = "both", start: float = 0
@@ -406,14 +407,13 @@ def _library_plans(
         yield plan(
             "PLSR on K∪m",
             "PLSR on RS-Local's rows and the farm's",
-            lambda: fit_selected_plsr(library.rows(selected), local, folds),
+            lambda: fit_selected_plsr(library.rows(selected), local, folds, models.plsr.recipe),
         )
     yield plan(
         "memory-based",
         "local Gaussian processes on the nearest library rows",
-        lambda: fit_memory_based(library, local, folds),
+        lambda: fit_memory_based(library, local, folds, log=len(priors) > 1),
     )
-    priors = [p for p in models.priors if not p.log or allows_log(local.target)]
     for prior in priors:
         suffix, words = (", log", " on log(1 + y)") if prior.log else ("", "")
         yield plan(
@@ -448,8 +448,8 @@ def _best(tuned: tuple[PLSRModel, ...]) -> Fitted:
     )
 
 
-def _averaged(tuned: tuple[PLSRModel, ...]) -> Fitted:
-    model = average_plsr(tuned)
+def _averaged(tuned: tuple[PLSRModel, ...], target: FloatArray) -> Fitted:
+    model = average_plsr(tuned, target)
     leading = model.models[int(np.argmax(model.weights))]
     return Fitted(
         model=model,
@@ -459,8 +459,8 @@ def _averaged(tuned: tuple[PLSRModel, ...]) -> Fitted:
     )
 
 
-def _averaged_on_law(tuned: tuple[PLSRModel, ...], law: TargetLaw) -> Fitted:
-    fitted = _averaged(tuned)
+def _averaged_on_law(tuned: tuple[PLSRModel, ...], train: Spectra, law: TargetLaw) -> Fitted:
+    fitted = _averaged(tuned, law.forward(train.target))
     return Fitted(
         model=ScaledModel(model=fitted, law=law),
         out_of_fold=law.inverse(fitted.out_of_fold),

@@ -6,12 +6,13 @@ predicted from these. Where we differ: the farm's rows take part in every predic
 settings are learnt once and not for each row; and the farm is not taken for a part of the library.
 With g the law that spectra obey, linear and radial, the covariance of two lab values is
 
-    cov(y, y') = c·k_g(x, x') + [same field]·((1 − c)·k_g(x, x') + level) + [same row]·noise
+    cov(y, y') = q·q'·k_g(x, x')·(1 in one field, c between two) + [same field]·level + noise
 
-c is how far fields agree in their laws: with c near 0 the library is not believed. The farm's rows
-and the library's have noises of their own, because a library's may be of another kind. All of these
-are learnt by marginal likelihood (Rasmussen & Williams 2006, Gaussian Processes for Machine
-Learning, chapter 5; c is the correlation of an intrinsic model of coregionalisation, ibid. 9.1).
+c is how far fields agree in their laws: with c near 0 the library is not believed. q is 1 for the
+farm and the strength of the library's laws for its rows, which have a noise of their own too:
+without these a library of noise would have the farm taken for noise. All settings are learnt by
+marginal likelihood (Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, chapter 5;
+q and c make an intrinsic model of coregionalisation, section 9.1).
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ BLOCK_ROWS = 50  # rows predicted at once; bounds the memory
 OWN_FIELD = -1  # the farm's number among the fields, which count from 0
 JITTER = 1e-6
 # Log of: linear amplitude, radial amplitude, radial length, level of a field, noise of the farm,
-# noise of the library; then the logit of c. Variances in sd² of the lab values; views have length
-# about 1.
-START = np.array([*np.log([0.5, 0.5, 0.7, 0.5, 0.1, 0.1]), 0.0])
-START_SD = 1.5  # of the normal priors around it
+# noise of the library, strength q; then the logit of c. Variances in sd² of the lab values; views
+# have length about 1.
+START = np.array([*np.log([0.5, 0.5, 0.7, 0.5, 0.1, 0.1, 1.0]), 0.0])
+START_SD = 2.5  # of the normal priors around it
+REACH = 10.0  # how far from it a setting may go
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -114,7 +116,7 @@ class MemoryModel:
         Library rows, and the farm's training rows.
     neighbours : int
         Library rows a prediction calls up.
-    settings : float64, shape (7,)
+    settings : float64, shape (8,)
         Of the kernel, as in `START`.
     """
 
@@ -128,7 +130,7 @@ class MemoryModel:
     @property
     def agreement(self) -> float:
         """c: how far fields agree in their laws, 0 to 1."""
-        return float(expit(self.settings[6]))
+        return float(expit(self.settings[7]))
 
     def predict(self, values: FloatArray) -> FloatArray:
         """Return predictions, shape (n,), for raw spectra of shape (n, b); each row on its own."""
@@ -173,12 +175,7 @@ def fit_memory_based(
     held = [_held_out(theirs, ours, folds, k, settings) for k in sizes]
     best = int(np.argmin([np.mean((z - ours.z) ** 2) for z in held]))
     model = MemoryModel(
-        sight=sight,
-        law=law,
-        library=theirs,
-        local=ours,
-        neighbours=sizes[best],
-        settings=settings,
+        sight=sight, law=law, library=theirs, local=ours, neighbours=sizes[best], settings=settings
     )
     words = (
         f"{sizes[best]} of {library.n} library rows for each prediction, and all {local.n} own; "
@@ -209,18 +206,18 @@ def recall(
         What is known.
     neighbours : int
         1 to the library's rows; the nearest by Euclidean distance of places.
-    settings : float64, shape (7,)
+    settings : float64, shape (8,)
         Of the kernel, as in `START`.
 
     Returns
     -------
     float64, shape (n,)
-        Posterior means, on the scale of the model.
+        Posterior means on the scale of the model.
     """
     out = np.empty(len(x))
     for start in range(0, len(x), BLOCK_ROWS):
         block = slice(start, start + BLOCK_ROWS)
-        apart = ((place[block, None, :] - library.place[None]) ** 2).sum(axis=2)
+        apart = _square_distance(place[block], library.place)
         near = np.argsort(apart, axis=1, kind="stable")[:, :neighbours]
         shape = (len(near), len(local.z))
         known = np.concatenate(
@@ -238,27 +235,31 @@ def recall(
 
 
 def learn_settings(rows: Memory) -> FloatArray:
-    """Learn the kernel's settings from rows by penalised marginal likelihood, shape (7,)."""
+    """Learn the kernel's settings from rows by penalised marginal likelihood, shape (8,)."""
     linear, square = rows.x @ rows.x.T, _square_distance(rows.x, rows.x)
     same = rows.field[:, None] == rows.field
     ours = np.diag((rows.field == OWN_FIELD).astype(np.float64))
     theirs = np.eye(len(rows.z)) - ours
+    other = (rows.field != OWN_FIELD).astype(np.float64)
+    strange = other[:, None] + other  # library rows in a pair
 
     def loss(settings: FloatArray) -> tuple[float, FloatArray]:
-        a, r, length, level, noise, other_noise = np.exp(settings[:6])
-        c = float(expit(settings[6]))
-        shared = np.where(same, 1.0, c)
+        a, r, length, level, noise, other_noise, q = np.exp(settings[:7])
+        c = float(expit(settings[7]))
+        shared = np.where(same, 1.0, c) * q**strange
         straight = shared * a * linear
         radial = shared * r * np.exp(-0.5 * square / length**2)
         levels, noises = level * same, (noise * ours, other_noise * theirs)
-        between = np.where(same, 0.0, (1.0 - c) * (straight + radial))
-        parts = [straight, radial, radial * square / length**2, levels, *noises, between]
-        covariance = straight + radial + levels + noises[0] + noises[1]
+        law = straight + radial
+        parts = [straight, radial, radial * square / length**2, levels, *noises]
+        parts += [strange * law, np.where(same, 0.0, (1.0 - c) * law)]
+        covariance = law + levels + noises[0] + noises[1]
         value, slope = _likelihood(covariance + JITTER * np.eye(len(rows.z)), parts, rows.z)
         off = (settings - START) / START_SD
         return value + float(off @ off / 2), slope + off / START_SD
 
-    found = minimize(loss, START, jac=True, method="L-BFGS-B", options={"maxiter": 40})
+    reach = np.stack([START - REACH, START + REACH], axis=1)
+    found = minimize(loss, START, jac=True, bounds=reach, options={"maxiter": 40})  # L-BFGS-B
     return np.asarray(found.x)
 
 
@@ -286,8 +287,14 @@ def _kernel(
     """Return covariances of rows (..., n, p) and (..., m, p) without noise, shape (..., n, m)."""
     a, r, length, level = np.exp(settings[:4])
     law = a * (x @ np.swapaxes(y, -1, -2)) + r * np.exp(-0.5 * _square_distance(x, y) / length**2)
+    law *= _strength(x_field, settings)[..., :, None] * _strength(y_field, settings)[..., None, :]
     same = x_field[..., :, None] == y_field[..., None, :]
-    return np.asarray(np.where(same, law + level, expit(settings[6]) * law))
+    return np.asarray(np.where(same, law + level, expit(settings[7]) * law))
+
+
+def _strength(field: IntArray, settings: FloatArray) -> FloatArray:
+    """Return the strength of the law of rows by their field."""
+    return np.asarray(np.where(field == OWN_FIELD, 1.0, np.exp(settings[6])))
 
 
 def _noise(field: IntArray, settings: FloatArray) -> FloatArray:

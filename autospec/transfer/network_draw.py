@@ -133,12 +133,11 @@ class NetworkDraw:
         StopSearch
             If the user interrupts.
         """
-        farm = self.prepared.farm
-        local = farm.aligned.rows(self.plan.train)
-        country, records = self._select_country(local)
+        observed = self.prepared.farm.own.target
+        country, records = self._select_country()
         trained = train_draw_networks(
             self.library_networks,
-            local,
+            self.prepared.networked.rows(self.plan.train),
             SelectedRows(
                 library=self.prepared.library.rows(np.array(self.selected, dtype=np.int64)),
                 country=country,
@@ -152,7 +151,7 @@ class NetworkDraw:
         models = []
         for one in trained.fitted:
             if np.isfinite(predicted[one.name]).all():
-                models.append(_piece(one, draw, farm.own.target, predicted[one.name]))
+                models.append(_piece(one, draw, observed, predicted[one.name]))
             else:
                 failures[one.name] = "a prediction is not finite"
         return Piece(
@@ -164,7 +163,7 @@ class NetworkDraw:
             networks=tuple(self._record(one) for one in trained.fitted),
         )
 
-    def _select_country(self, local: Spectra) -> tuple[Spectra | None, tuple[SelectionRecord, ...]]:
+    def _select_country(self) -> tuple[Spectra | None, tuple[SelectionRecord, ...]]:
         rows = self.prepared.country
         if rows is None:
             return None, ()
@@ -175,7 +174,7 @@ class NetworkDraw:
         library, clock = self.prepared.compact.rows(rows), time.monotonic()
         selection = rs_local(
             library,
-            compact_spectra(local),
+            compact_spectra(self.prepared.farm.aligned.rows(self.plan.train)),
             replace(settings, k=k),
             seed=self.networks.seed,
             device=self.resources.device,
@@ -206,7 +205,7 @@ class NetworkDraw:
         )
 
     def _on_rows(self, one: FittedStrategy) -> Callable[[IntArray], FloatArray]:
-        return lambda rows: one.predict(self.prepared.farm.aligned.values[rows])
+        return lambda rows: one.predict(self.prepared.networked.values[rows])
 
 
 def about(name: str) -> str:

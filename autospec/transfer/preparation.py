@@ -12,7 +12,7 @@ import numpy as np
 
 from autospec.data.align import align_many
 from autospec.data.libraries import country_of
-from autospec.data.preprocess import BandAveraging, to_absorbance
+from autospec.data.preprocess import BandAveraging, published_step, to_absorbance
 from autospec.data.spectra import AXIS_NAMES, IntArray, Spectra
 from autospec.errors import DataError, UsageError, near
 from autospec.transfer.members import FarmSpectra
@@ -34,13 +34,17 @@ class Prepared:
     Parameters
     ----------
     farm : FarmSpectra
-        The farm's rows with a lab value; draws count in them.
+        The farm's rows with a lab value, on about 216 bands; draws count in them.
     unlabelled : FarmSpectra
-        The farm's rows without one.
+        The farm's rows without one, likewise.
+    networked : Spectra
+        The farm's rows with a lab value on all common bands: a network's bands are searched.
     library : Spectra
-        Aligned with the farm, purged of it, labelled.
+        Aligned with the farm, purged of it, labelled; on all common bands.
+    narrow : Spectra
+        The library's rows on about 216 of them, as the baselines read them.
     compact : Spectra
-        The same rows in absorbance on about a hundred bands, as RS-Local reads them.
+        The same in absorbance on about a hundred bands, as RS-Local reads them.
     country : int64, shape (n_country,), or None
         Library rows from the farm's country.
     selection : RSLocalSettings
@@ -53,7 +57,9 @@ class Prepared:
 
     farm: FarmSpectra
     unlabelled: FarmSpectra
+    networked: Spectra
     library: Spectra
+    narrow: Spectra
     compact: Spectra
     country: IntArray | None
     selection: RSLocalSettings
@@ -95,14 +101,16 @@ def prepare(
             f"{MIN_LIBRARY}. Pass a library that has more than the farm in it."
         )
     usable = both.library.rows(rows)
-    whole = FarmSpectra(own=farm, aligned=both.farm)
-    labelled = np.isfinite(farm.target)
+    whole = FarmSpectra(own=narrow_spectra(farm), aligned=narrow_spectra(both.farm))
+    labelled, narrow = np.isfinite(farm.target), narrow_spectra(usable)
     low, high, unit = usable.axis[0], usable.axis[-1], AXIS_NAMES[usable.axis_unit]
     return Prepared(
         farm=whole.rows(np.flatnonzero(labelled)),
         unlabelled=whole.rows(np.flatnonzero(~labelled)),
+        networked=both.farm.rows(np.flatnonzero(labelled)),
         library=usable,
-        compact=compact_spectra(usable),
+        narrow=narrow,
+        compact=compact_spectra(narrow),
         country=None if country is None else country_rows(usable, country),
         selection=selection_settings(usable.n, settings),
         aligned=f"{usable.b} bands in common, {unit} {low:g} to {high:g}, in {usable.quantity}",
@@ -111,8 +119,15 @@ def prepare(
     )
 
 
+def narrow_spectra(spectra: Spectra) -> Spectra:
+    """Return spectra averaged to the published step: about 216 bands."""
+    averaging = BandAveraging(spectra.axis, published_step(spectra.axis))
+    values = averaging.fit_transform(spectra.values)
+    return replace(spectra, values=values, axis=averaging.grid_.copy())
+
+
 def compact_spectra(spectra: Spectra) -> Spectra:
-    """Return spectra in absorbance on about a hundred bands."""
+    """Return narrow spectra in absorbance on about a hundred bands."""
     step = float(spectra.axis[-1] - spectra.axis[0]) / SELECTION_BANDS
     averaging = BandAveraging(spectra.axis, step)
     values = averaging.fit_transform(spectra.values)

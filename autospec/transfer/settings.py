@@ -55,7 +55,7 @@ class LocaliseSettings:
     r: Annotated[float, Gt(0)] = 0.1
     trials: Annotated[int, Ge(1)] = 12
     members: Annotated[int, Ge(1)] = 3
-    budget_s: Annotated[float, Gt(0)] = 600.0
+    budget_s: Annotated[float, Gt(0)] = 540.0
     seed: Annotated[int, Ge(0)] = 0
     architecture: str = "searched"
 

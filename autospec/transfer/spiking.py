@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from autospec.data.preprocess import Preprocessing
 from autospec.data.spectra import FloatArray, Spectra, join_spectra
 from autospec.data.splits import Fold, make_folds
 from autospec.evaluate.baselines import (
@@ -20,6 +21,7 @@ from autospec.evaluate.baselines import (
     fit_plsr,
     pls_coefficients,
     refit_plsr,
+    tune_plsr,
 )
 from autospec.evaluate.fitted import Fitted, Predictor
 
@@ -167,7 +169,9 @@ def fit_spiked_plsr(
     )
 
 
-def fit_selected_plsr(selected: Spectra, local: Spectra, folds: tuple[Fold, ...]) -> Fitted:
+def fit_selected_plsr(
+    selected: Spectra, local: Spectra, folds: tuple[Fold, ...], recipe: Preprocessing
+) -> Fitted:
     """Tune and fit PLSR on selected library rows and the farm's training rows, all alike.
 
     Parameters
@@ -177,7 +181,9 @@ def fit_selected_plsr(selected: Spectra, local: Spectra, folds: tuple[Fold, ...]
     local : Spectra
         The farm's training rows, all labelled.
     folds : tuple of Fold
-        Positions within `local`; only these rows score the recipe and the components.
+        Positions within `local`; only these rows score the number of components.
+    recipe : Preprocessing
+        Of the library's own PLSR, say: K differs from draw to draw, its spectra hardly do.
 
     Returns
     -------
@@ -190,7 +196,8 @@ def fit_selected_plsr(selected: Spectra, local: Spectra, folds: tuple[Fold, ...]
         Fold(fit=np.concatenate([everywhere, selected.n + fold.fit]), score=selected.n + fold.score)
         for fold in folds
     )
-    model = fit_plsr(join_spectra([selected, local]), joined)
+    both = join_spectra([selected, local])
+    ((model,),) = tune_plsr(both, joined, (both.target,), (recipe,))
     return Fitted(
         model=model,
         out_of_fold=model.out_of_fold[selected.n :],

@@ -344,7 +344,7 @@ def test_sites_lists_all_and_as_json() -> None:
 
 
 def test_two_searches_do_not_write_one_folder(tmp_path: Path, study: Path) -> None:
-    from autospec.report.folder import locked
+    from autospec.report.lock import locked
 
     with locked(tmp_path / "out"):
         started = time.monotonic()

@@ -13,11 +13,16 @@ from autospec.data.sites import load_site
 from autospec.data.spectra import Spectra
 from autospec.data.splits import Fold, make_folds, make_split_plan
 from autospec.evaluate.baselines import (
+    AVERAGING_POWER,
     MAX_COMPONENTS,
     PLSRModel,
+    average_plsr,
+    fit_in_blocks,
     fit_mean,
     fit_plsr,
     plsr_recipes,
+    refit_plsr,
+    tune_plsr,
 )
 from autospec.evaluate.metrics import metric_table
 
@@ -79,14 +84,17 @@ def slow_tuning(train: Spectra, folds: tuple[Fold, ...]) -> tuple[float, int, Pr
     best = (np.inf, 0, Preprocessing())
     limit = min(MAX_COMPONENTS, min(len(fold.fit) for fold in folds) - 1)
     for recipe in plsr_recipes(step=2.0):  # 390 nm / 216, in whole nm
+        parts = []
+        for fold in folds:
+            pipeline = make_pipeline(recipe, train.axis, train.quantity)
+            x = pipeline.fit_transform(train.values[fold.fit])
+            parts.append((fold, x, pipeline.transform(train.values[fold.score])))
         for components in range(1, limit + 1):
             errors = []
-            for fold in folds:
-                pipeline = make_pipeline(recipe, train.axis, train.quantity)
-                x = pipeline.fit_transform(train.values[fold.fit])
+            for fold, x, x_score in parts:
                 pls = PLSRegression(n_components=components, scale=False)
                 pls.fit(x, train.target[fold.fit])
-                predicted = pls.predict(pipeline.transform(train.values[fold.score])).ravel()
+                predicted = pls.predict(x_score).ravel()
                 errors.append(np.sqrt(np.mean((predicted - train.target[fold.score]) ** 2)))
             best = min(best, (float(np.mean(errors)), components, recipe), key=lambda b: b[0])
     return best
@@ -155,6 +163,101 @@ def test_a_constant_target_gives_the_mean() -> None:
     train = replace(made(30), target=np.full(30, 7.0))
     model = fit_plsr(train, make_folds(train, 3, 1, 0))
     np.testing.assert_allclose(model.predict(train.values), 7.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_out_of_fold_predictions_are_those_of_refits_by_hand(repeats: int) -> None:
+    train = made(24)
+    folds = make_folds(train, 3, repeats, 0)
+    model = fit_plsr(train, folds)
+    twin = np.zeros(train.n)
+    for fold in folds:
+        part = refit_plsr(model, train.rows(fold.fit))
+        twin[fold.score] += part.predict(train.values[fold.score]) / repeats
+    np.testing.assert_allclose(model.out_of_fold, twin, rtol=1e-9)
+
+
+def test_a_refit_keeps_choice_and_scores_and_takes_the_rows_it_is_given() -> None:
+    train, more = made(24), made(60, seed=1)
+    tuned = fit_plsr(train, make_folds(train, 3, 1, 0))
+    found = refit_plsr(tuned, more)
+    assert same_choice(found, tuned) and found.out_of_fold is tuned.out_of_fold
+    x = make_pipeline(tuned.recipe, more.axis, more.quantity).fit_transform(more.values)
+    twin = PLSRegression(tuned.components, scale=False).fit(x, more.target)
+    np.testing.assert_allclose(found.predict(more.values), twin.predict(x).ravel(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("recipe", plsr_recipes(20.0), ids=lambda recipe: recipe.describe())
+@pytest.mark.parametrize("rows", [7, 30, 1000])
+def test_fitting_in_blocks_is_fitting_at_once(recipe: Preprocessing, rows: int) -> None:
+    train = made(30)
+    at_once = make_pipeline(recipe, train.axis, train.quantity)
+    in_blocks = make_pipeline(recipe, train.axis, train.quantity)
+    wanted = at_once.fit_transform(train.values)
+    np.testing.assert_allclose(fit_in_blocks(in_blocks, train.values, rows), wanted, atol=1e-9)
+    np.testing.assert_allclose(in_blocks.transform(train.values), wanted, atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def tuned() -> tuple[PLSRModel, ...]:
+    train = made(30)
+    (models,) = tune_plsr(train, make_folds(train, 3, 1, 0), (train.target,))
+    return models
+
+
+def test_tuning_gives_one_model_a_recipe_and_the_best_is_the_plsr(
+    tuned: tuple[PLSRModel, ...],
+) -> None:
+    assert [model.recipe for model in tuned] == list(plsr_recipes(tuned[0].recipe.step))
+    train = made(30)
+    best = fit_plsr(train, make_folds(train, 3, 1, 0))
+    assert same_choice(best, min(tuned, key=lambda model: model.cv_rmse))
+
+
+def test_targets_tuned_together_are_those_tuned_alone() -> None:
+    train, recipes = made(30), plsr_recipes(20.0)[3:5]
+    folds = make_folds(train, 3, 1, 0)
+    together = tune_plsr(train, folds, (train.target, np.log1p(train.target)), recipes)
+    assert [len(models) for models in together] == [2, 2]
+    ((_, alone),) = tune_plsr(train, folds, (np.log1p(train.target),), recipes)
+    assert same_choice(together[1][1], alone) and alone.recipe == recipes[1]
+    np.testing.assert_array_equal(together[1][1].out_of_fold, alone.out_of_fold)
+    np.testing.assert_array_equal(together[1][1].coefficients, alone.coefficients)
+
+
+def test_an_average_weighs_by_the_eighth_power_of_the_error(tuned: tuple[PLSRModel, ...]) -> None:
+    average = average_plsr(tuned, made(30).target)
+    shares = [model.cv_rmse**-AVERAGING_POWER for model in tuned]
+    np.testing.assert_allclose(average.weights, np.array(shares) / sum(shares), rtol=1e-9)
+
+
+@pytest.mark.parametrize("position", [0, 17])
+def test_an_average_predicts_the_weighted_mean(position: int, tuned: tuple[PLSRModel, ...]) -> None:
+    average, test = average_plsr(tuned, made(30).target), made(20, seed=1)
+    weights = average.weights.tolist()
+    pairs = list(zip(weights, tuned, strict=True))
+    wanted = sum(weight * model.predict(test.values)[position] for weight, model in pairs)
+    assert average.predict(test.values)[position] == pytest.approx(wanted, rel=1e-12)
+    held = sum(weight * model.out_of_fold[position] for weight, model in pairs)
+    assert average.out_of_fold[position] == pytest.approx(held, rel=1e-12)
+
+
+def test_the_average_of_one_model_is_that_model_held_near_the_lab_values(
+    tuned: tuple[PLSRModel, ...],
+) -> None:
+    values, target = made(20, seed=1).values, made(30).target
+    average = average_plsr(tuned[:1], target)
+    low, high = target.min() - target.std(), target.max() + target.std()
+    wanted = np.clip(tuned[0].predict(values), low, high)
+    np.testing.assert_array_equal(average.predict(values), wanted)
+    wild = replace(tuned[0], coefficients=1e3 * tuned[0].coefficients)
+    extremes = np.unique(average_plsr((wild,), target).predict(values))
+    assert extremes.min() == low and extremes.max() == high
+
+
+def test_a_model_without_error_takes_all_the_weight(tuned: tuple[PLSRModel, ...]) -> None:
+    average = average_plsr((tuned[0], replace(tuned[1], cv_rmse=0.0)), made(30).target)
+    np.testing.assert_allclose(average.weights, [0.0, 1.0], atol=1e-300)
 
 
 def sealed_ccc(target_seed: int | None) -> float:

@@ -23,6 +23,7 @@ from autospec.search.result import (
 from autospec.search.settings import SearchSettings
 from autospec.search.space import SearchSpace
 from autospec.training.config import TrainingConfig
+from autospec.transfer.result import LocalisationResult
 
 AXIS = np.arange(420.0, 2501.0, 1.0)
 HOSTILE = "<script>alert(1)</script>"
@@ -280,3 +281,17 @@ def make_result() -> SearchResult:
 @pytest.fixture(scope="session")
 def result() -> SearchResult:
     return make_result()
+
+
+@pytest.fixture(scope="session")
+def localisation() -> LocalisationResult:
+    from tests.report.made_localisation import make_localisation
+
+    return make_localisation()
+
+
+@pytest.fixture(scope="session")
+def quick() -> LocalisationResult:
+    from tests.report.made_localisation import make_localisation
+
+    return make_localisation(networks=False)

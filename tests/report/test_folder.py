@@ -19,11 +19,10 @@ from autospec.report.folder import (
     dump_result,
     finished_result,
     load_result,
-    locked,
-    make_folder,
     write_bytes,
     write_text,
 )
+from autospec.report.lock import locked, make_folder
 from autospec.search.result import SearchResult
 
 
@@ -199,7 +198,7 @@ def test_a_killed_writer_leaves_old_or_new(tmp_path: Path) -> None:
 def test_lock_holds_against_another_process_and_ends_with_it(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from autospec.report.folder import locked\n"
+        "from autospec.report.lock import locked\n"
         "with locked(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     process = run_python(code, str(tmp_path))

@@ -11,13 +11,16 @@ import jsonschema
 import pytest
 
 from autospec.report.folder import dump_result
+from autospec.report.localise_summary import site_row, summarise, summary_json
+from autospec.report.localise_tables import comparison_table
 from autospec.report.schemas import json_schemas, main
 from autospec.report.tables import architecture_table, metrics_json
 from autospec.report.words import settings_toml
 from autospec.search.result import SearchResult
+from autospec.transfer.result import LocalisationResult
 
 FOLDER = Path(__file__).parents[2] / "data_schemas"
-NAMES = ("study", "run", "architecture", "metrics")
+NAMES = ("study", "run", "architecture", "metrics", "localisation", "comparison", "summary")
 
 
 def validator(name: str) -> jsonschema.Draft202012Validator:
@@ -44,6 +47,13 @@ def test_written_files_satisfy_their_schemas(result: SearchResult) -> None:
     table = json.loads(architecture_table(result, "json"))
     validator("architecture").validate(table["design"]["architecture"])
     validator("study").validate(tomllib.loads(settings_toml(result.settings)))
+
+
+def test_files_of_a_localisation_satisfy_their_schemas(localisation: LocalisationResult) -> None:
+    validator("localisation").validate(json.loads(dump_result(localisation)))
+    validator("comparison").validate(json.loads(comparison_table(localisation, "json")))
+    summary = summarise([site_row(localisation)], localisation.settings, "soc")
+    validator("summary").validate(json.loads(summary_json(summary)))
 
 
 @pytest.mark.parametrize("path", sorted((FOLDER.parent / "studies").glob("*.toml")), ids=str)

@@ -118,7 +118,7 @@ def first_draw(world: Landscape, settings: LocaliseSettings = QUICK) -> Piece:
     prepared = made_ready(world, settings)
     return run_baselines(
         prepared,
-        learn_library(prepared.library, settings.seed),
+        learn_library(prepared.narrow, settings.seed),
         plans[0],
         0,
         seed=settings.seed,

@@ -146,9 +146,9 @@ def test_positive_percentages_mean_that_the_model_is_better(
 @pytest.mark.parametrize(
     ("error", "words", "change"),
     [
-        (1.0, "auto is better than PLSR beyond noise.", "RMSE 50 % lower"),
-        (4.0, "PLSR is better than auto beyond noise: use PLSR.", "RMSE 100 % higher"),
-        (2.0, "which of the two is better cannot be told from these rows.", "RMSE 0 % lower"),
+        (1.0, "So auto is better than PLSR beyond noise.", "auto's is 50 % lower"),
+        (4.0, "So PLSR is better than auto beyond noise: use PLSR.", "is 100 % higher"),
+        (2.0, "which of the two is better cannot be told from these rows.", "is 0 % lower"),
     ],
 )
 def test_the_verdict_says_who_is_better_and_by_how_much(
@@ -160,15 +160,17 @@ def test_the_verdict_says_who_is_better_and_by_how_much(
     assert change in verdict and "mean of 5 draws" in verdict
 
 
-def test_the_interval_is_that_of_the_change_of_the_rmse() -> None:
-    """The row counts reductions, the sentence changes: signs turn, and low and high swap."""
-    table = COMPARISON.rows([piece(i, {AUTO: 1.0 + 0.3 * i, PLSR_LOCAL: 2.0}) for i in range(5)])
+@pytest.mark.parametrize(
+    ("step", "wanted"),
+    [(0.2, "(95 % interval {low} % to {high} % lower"), (0.6, "{low} % higher to {high} % lower")],
+)
+def test_the_interval_needs_no_signs(step: float, wanted: str) -> None:
+    table = COMPARISON.rows([piece(i, {AUTO: 1.0 + step * i, PLSR_LOCAL: 2.0}) for i in range(5)])
     paired = row(table, AUTO).versus_plsr
-    assert paired is not None and 0 < paired.low < paired.high
-    sentence = f"95 % interval {-paired.high:+.0f} to {-paired.low:+.0f} %; lower in 4 of 5"
-    assert sentence in auto_verdict(table, "g/kg", 10)
-    numbers = sentence.removeprefix("95 % interval ").split(" %")[0].split(" to ")
-    assert float(numbers[0]) < float(numbers[1]) < 0
+    assert paired is not None and paired.low < paired.high
+    ends = wanted.format(low=f"{abs(paired.low):.0f}", high=f"{abs(paired.high):.0f}")
+    verdict = auto_verdict(table, "g/kg", 10)
+    assert ends in verdict and f"lower in {paired.wins} of 5 draws)" in verdict
 
 
 def test_without_plsr_there_is_no_comparison() -> None:
@@ -207,9 +209,9 @@ def test_every_transfer_strategy_is_judged_beside_the_local_network() -> None:
     table = rows({AUTO: 1.0, LOCAL: 2.0, "DTL-I_g": 1.0, "DTL-R_g": 4.0}, range(3))
     verdicts = strategy_verdicts(table)
     assert len(verdicts) == 2
-    assert verdicts[0].startswith("DTL-I_g: Transfer helped. RMSE 50 % lower (95 % interval -50")
-    assert verdicts[1].startswith("DTL-R_g: Transfer did not help: it did harm. RMSE 100 % higher")
-    assert all(verdict.endswith("against Local, 3 draws.") for verdict in verdicts)
+    assert verdicts[0].startswith("DTL-I_g: Transfer helped. Its RMSE is 50 % lower (95 % interval")
+    assert verdicts[1].startswith("DTL-R_g: Transfer did not help: it did harm. Its RMSE is 100 %")
+    assert all(verdict.endswith("of 3 draws) than that of Local.") for verdict in verdicts)
 
 
 def test_replicates_share_a_number() -> None:

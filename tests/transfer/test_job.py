@@ -172,7 +172,7 @@ def test_progress_begins_with_the_cost_and_goes_on_with_the_time_left() -> None:
     run(execution=replace(ON_CPU, progress=told.append))
     assert [one.stage for one in told] == ["plan", "draws", "draws", "final"]
     assert "33 rows of the farm with soc, 60 library rows" in told[0].message
-    assert "no networks (--quick)" in told[0].message and "10 minutes" in told[0].message
+    assert "no networks (--quick)" in told[0].message and "9 minutes" in told[0].message
     assert [(one.done, one.total) for one in told[1:3]] == [(1, 2), (2, 2)]
     assert told[1].eta_s is not None and told[1].eta_s > 0
     assert told[2].eta_s == 0

@@ -104,7 +104,7 @@ def test_for_the_final_model_only_what_auto_is_made_of_is_fitted(models: Library
 def test_without_a_selection_only_its_plsr_is_missing(
     models: LibraryModels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(members_module, "fit_memory_based", lambda *_: fake(20.0).fitted)
+    monkeypatch.setattr(members_module, "fit_memory_based", lambda *_, **__: fake(20.0).fitted)
     members, failures = fit_members(models, TRAIN, FOLDS, None)
     assert names(members) == (IN_AUTO | OTHERS) - {"PLSR on K∪m"}
     assert failures == {}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from autospec.data.spectra import FloatArray, IntArray
+from autospec.transfer import rotation
 from autospec.transfer.pls import Judges, judge_draws, load_engine
 from autospec.transfer.rotation import find_rotation, rotate_library
 from autospec.transfer.selection import CRITERIA, Criterion
@@ -14,7 +18,10 @@ from tests.transfer.planted import Planted, planted
 from tests.transfer.reference import draw_error
 
 PLANTED = planted(300, 25, b=60, seed=4)
+SMOOTH = planted(300, 25, b=100, seed=0)  # all but 13 directions are noise
 DRAWS = np.stack([np.random.default_rng(i).choice(300, 40, replace=False) for i in range(12)])
+
+TWO_PRODUCTS: tuple[Criterion, ...] = ("response", "reconstruction")
 
 
 def judged(
@@ -48,11 +55,61 @@ def test_errors_equal_scikit_learns(components: int) -> None:
     np.testing.assert_allclose(got, wanted, rtol=1e-8)
 
 
-def test_a_cut_at_the_default_tolerance_moves_errors_little() -> None:
-    wanted = [draw_error(PLANTED.library, PLANTED.local, d, 8) for d in DRAWS]
-    got = judged(PLANTED, DRAWS, tolerance=1e-8)[:, 0]
-    # float32 Gram matrices of rotated rows and a cut at 1e-8: 1e-5 at most over 2,400 draws seen
-    np.testing.assert_allclose(got, wanted, rtol=1e-4)
+@pytest.mark.parametrize("case", [PLANTED, SMOOTH], ids=["in full", "by means"])
+def test_a_cut_at_the_default_tolerance_moves_errors_little(case: Planted) -> None:
+    wanted = [draw_error(case.library, case.local, d, 8) for d in DRAWS]
+    got = judged(case, DRAWS, tolerance=1e-10)[:, 0]
+    # float32 products of rotated rows: 2e-6 at most over 1,000 draws seen
+    np.testing.assert_allclose(got, wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize("components", [1, 4, 10])
+def test_means_of_products_move_errors_no_more_than_float32_does(
+    components: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    means, full = (
+        judged(SMOOTH, DRAWS, components=components, criteria=TWO_PRODUCTS, tolerance=1e-10)
+        for _ in _with_and_without_means(monkeypatch)
+    )
+    assert (means != full).any()
+    np.testing.assert_allclose(means, full, rtol=5e-6)
+
+
+def _with_and_without_means(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    yield
+    monkeypatch.setattr(rotation, "AVERAGED", 0.0)
+    yield
+
+
+@pytest.mark.parametrize("case", [PLANTED, SMOOTH], ids=["in full", "by means"])
+def test_a_draw_of_few_different_rows_keeps_the_components_it_has(case: Planted) -> None:
+    rng = np.random.default_rng(0)
+    few = np.stack([rng.choice(rng.choice(300, 6, replace=False), 40) for _ in range(5)])
+    exact, got = (judged(case, few, components=10, tolerance=t) for t in (0.0, 1e-10))
+    # five components are real; float32 leaves 3e-7 of the covariance, which is no sixth
+    np.testing.assert_allclose(got, exact, rtol=1e-3)
+
+
+@pytest.mark.parametrize("case", [PLANTED, SMOOTH], ids=["in full", "by means"])
+@pytest.mark.parametrize(("chunk_bytes", "workers"), [(1, 1), (300_000, 2), (10**9, 1)])
+def test_chunks_and_threads_move_no_more_than_the_last_digit(
+    case: Planted, chunk_bytes: int, workers: int
+) -> None:
+    library = rotate_library(case.library.values, np.arange(300), case.library.target, 1e-8)
+    judges = Judges(values=case.local.values, target=case.local.target)
+    engine = load_engine(library, judges, components=8, device="cpu")
+    other = replace(engine, chunk_bytes=chunk_bytes, workers=workers)
+    # float32 products are the same to the bit; a float64 one with all draws of a chunk is not
+    np.testing.assert_allclose(judge_draws(other, DRAWS), judge_draws(engine, DRAWS), rtol=1e-14)
+
+
+@pytest.mark.parametrize(("case", "lead"), [(PLANTED, 0), (SMOOTH, 13)], ids=["full", "means"])
+def test_means_stand_in_only_where_13_directions_hold_nearly_all(case: Planted, lead: int) -> None:
+    whole = find_rotation(case.library.values, np.arange(300), 0.0)
+    rest = whole.variances[13:].sum() / whole.variances.sum()
+    assert rotation.find_lead(whole, 1e-10) == lead
+    assert (rest <= 5e-7) == (lead > 0)
+    assert rotation.find_lead(whole, 0.0) == 0
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 1e-8])
@@ -126,12 +183,12 @@ def test_a_draw_of_lower_rank_keeps_the_components_it_has() -> None:
 
 def test_the_rotation_keeps_what_it_says() -> None:
     values = PLANTED.library.values
-    rotation = find_rotation(values, np.arange(300), 1e-5)
-    centred = values - rotation.mean
-    lost = centred - (centred @ rotation.basis) @ rotation.basis.T
+    cut = find_rotation(values, np.arange(300), 1e-5)
+    centred = values - cut.mean
+    lost = centred - (centred @ cut.basis) @ cut.basis.T
     share = (lost**2).sum() / (centred**2).sum()
     assert share <= 1e-5
-    np.testing.assert_allclose(share, rotation.left_out, rtol=1e-6)
+    np.testing.assert_allclose(share, cut.left_out, rtol=1e-6)
     assert find_rotation(values, np.arange(300), 0.0).rank == 60
 
 

@@ -45,8 +45,8 @@ def test_the_default_rotation_selects_what_no_rotation_selects(seed: int) -> Non
     cut = RSLocalSettings(k=60, b=20, r=0.1, components=8)
     rows = rs_local(case.library, case.local, cut, seed=seed, device="cpu")
     whole = rs_local(case.library, case.local, replace(cut, tolerance=0.0), seed=seed, device="cpu")
-    assert rows.rank < whole.rank == 100
-    # errors of draws move by 1e-5, scores of rows at a cut lie further apart in a small library
+    assert rows.rank <= whole.rank == 100
+    # errors of draws move by 2e-6, scores of rows at a cut lie further apart in a small library
     assert np.isin(rows.indices, whole.indices).mean() >= 0.99
 
 

@@ -1,0 +1,241 @@
+"""``autospec localise``: options to a farm, a library and settings; the rest is in other files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from autospec.cli.localise_data import NEXT, Case, file_case, site_case
+from autospec.cli.localise_run import Place, run_all, run_case
+from autospec.cli.localise_show import show_result, show_summary
+from autospec.cli.options import (
+    AxisUnitOption,
+    DeviceName,
+    DeviceOption,
+    GroupOption,
+    IdOption,
+    JsonOption,
+    NegativeOption,
+    QuantityOption,
+    StorageOption,
+    TargetOption,
+    TargetUnitOption,
+)
+from autospec.errors import EXIT_INTERRUPTED, UsageError
+
+if TYPE_CHECKING:
+    from autospec.search.settings import DataSource
+    from autospec.transfer.settings import LocaliseSettings
+
+ALL = "all"
+MAX_ARCHITECTURE_BYTES = 1_000_000
+
+
+class MethodName(StrEnum):
+    """How training samples are drawn."""
+
+    random = "random"
+    kennard_stone = "kennard-stone"
+    clhs = "clhs"
+    kmeans = "kmeans"
+
+
+def localise(
+    site: Annotated[
+        str | None,
+        typer.Option("--site", help="A named site, its library all other fields; or: all."),
+    ] = None,
+    library: Annotated[
+        list[Path] | None,
+        typer.Option("--global", help="A library's table: CSV or Parquet; may be repeated."),
+    ] = None,
+    local: Annotated[
+        Path | None,
+        typer.Option("--local", help="The farm's table; rows without a lab value are predicted."),
+    ] = None,
+    country: Annotated[
+        str | None, typer.Option("--country", help="The farm's country, as the library has it.")
+    ] = None,
+    country_column: Annotated[
+        str | None, typer.Option("--country-column", help="The library's column of countries.")
+    ] = None,
+    target: TargetOption = None,
+    target_unit: TargetUnitOption = None,
+    id_column: IdOption = None,
+    group: GroupOption = None,
+    quantity: QuantityOption = None,
+    axis_unit: AxisUnitOption = None,
+    allow_negative: NegativeOption = False,
+    n: Annotated[
+        int | None,
+        typer.Option("--n", min=10, help="Training samples in a draw.", show_default="30"),
+    ] = None,
+    draws: Annotated[
+        int | None, typer.Option("--draws", min=1, help="Draws of them.", show_default="10")
+    ] = None,
+    network_draws: Annotated[
+        int | None,
+        typer.Option("--network-draws", min=0, help="Draws with networks.", show_default="3"),
+    ] = None,
+    method: Annotated[
+        MethodName | None,
+        typer.Option("--method", help="How training samples are drawn.", show_default="random"),
+    ] = None,
+    k: Annotated[
+        int | None,
+        typer.Option(
+            "--k", min=13, help="Library rows to select.", show_default="a tenth, 50 to 300"
+        ),
+    ] = None,
+    b: Annotated[
+        int | None, typer.Option("--b", min=1, help="RS-Local: tests a row.", show_default="40")
+    ] = None,
+    r: Annotated[
+        float | None,
+        typer.Option(
+            "--r", min=0.001, max=0.9, help="RS-Local: share dropped.", show_default="0.1"
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option("--trials", min=1, help="Designs a search trains.", show_default="12"),
+    ] = None,
+    architecture: Annotated[
+        str | None,
+        typer.Option("--architecture", help="china, sweden, usa or a FILE: nothing is searched."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave the networks out.")] = False,
+    budget: Annotated[
+        str | None,
+        typer.Option("--budget", help="Time for a farm: 90s, 10m, 2h.", show_default="9m"),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", min=0, help="Fixes draws, folds, networks.", show_default="0"),
+    ] = None,
+    device: DeviceOption = DeviceName.auto,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of results.", show_default="runs/NAME-localised"),
+    ] = None,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict a farm from a library and few samples of its own, and say whether the library helps.
+
+    The same command on the same folder takes up what was stopped. Examples:
+
+    autospec localise --site sweden-skane --quick
+
+    autospec localise --global library.csv --local farm.csv --target soc
+    """
+    from autospec.search.settings import DataSource, parse_duration
+
+    data = DataSource(
+        target=target,
+        target_unit=target_unit,
+        id=id_column,
+        group=group,
+        field=country_column,
+        quantity=quantity.value if quantity else None,
+        axis_unit=axis_unit.value if axis_unit else None,
+        allow_negative=allow_negative,
+    )
+    settings = _settings(
+        {
+            "n": n,
+            "draws": draws,
+            "network_draws": network_draws,
+            "method": method and method.value,
+            "quick": quick or None,
+            "k": k,
+            "b": b,
+            "r": r,
+            "trials": trials,
+            "budget_s": parse_duration(budget) if budget else None,
+            "seed": seed,
+            "architecture": architecture,
+        }
+    )
+    _check_architecture(settings.architecture)
+    _check_source(site, library or [], local, (country, country_column))
+
+    def place(name: str) -> Place:
+        folder = out or Path("runs") / f"{name}-localised"
+        return Place(folder=folder, storage=storage, device=device.value)
+
+    if site == ALL:
+        where = place(ALL)
+        summary, stopped = run_all(data, settings, where)
+        show_summary(summary, where.folder, as_json)
+    else:
+        case = _case(site, library or [], local, data, country)
+        where = place(case.name)
+        result = run_case(case, settings, where)
+        show_result(result, where.folder, as_json)
+        stopped = result.stopped == "interrupt"
+    if stopped:
+        raise typer.Exit(EXIT_INTERRUPTED)
+
+
+def _settings(changes: dict[str, Any]) -> LocaliseSettings:
+    from autospec.transfer.settings import LocaliseSettings
+
+    given = {key: value for key, value in changes.items() if value is not None}
+    return replace(LocaliseSettings(), **given)
+
+
+def _case(
+    site: str | None, library: list[Path], local: Path | None, data: DataSource, country: str | None
+) -> Case:
+    if site is not None:
+        return site_case(site, data, country)
+    assert local is not None
+    return file_case(library, local, data, country)
+
+
+def _check_source(
+    site: str | None,
+    library: list[Path],
+    local: Path | None,
+    country: tuple[str | None, str | None],
+) -> None:
+    """Refuse what names no farm, or two."""
+    files = bool(library) and local is not None
+    if (site is not None) == files or (site is not None and (library or local)):
+        raise UsageError(f"want either --site NAME, or both --global FILE and --local FILE. {NEXT}")
+    if country[1] is not None and country[0] is None:
+        raise UsageError(
+            "--country-column names the column, --country which of its values is the farm's: "
+            "give both"
+        )
+    if site == ALL and country[0] is not None:
+        raise UsageError("--country is for one farm; with --site all each site has its own")
+
+
+def _check_architecture(architecture: str) -> None:
+    """Refuse an architecture that is neither a published one nor a good file, before all else."""
+    import json
+
+    from autospec.errors import near
+    from autospec.nets.architecture import PUBLISHED, ArchitectureError, architecture_from_json
+
+    if architecture == "searched" or architecture in PUBLISHED:
+        return
+    path = Path(architecture)
+    if not path.is_file():
+        names = ", ".join(PUBLISHED)
+        raise UsageError(
+            f"there is no architecture {architecture!r}.{near(architecture, PUBLISHED)} Want "
+            f"{names}, or the JSON file of one, such as an architecture in a run.json."
+        )
+    if path.stat().st_size > MAX_ARCHITECTURE_BYTES:
+        raise UsageError(f"{path}: larger than 1 MB; is this an architecture file?")
+    try:
+        architecture_from_json(json.loads(path.read_bytes()))
+    except (ArchitectureError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: {error}") from error

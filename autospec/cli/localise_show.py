@@ -1,0 +1,109 @@
+"""What ``autospec localise`` prints in the end: the comparison, or the summary of all sites."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from autospec.report.localise_summary import SummaryFile
+    from autospec.transfer.result import LocalisationResult, ModelRow
+
+MAX_WIDTH = 100
+SHOWN_NOTES = 4
+FILES = (
+    "report.html",
+    "comparison.csv",
+    "predictions.csv",
+    "final_predictions.csv",
+    "selected_rows.csv",
+)
+
+
+def show_result(result: LocalisationResult, folder: Path, as_json: bool) -> None:
+    """Print the comparison table, the verdicts, the notes and the files."""
+    if as_json:
+        from autospec.report.localise_tables import comparison_table
+
+        typer.echo(comparison_table(result, "json"), nl=False)
+        return
+    console = _console()
+    target = f"{result.farm.target_name} in {result.farm.target_unit}"
+    table = _table(f"{result.name}: {target}, means over n draws (95 % interval)")
+    for i, column in enumerate(("Model", "n", "RMSE", "CCC", "RMSE cut (%)\nvs PLSR local", "")):
+        table.add_column(column, justify="left" if i in (0, 5) else "right", no_wrap=i != 0)
+    for model in result.models:
+        table.add_row(*(Text(cell) for cell in _cells(model)))
+    console.print(table)
+    sentences = (result.verdict, result.transfer_verdict, *result.strategy_verdicts)
+    notes = [f"Note: {note}" for note in result.notes[:SHOWN_NOTES]]
+    if len(result.notes) > SHOWN_NOTES:
+        notes.append(f"{len(result.notes) - SHOWN_NOTES} more notes stand in the report.")
+    for sentence in (*sentences, *notes):
+        console.print(Text(sentence))
+    for name in (*FILES, *(["architectures.csv"] if result.networks else [])):
+        if (folder / name).exists():
+            typer.echo(folder / name)
+
+
+def _cells(model: ModelRow) -> tuple[str, ...]:
+    from autospec.report.localise_tables import VERDICTS
+    from autospec.report.words import number, signed
+
+    rmse = number(model.rmse.value)
+    if model.rmse.low is not None:
+        rmse += f" ({number(model.rmse.low)}–{number(model.rmse.high)})"
+    v, cut, verdict = model.versus_plsr, "", ""
+    if v is not None:
+        ends = (signed(v.low, 0), signed(v.high, 0))
+        cut = f"{signed(v.reduction_percent)} ({' to '.join(ends)})"
+        verdict = VERDICTS[v.better]
+    return model.name, str(len(model.outcomes)), rmse, number(model.ccc.value), cut, verdict
+
+
+def show_summary(summary: SummaryFile, folder: Path, as_json: bool) -> None:
+    """Print a row a site, the sentence over all, why sites have no result, and the files."""
+    from autospec.report.localise_summary import summary_cells, summary_json, summary_sentence
+
+    if as_json:
+        typer.echo(summary_json(summary), nl=False)
+        return
+    console = _console()
+    table = _table(f"All sites: {summary.target}, RMSE (ratio: auto over PLSR local)")
+    columns = ("Site", "n", "auto", "PLSR", "mean", "Best strategy", "Ratio", "95 %", "")
+    for i, column in enumerate(columns):
+        table.add_column(
+            column, justify="left" if i in (0, 8) else "right", no_wrap=i in (1, 2, 3, 4, 6)
+        )
+    for row in summary.rows:
+        cells = summary_cells(row)
+        cells[-1] = "no result" if row.reason else cells[-1]
+        table.add_row(*(Text(cell) for cell in cells))
+    console.print(table)
+    console.print(Text(summary_sentence(summary)))
+    for row in summary.rows:
+        if row.reason:
+            console.print(Text(f"{row.name}: {row.reason}"))
+    for name in ("summary.html", "summary.csv"):
+        typer.echo(folder / name)
+
+
+def _console() -> Console:
+    console = Console()
+    return Console(width=min(console.width, MAX_WIDTH), highlight=False)
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=Text(title, style="italic"),
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )

@@ -1,0 +1,120 @@
+"""`write_localisation`: every file of a localisation's report, each whole, the page last."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from plotly.offline import get_plotlyjs
+
+from autospec.report.folder import dump_result, write_once, write_text
+from autospec.report.localise_details import (
+    data_section,
+    honesty_section,
+    library_section,
+    networks_section,
+    reproduce_section,
+)
+from autospec.report.localise_folder import LOCALISATION_FILE
+from autospec.report.localise_sections import (
+    auto_section,
+    cards_section,
+    compared_section,
+    header_section,
+    predictions_section,
+    reduction_section,
+)
+from autospec.report.localise_tables import (
+    architectures_table,
+    comparison_table,
+    draws_table,
+    final_predictions,
+    predictions_table,
+    selected_rows,
+)
+from autospec.report.page import PLOTLY_ASSET, Figures, html_page
+from autospec.report.words import escape
+from autospec.transfer.result import LocalisationResult
+
+FINAL_PREDICTIONS = "final_predictions.csv"
+
+
+def write_localisation(result: LocalisationResult, folder: str | Path) -> tuple[Path, ...]:
+    """Write the report of `result` into `folder`; the caller holds the folder's lock.
+
+    The order: assets that the page needs; localisation.json, from which all else can be drawn
+    again; the tables; the page last. A kill in between leaves each file old or new, and no page
+    without its assets.
+
+    Parameters
+    ----------
+    result : LocalisationResult
+        What to show.
+    folder : str or Path
+        Made if missing.
+
+    Returns
+    -------
+    tuple of Path
+        The files written, in order.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written.
+    """
+    folder = Path(folder)
+    run = dump_result(result)
+    texts = {
+        LOCALISATION_FILE: run,
+        "comparison.csv": comparison_table(result, "csv"),
+        "comparison.md": comparison_table(result, "md"),
+        "comparison.tex": comparison_table(result, "tex"),
+        "comparison.json": comparison_table(result, "json"),
+        "draws.csv": draws_table(result),
+        "predictions.csv": predictions_table(result),
+        "selected_rows.csv": selected_rows(result),
+        "architectures.csv": architectures_table(result, "csv"),
+        "architectures.md": architectures_table(result, "md"),
+    }
+    if result.final.ids:
+        texts[FINAL_PREDICTIONS] = final_predictions(result)
+    texts["report.html"] = localisation_html(
+        result, digest=hashlib.sha256(run.encode("utf-8", "backslashreplace")).hexdigest()
+    )
+    write_once(folder / PLOTLY_ASSET, get_plotlyjs().encode())
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return (folder / PLOTLY_ASSET, *(folder / name for name in texts))
+
+
+def localisation_html(result: LocalisationResult, *, digest: str) -> str:
+    """Return report.html; it needs `PLOTLY_ASSET` beside it and nothing else.
+
+    Parameters
+    ----------
+    result : LocalisationResult
+        What to show.
+    digest : str
+        SHA-256 of the localisation.json beside it.
+    """
+    figures = Figures()
+    sections = (
+        cards_section(result),
+        reduction_section(result, figures),
+        compared_section(result),
+        predictions_section(result, figures),
+        auto_section(result, figures),
+        library_section(result, figures),
+        networks_section(result),
+        data_section(result, figures),
+        honesty_section(result),
+        reproduce_section(result, digest),
+    )
+    footer = (
+        f"<footer><div>autospec {escape(result.environment.autospec)}. This page loads nothing "
+        "from a network.</div></footer>"
+    )
+    noscript = "<noscript><p>The figures need JavaScript; the tables do not.</p></noscript>"
+    body = f"{header_section(result)}<main>{noscript}{''.join(sections)}</main>{footer}"
+    return html_page(f"autospec localise: {result.name}", body, figures)

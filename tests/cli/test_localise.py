@@ -1,0 +1,427 @@
+"""``autospec localise`` as a user meets it: options, folders, exit codes, what is printed.
+
+The job itself is replaced by a made result: its own tests are in tests/transfer.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autospec.cli import localise_run, main
+from autospec.cli.live import clock
+from autospec.cli.localise_data import farm_sites
+from autospec.cli.localise_live import LocaliseDisplay, progress_line
+from autospec.data.spectra import Spectra
+from autospec.errors import DataError, OutputError
+from autospec.report.localise_folder import load_localisation
+from autospec.transfer.inputs import inputs_digest
+from autospec.transfer.progress import LocaliseProgress
+from autospec.transfer.result import LocalisationResult
+from tests.report.made_localisation import make_localisation
+
+
+@dataclass(slots=True)
+class FakeJob:
+    """Stands in for the job: keeps what it was asked, and returns a made result for it."""
+
+    made: LocalisationResult
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    stopped: str = "complete"
+    failing: dict[str, Exception] = field(default_factory=dict)
+
+    def __call__(
+        self, library: tuple[Spectra, ...], farm: Spectra, **words: Any
+    ) -> LocalisationResult:
+        self.asked.append({"library": library, "farm": farm, **words})
+        if words["name"] in self.failing:
+            raise self.failing[words["name"]]
+        settings = words["settings"]
+        words["execution"].progress(LocaliseProgress(stage="plan", message="about 1 min"))
+        words["execution"].progress(LocaliseProgress(stage="draws", done=1, total=10, eta_s=61))
+        words["execution"].pieces.write("draw-0", "kept")
+        digest = inputs_digest(
+            library, farm, country=words["country"], architecture=settings.architecture
+        )
+        return replace(
+            self.made,
+            name=words["name"],
+            settings=settings,
+            inputs_digest=digest,
+            stopped=self.stopped,  # type: ignore[arg-type]
+        )
+
+
+@pytest.fixture(scope="module")
+def made() -> LocalisationResult:
+    return make_localisation()
+
+
+@pytest.fixture
+def job(made: LocalisationResult, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeJob:
+    fake = FakeJob(made)
+    monkeypatch.setattr("autospec.transfer.job.localise", fake)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    return fake
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line in this process; return exit code, stdout and stderr."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["autospec", "localise", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+def write_table(path: Path, n: int, seed: int, *, unlabelled: int = 0, **columns: str) -> Path:
+    rng = np.random.default_rng(seed)
+    axis = np.arange(400, 800, 10)
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["id", "soc", *columns, *axis])
+        for i in range(n):
+            soc = "" if i < unlabelled else f"{rng.uniform(5, 40):.2f}"
+            bands = (f"{v:.5f}" for v in rng.uniform(0.2, 0.5, len(axis)))
+            writer.writerow([f"{path.stem}-{i}", soc, *columns.values(), *bands])
+    return path
+
+
+def test_a_site_is_localised_with_all_other_fields_as_library(
+    job: FakeJob, command: Command, tmp_path: Path
+) -> None:
+    code, out, err = command("--site", "germany-rp", "--quick", "--seed", 4)
+    assert code == 0, err
+    [asked] = job.asked
+    assert asked["name"] == "germany-rp"
+    assert set(asked["farm"].fields) == {"RP.62"}
+    fields = {field for table in asked["library"] for field in table.fields}
+    assert "RP.62" not in fields and "SL.125" in fields
+    assert asked["country"] == "Germany"
+    assert asked["settings"].quick and asked["settings"].seed == 4
+    assert "library of germany-rp" in err and "about 1 min" in err
+    folder = Path("runs") / "germany-rp-localised"
+    assert str(folder / "report.html") in out
+    assert (tmp_path / folder / "pieces" / "draw-0.json").read_text("utf-8") == "kept"
+    assert asked["execution"].storage == f"sqlite:///{tmp_path / folder / 'study.db'}"
+
+
+def test_the_table_and_the_verdicts_are_printed_within_the_width(
+    job: FakeJob, command: Command
+) -> None:
+    _, out, _ = command("--site", "germany-rp", "-o", "out")
+    assert max(len(line) for line in out.splitlines()) <= 100
+    words = " ".join(out.split())
+    for said in (job.made.verdict, job.made.transfer_verdict, *job.made.strategy_verdicts):
+        assert said in words
+    for model in job.made.models:
+        assert model.name.split(" (")[0] in words
+    assert "3.41 (" in words
+
+
+def test_the_table_can_be_read_on_80_columns(
+    job: FakeJob, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = command("--site", "germany-rp", "-o", "out")
+    assert max(len(line) for line in out.splitlines()) <= 80
+    assert "…" not in out
+    assert "cannot tell" in out
+
+
+def test_every_option_reaches_the_settings(job: FakeJob, command: Command) -> None:
+    code, _, err = command(
+        "--site", "germany-rp", "--n", 25, "--draws", 5, "--network-draws", 2, "--method", "clhs",
+        "--k", 80, "--b", 30, "--r", 0.2, "--trials", 7, "--architecture", "china", "--budget",
+        "2m", "--seed", 9, "--device", "cpu", "--storage", "sqlite:///x.db", "-o", "out",
+    )  # fmt: skip
+    assert code == 0, err
+    settings = job.asked[0]["settings"]
+    assert (settings.n, settings.draws, settings.network_draws, settings.method) == (
+        25, 5, 2, "clhs",
+    )  # fmt: skip
+    assert (settings.k, settings.b, settings.r, settings.trials) == (80, 30, 0.2, 7)
+    assert (settings.architecture, settings.budget_s, settings.seed) == ("china", 120.0, 9)
+    assert not settings.quick
+    execution = job.asked[0]["execution"]
+    assert (execution.storage, execution.device) == ("sqlite:///x.db", "cpu")
+
+
+def test_files_are_read_with_the_shared_options(
+    job: FakeJob, command: Command, tmp_path: Path
+) -> None:
+    first = write_table(tmp_path / "europe.csv", 40, 1, land="Sweden")
+    second = write_table(tmp_path / "asia.csv", 30, 2, land="China")
+    farm = write_table(tmp_path / "My Farm.csv", 40, 3, unlabelled=4)
+    code, _, err = command(
+        "--global", first, "--global", second, "--local", farm, "--target", "soc",
+        "--target-unit", "g/kg", "--quantity", "reflectance", "--country", "Sweden",
+        "--country-column", "land",
+    )  # fmt: skip
+    assert code == 0, err
+    [asked] = job.asked
+    assert asked["name"] == "my-farm"
+    assert [set(table.fields) for table in asked["library"]] == [{"Sweden"}, {"China"}]
+    assert (asked["farm"].n, asked["farm"].labelled().n) == (40, 36)
+    assert asked["country"] == "Sweden"
+    assert (tmp_path / "runs" / "my-farm-localised" / "report.html").exists()
+
+
+def test_a_finished_run_is_not_run_again(job: FakeJob, command: Command) -> None:
+    words = ("--site", "germany-rp", "-o", "out")
+    first = command(*words)
+    code, out, err = command(*words)
+    assert code == 0
+    assert len(job.asked) == 1
+    assert "already finished" in err
+    assert out == first[1]
+    assert command(*words, "--seed", 1)[0] == 0
+    assert len(job.asked) == 2
+
+
+def test_an_interrupted_run_is_written_and_goes_on_later(job: FakeJob, command: Command) -> None:
+    job.stopped = "interrupt"
+    words = ("--site", "germany-rp", "-o", "out")
+    code, out, _ = command(*words)
+    assert code == 130
+    assert "out/report.html" in out
+    assert load_localisation("out").stopped == "interrupt"
+    job.stopped = "complete"
+    assert command(*words)[0] == 0
+    assert len(job.asked) == 2
+
+
+def test_json_is_the_comparison(job: FakeJob, command: Command) -> None:
+    _, out, _ = command("--site", "germany-rp", "-o", "out", "--json")
+    assert json.loads(out) == json.loads(Path("out/comparison.json").read_text("utf-8"))
+
+
+def test_report_draws_a_localisation_again(
+    job: FakeJob, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command("--site", "germany-rp", "-o", "out")
+    before = Path("out/report.html").read_bytes()
+    Path("out/report.html").unlink()
+    monkeypatch.setattr(sys, "argv", ["autospec", "report", "out"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert not end.value.code
+    assert Path("out/report.html").read_bytes() == before
+
+
+def test_a_folder_of_a_search_is_refused(job: FakeJob, command: Command, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "run.json").write_text("{}", encoding="utf-8")
+    code, _, err = command("--site", "germany-rp", "-o", "out")
+    assert code == 2
+    assert "holds the result of a search" in err
+    assert job.asked == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ([], 2, "want either --site NAME, or both --global FILE and --local FILE"),
+        (["--local", "farm.csv"], 2, "want either --site NAME"),
+        (["--site", "japan", "--local", "farm.csv"], 2, "want either --site NAME"),
+        (["--site", "japn"], 2, "Did you mean 'japan'?"),
+        (["--site", "japan", "--target", "sock"], 2, "Did you mean 'soc'?"),
+        (["--site", "japan", "--id", "name"], 2, "--id: for files only"),
+        (["--site", "japan", "--country", "Swedn"], 2, "Did you mean 'Sweden'?"),
+        (["--site", "all", "--country", "Sweden"], 2, "--country is for one farm"),
+        (["--site", "japan", "--country-column", "land"], 2, "give both"),
+        (["--site", "japan", "--budget", "soon"], 2, "'soon' is no duration"),
+        (["--site", "japan", "--n", "3"], 2, "'--n'"),
+        (["--site", "japan", "--architecture", "swedn"], 2, "Did you mean 'sweden'?"),
+        (["--global", "a.csv", "--local", "b.csv"], 65, "b.csv"),
+    ],
+)
+def test_a_mistake_is_one_message_with_its_exit_code(
+    job: FakeJob, command: Command, tmp_path: Path, words: list[str], code: int, said: str
+) -> None:
+    found, out, err = command(*words)
+    assert (found, out) == (code, "")
+    assert said in err
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("{", "net.json"), ('{"conv": [{}]}', "net.json"), ("[" * 100_000, "net.json")],
+)
+def test_a_bad_architecture_file_is_refused_first(
+    job: FakeJob, command: Command, tmp_path: Path, content: str, said: str
+) -> None:
+    path = tmp_path / "net.json"
+    path.write_text(content, encoding="utf-8")
+    code, _, err = command("--site", "japan", "--architecture", path)
+    assert code == 2
+    assert said in err
+    assert job.asked == []
+
+
+def test_a_large_architecture_file_is_refused(
+    job: FakeJob, command: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.json"
+    path.write_bytes(b" " * 1_000_001)
+    code, _, err = command("--site", "japan", "--architecture", path)
+    assert (code, "larger than 1 MB" in err) == (2, True)
+
+
+def test_a_good_architecture_file_is_taken(job: FakeJob, command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    block = {"kernel": 3, "filters": 8, "activation": "ELU"}
+    path.write_text(json.dumps({"conv": [block], "fc": []}), encoding="utf-8")
+    code, _, err = command("--site", "germany-rp", "--architecture", path, "-o", "out")
+    assert code == 0, err
+    assert job.asked[0]["settings"].architecture == str(path)
+
+
+def test_a_refused_farm_leaves_nothing_behind(
+    job: FakeJob, command: Command, tmp_path: Path
+) -> None:
+    job.failing["germany-rp"] = DataError("62 rows are too few; pass a smaller --n")
+    code, _, err = command("--site", "germany-rp", "--n", 60)
+    assert code == 65
+    assert "pass a smaller --n" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_sites_are_the_single_fields() -> None:
+    sites = farm_sites()
+    assert len(sites) == 15
+    assert not {"sweden", "usa"} & set(sites)
+
+
+@pytest.fixture
+def three_sites(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    sites = ("germany-rp", "france", "brazil-mato-grosso")
+    monkeypatch.setattr(localise_run, "farm_sites", lambda: sites)
+    return sites
+
+
+def test_all_runs_every_site_and_sums_up(
+    job: FakeJob, command: Command, three_sites: tuple[str, ...], tmp_path: Path
+) -> None:
+    job.failing["france"] = DataError("32 rows are too few")
+    code, out, err = command("--site", "all", "-o", "out", "--budget", "20m")
+    assert code == 0, err
+    assert "3 sites, each with a budget of 20 min 0 s: at most about 1 h 0 min in all" in err
+    assert [asked["name"] for asked in job.asked] == list(three_sites)
+    assert "france: 32 rows are too few" in out
+    assert "geometric mean" in " ".join(out.split())
+    assert max(len(line) for line in out.splitlines()) <= 100
+    rows = list(csv.DictReader((tmp_path / "out" / "summary.csv").read_text("utf-8").splitlines()))
+    assert [row["name"] for row in rows] == list(three_sites)
+    assert rows[1]["reason"] == "32 rows are too few"
+    assert (tmp_path / "out" / "germany-rp" / "report.html").exists()
+    assert not (tmp_path / "out" / "france").exists()
+
+
+def test_all_does_not_run_finished_sites_again(
+    job: FakeJob, command: Command, three_sites: tuple[str, ...]
+) -> None:
+    job.stopped = "budget"  # it had its budget: the same one again is not spent on it
+    assert command("--site", "all", "-o", "out")[0] == 0
+    code, out, err = command("--site", "all", "-o", "out", "--json")
+    assert code == 0
+    assert len(job.asked) == len(three_sites)
+    assert err.count("already finished") == len(three_sites)
+    assert len(json.loads(out)["rows"]) == len(three_sites)
+
+
+def test_all_stops_after_the_site_that_was_interrupted(
+    job: FakeJob, command: Command, three_sites: tuple[str, ...]
+) -> None:
+    job.stopped = "interrupt"
+    code, out, _ = command("--site", "all", "-o", "out")
+    assert code == 130
+    assert len(job.asked) == 1
+    assert "france: not run yet" in out
+
+
+def test_all_ends_with_the_first_error_if_no_site_has_a_result(
+    job: FakeJob, command: Command, three_sites: tuple[str, ...]
+) -> None:
+    job.failing = {name: DataError(f"{name} is bad") for name in three_sites}
+    code, out, err = command("--site", "all", "-o", "out")
+    assert (code, out) == (65, "")
+    assert "autospec: germany-rp is bad" in err
+
+
+def test_all_stops_at_once_if_results_cannot_be_written(
+    job: FakeJob, command: Command, three_sites: tuple[str, ...]
+) -> None:
+    job.failing["germany-rp"] = OutputError("the disk is full")
+    assert command("--site", "all", "-o", "out")[0] == 74
+    assert len(job.asked) == 1
+
+
+def test_progress_off_a_terminal_is_a_line_a_piece(capsys: pytest.CaptureFixture[str]) -> None:
+    with LocaliseDisplay() as display:
+        display(LocaliseProgress(stage="plan", message="12 networks [about]"))
+        for done in (1, 1, 1, 2):
+            display(LocaliseProgress(stage="draws", done=done, total=10, eta_s=125.0))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "12 networks [about]",
+        "Draws 1 of 10; about 2:05 min to go",
+        "Draws 2 of 10; about 2:05 min to go",
+    ]
+
+
+def test_a_line_of_progress_says_stage_best_and_time() -> None:
+    progress = LocaliseProgress(
+        stage="networks", message="DTL-I_g", done=1, total=3, eta_s=59.6, best="auto: RMSE 3.1 g/kg"
+    )
+    assert progress_line(progress) == (
+        "Networks 1 of 3: DTL-I_g; best so far auto: RMSE 3.1 g/kg; about 1:00 min to go"
+    )
+    assert clock(3600) == "60:00 min"
+
+
+def test_the_display_draws_what_it_was_told() -> None:
+    display = LocaliseDisplay()
+    assert len(display.draw().renderables) == 1
+    display.last = LocaliseProgress(stage="final")
+    assert len(display.draw().renderables) == 2
+
+
+def test_help_imports_no_torch() -> None:
+    code = (
+        "import sys; sys.argv = ['autospec', 'localise', '--help']\n"
+        "from autospec.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'sklearn', 'pandas', 'optuna', 'plotly', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for option in ("--global", "--local", "--country-column", "--architecture", "--quick"):
+        assert option in done.stdout
