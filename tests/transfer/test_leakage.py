@@ -168,15 +168,18 @@ def test_a_misleading_library_does_not_help() -> None:
 def test_a_library_of_permuted_lab_values_changes_next_to_nothing() -> None:
     """Auto and auto without the library are the same kinds of model in the same places.
 
-    Over five draws of each of 14 made farms they differed by 1.5 % on average, 6 % at most.
+    So their predictions are near each other, beside the error they make: over six made farms by
+    0.03 to 0.14 of it, where auto without the library's members alone was 0.13 to 0.71 away.
     """
-    ratios = []
+    apart = []
     for seed in range(4):
         world = landscape(rows=20, samples=34, unlabelled=0, seed=seed)
         target = np.random.default_rng(seed).permutation(world.library.target)
         piece = first_draw(replace(world, library=replace(world.library, target=target)))
-        ratios.append(named(piece, AUTO).outcome.rmse / named(piece, AUTO_LOCAL).outcome.rmse)
-    assert float(np.mean(ratios)) == pytest.approx(1.0, abs=0.06)
+        auto, own = (named(piece, name).outcome for name in (AUTO, AUTO_LOCAL))
+        difference = np.subtract(auto.predicted, own.predicted)
+        apart.append(np.sqrt(np.mean(difference**2)) / own.rmse)
+    assert float(np.mean(apart)) < 0.15
 
 
 def test_an_honest_library_helps_where_the_farm_has_few_rows() -> None:
