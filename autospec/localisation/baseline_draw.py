@@ -11,7 +11,9 @@ import numpy as np
 
 from autospec.data.spectra import FloatArray, IntArray, Spectra
 from autospec.data.splits import SplitPlan
-from autospec.localisation.members import Auto, LibraryModels, Member, fit_autos, fit_members
+from autospec.localisation.auto import Auto, fit_autos
+from autospec.localisation.candidates import LibraryModels
+from autospec.localisation.members import Member, fit_members
 from autospec.localisation.pieces import ModelPiece, Piece
 from autospec.localisation.preparation import Prepared, compact_spectra
 from autospec.localisation.protocol import open_draw, score_outcome

@@ -8,8 +8,10 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from autospec.data.spectra import FloatArray, IntArray
+from autospec.localisation.auto import fit_autos
 from autospec.localisation.baseline_draw import FINAL_SELECTION, select_rows, selection_record
-from autospec.localisation.members import LibraryModels, fit_autos, fit_members
+from autospec.localisation.candidates import LibraryModels
+from autospec.localisation.members import fit_members
 from autospec.localisation.pieces import Piece
 from autospec.localisation.preparation import Prepared, compact_spectra
 from autospec.localisation.protocol import inner_folds

@@ -15,6 +15,7 @@ from autospec.data.spectra import Spectra
 from autospec.data.splits import SplitPlan
 from autospec.errors import DataError, StudyFailed
 from autospec.localisation.baseline_draw import run_baselines
+from autospec.localisation.candidates import LibraryModels, learn_library
 from autospec.localisation.comparison import (
     Comparison,
     auto_verdict,
@@ -28,7 +29,6 @@ from autospec.localisation.final_model import (
     map_spectra,
 )
 from autospec.localisation.inputs import inputs_digest
-from autospec.localisation.members import LibraryModels, learn_library
 from autospec.localisation.network_draw import NetworkDraw, fixed_design, network_settings
 from autospec.localisation.pieces import (
     BASELINE_SETTINGS,

@@ -15,7 +15,7 @@ from autospec.data.libraries import country_of
 from autospec.data.preprocess import BandAveraging, published_step, to_absorbance
 from autospec.data.spectra import AXIS_NAMES, IntArray, Spectra
 from autospec.errors import DataError, UsageError, near
-from autospec.localisation.members import FarmSpectra
+from autospec.localisation.farm import FarmSpectra
 from autospec.localisation.settings import LocaliseSettings
 from autospec.transfer.purge import purge_library
 from autospec.transfer.selection import RSLocalSettings

@@ -8,6 +8,9 @@ from typing import Annotated, ClassVar
 from annotated_types import Ge, Gt
 
 from autospec.data.sampling import SamplingMethod
+from autospec.errors import UsageError
+
+MIN_SAMPLES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,7 @@ class LocaliseSettings:
         architecture file; then nothing is searched.
     """
 
-    n: Annotated[int, Ge(10)] = 30
+    n: Annotated[int, Ge(MIN_SAMPLES)] = 30
     draws: Annotated[int, Ge(1)] = 10
     network_draws: Annotated[int, Ge(0)] = 3
     method: SamplingMethod = "random"
@@ -60,3 +63,14 @@ class LocaliseSettings:
     architecture: str = "searched"
 
     EXTENDABLE: ClassVar[frozenset[str]] = frozenset({"budget_s"})
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no study can run on."""
+        checks = (
+            (self.n >= MIN_SAMPLES, f"n = {self.n}; want at least {MIN_SAMPLES} training samples"),
+            (self.draws >= 1, f"draws = {self.draws}; want at least 1, better 10"),
+            (self.budget_s > 0, f"budget_s = {self.budget_s}; want seconds above 0"),
+        )
+        problems = [message for fine, message in checks if not fine]
+        if problems:
+            raise UsageError("\n".join(problems))

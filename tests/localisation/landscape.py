@@ -12,8 +12,8 @@ import pytest
 from autospec.data.spectra import FloatArray, Spectra, join_spectra
 from autospec.evaluate import baselines, kernels
 from autospec.localisation.baseline_draw import run_baselines
+from autospec.localisation.candidates import learn_library
 from autospec.localisation.job import LocaliseExecution
-from autospec.localisation.members import learn_library
 from autospec.localisation.pieces import Piece
 from autospec.localisation.preparation import Prepared, prepare
 from autospec.localisation.protocol import lay_draws

@@ -68,6 +68,12 @@ def test_without_pull_the_clearly_better_member_has_nearly_all(best: int) -> Non
     assert weights[best] > 0.95
 
 
+def test_a_member_without_error_has_all_the_weight() -> None:
+    """Pulled by the error of the mix, auto would be far worse than its best member here."""
+    weights = stack_weights(*members([0.0, 4.0, 4.0]), even(3))
+    np.testing.assert_allclose(weights, [1.0, 0.0, 0.0], atol=1e-3)
+
+
 @pytest.mark.parametrize("best", range(4))
 def test_the_clearly_better_member_gains(best: int) -> None:
     noise = [4.0] * 4
@@ -99,7 +105,8 @@ def test_the_weights_are_those_of_a_general_solver(pull: float, seed: int) -> No
     rng = np.random.default_rng(seed)
     out_of_fold, observed = members(list(rng.uniform(0.5, 4.0, 6)), seed=seed)
     start = rng.dirichlet(np.full(6, 3.0))
-    size = np.sum((start @ out_of_fold - observed) ** 2)
+    alone = np.sum((out_of_fold - observed) ** 2, axis=1)
+    size = min(np.sum((start @ out_of_fold - observed) ** 2), alone.min())
 
     def loss(weights: FloatArray) -> float:
         misfit = np.sum((weights @ out_of_fold - observed) ** 2) / size

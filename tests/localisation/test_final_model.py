@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from autospec.localisation import final_model as module
+from autospec.localisation.candidates import LibraryModels, learn_library
 from autospec.localisation.final_model import (
     align_selection,
     final_selection,
     fit_final,
     map_spectra,
 )
-from autospec.localisation.members import LibraryModels, learn_library
 from autospec.localisation.pieces import Piece
 from autospec.localisation.preparation import Prepared
 from autospec.localisation.result import Draw, FinalModel

@@ -15,7 +15,7 @@ import pytest
 
 from autospec.data.spectra import join_spectra
 from autospec.errors import DataError, StudyFailed, UsageError
-from autospec.localisation import job, members
+from autospec.localisation import candidates, job
 from autospec.localisation.job import LocaliseExecution, localise
 from autospec.localisation.progress import LocaliseProgress
 from autospec.localisation.result import (
@@ -263,8 +263,8 @@ def test_a_model_without_any_result_is_named_with_its_reason(
     def fail(*args: Any) -> Any:
         raise ValueError("no vectors")
 
-    monkeypatch.setattr(members, "fit_svr", fail)
-    monkeypatch.setattr(members, "fit_ridge", fail)
+    monkeypatch.setattr(candidates, "fit_svr", fail)
+    monkeypatch.setattr(candidates, "fit_ridge", fail)
     result = run()
     assert result.notes.count("Without a result: ridge, SVR: no vectors") == 1
     assert not {"ridge", "SVR"} & {model.name for model in result.models}

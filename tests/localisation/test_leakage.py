@@ -10,11 +10,12 @@ import pytest
 
 from autospec.data.spectra import FloatArray, IntArray, join_spectra
 from autospec.data.splits import SplitPlan
+from autospec.localisation.candidates import learn_library
 from autospec.localisation.job import localise
-from autospec.localisation.members import fit_members, learn_library
+from autospec.localisation.members import fit_members
 from autospec.localisation.pieces import ModelPiece, Piece
 from autospec.localisation.protocol import inner_folds, lay_draws
-from autospec.localisation.result import AUTO, MEAN
+from autospec.localisation.result import AUTO, AUTO_LOCAL, MEAN
 from autospec.transfer.library_prior import PriorModel
 from tests.localisation.landscape import (
     ON_CPU,
@@ -159,15 +160,27 @@ def test_a_library_that_knows_something_else_is_not_believed() -> None:
     assert max(beliefs(misleading)) < 0.3 < 0.7 < min(beliefs(WORLD))
 
 
-@pytest.mark.parametrize("carrier", [0, 1], ids=["permuted", "misleading"])
-def test_a_library_that_teaches_nothing_does_not_help(carrier: int) -> None:
-    library = landscape(rows=20, samples=34, unlabelled=0, carrier=carrier).library
-    if carrier == 0:
-        target = np.random.default_rng(1).permutation(library.target)
-        library = replace(library, target=target)
-    settings = replace(QUICK, draws=3)
-    result = localise(library, WORLD.farm, settings=settings, execution=ON_CPU)
+def test_a_misleading_library_does_not_help() -> None:
+    library = landscape(rows=20, samples=34, unlabelled=0, carrier=1).library
+    result = localise(library, WORLD.farm, settings=replace(QUICK, draws=3), execution=ON_CPU)
     assert not result.transfer_verdict.startswith("Transfer helped.")
+
+
+def test_a_library_of_permuted_lab_values_changes_next_to_nothing() -> None:
+    """Auto and auto without the library are the same kinds of model in the same places.
+
+    So their predictions are near each other, beside the error they make: over six made farms by
+    0.03 to 0.14 of it, where auto without the library's members alone was 0.13 to 0.71 away.
+    """
+    apart = []
+    for seed in range(4):
+        world = landscape(rows=20, samples=34, unlabelled=0, seed=seed)
+        target = np.random.default_rng(seed).permutation(world.library.target)
+        piece = first_draw(replace(world, library=replace(world.library, target=target)))
+        auto, own = (named(piece, name).outcome for name in (AUTO, AUTO_LOCAL))
+        difference = np.subtract(auto.predicted, own.predicted)
+        apart.append(np.sqrt(np.mean(difference**2)) / own.rmse)
+    assert float(np.mean(apart)) < 0.15
 
 
 def test_an_honest_library_helps_where_the_farm_has_few_rows() -> None:

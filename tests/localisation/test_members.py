@@ -12,17 +12,11 @@ from autospec.data.spectra import FloatArray
 from autospec.data.splits import Fold
 from autospec.errors import DataError, StudyFailed, TrialFailed
 from autospec.evaluate.fitted import Fitted
-from autospec.localisation import members as members_module
-from autospec.localisation.members import (
-    Auto,
-    FarmSpectra,
-    LibraryModels,
-    Member,
-    allows_log,
-    fit_autos,
-    fit_members,
-    learn_library,
-)
+from autospec.localisation import candidates
+from autospec.localisation.auto import Auto, fit_autos
+from autospec.localisation.candidates import LibraryModels, allows_log, learn_library
+from autospec.localisation.farm import FarmSpectra
+from autospec.localisation.members import Member, fit_members
 from autospec.localisation.protocol import inner_folds
 from autospec.localisation.result import AUTO, AUTO_LOCAL, MEAN, PLSR_LOCAL
 from tests.localisation.landscape import few_recipes, landscape, made_ready
@@ -44,7 +38,8 @@ IN_AUTO = {
     "library prior",
     "library prior, log",
 }
-OTHERS = {
+TWINS = {"no prior", "no prior, log"}
+OTHERS = TWINS | {
     MEAN,
     PLSR_LOCAL,
     "ridge",
@@ -103,7 +98,7 @@ def test_for_the_final_model_only_what_auto_is_made_of_is_fitted(models: Library
 def test_without_a_selection_only_its_plsr_is_missing(
     models: LibraryModels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(members_module, "fit_memory_based", lambda *_, **__: fake(20.0).fitted)
+    monkeypatch.setattr(candidates, "fit_memory_based", lambda *_, **__: fake(20.0).fitted)
     members, failures = fit_members(models, TRAIN, FOLDS, None)
     assert names(members) == (IN_AUTO | OTHERS) - {"PLSR on K∪m"}
     assert failures == {}
@@ -128,7 +123,7 @@ def test_a_member_that_cannot_be_fitted_costs_only_its_row(
     def fail(*args: object, **options: object) -> Fitted:
         raise error
 
-    monkeypatch.setattr(members_module, "fit_spiked_plsr", fail)
+    monkeypatch.setattr(candidates, "fit_spiked_plsr", fail)
     members, failures = fit_members(models, TRAIN, FOLDS, None, only_auto=True)
     assert failures == {"PLSR spiked": str(error)}
     assert names(members) == IN_AUTO - {"PLSR spiked"}
@@ -140,7 +135,7 @@ def test_a_member_that_cannot_be_fitted_costs_only_its_row(
 def test_a_member_whose_folds_are_not_finite_does_not_take_part(
     models: LibraryModels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(members_module, "fit_spiked_plsr", lambda *_: fake(np.nan).fitted)
+    monkeypatch.setattr(candidates, "fit_spiked_plsr", lambda *_: fake(np.nan).fitted)
     members, failures = fit_members(models, TRAIN, FOLDS, None, only_auto=True)
     assert failures == {"PLSR spiked": "its out-of-fold predictions are not finite"}
     assert "PLSR spiked" not in names(members)
@@ -152,7 +147,7 @@ def test_our_own_mistakes_are_not_swallowed(
     def broken(*args: object) -> Fitted:
         raise AssertionError("a bug")
 
-    monkeypatch.setattr(members_module, "fit_spiked_plsr", broken)
+    monkeypatch.setattr(candidates, "fit_spiked_plsr", broken)
     with pytest.raises(AssertionError, match="a bug"):
         fit_members(models, TRAIN, FOLDS, None, only_auto=True)
 
@@ -185,12 +180,39 @@ def test_the_library_is_learned_on_both_scales(models: LibraryModels) -> None:
     assert [prior.log for prior in models.priors] == [False, True]
 
 
+def test_without_a_prior_the_library_has_no_say(
+    models: LibraryModels, fitted: tuple[Member, ...]
+) -> None:
+    other = replace(PREPARED.library, target=PREPARED.library.target[::-1].copy())
+    members, _ = fit_members(learn_library(other, 1), TRAIN, FOLDS, None)
+    twins = {member.name: member.predict(TEST) for member in fitted if member.name in TWINS}
+    assert set(twins) == TWINS
+    for member in members:
+        if member.name in TWINS:
+            np.testing.assert_array_equal(member.predict(TEST), twins[member.name])
+
+
+def test_the_two_autos_start_alike(fitted: tuple[Member, ...]) -> None:
+    """Where all members agree, weights stay where they start: like for like in both."""
+    same = tuple(replace(m, fitted=fitted[0].fitted) for m in fitted)
+    auto, own = (
+        {m.name: w for m, w in zip(a.members, a.weights, strict=True)}
+        for a in fit_autos(same, TRAIN.own.target)
+    )
+    assert own["no prior"] == pytest.approx(auto["library prior"], abs=1e-6)
+    assert own["no prior, log"] == pytest.approx(auto["library prior, log"], abs=1e-6)
+    both = auto["PLSR averaged"] + auto["PLSR spiked"]
+    assert own["PLSR averaged"] == pytest.approx(both, abs=1e-6)
+    assert own["GPR"] == pytest.approx(auto["GPR"], abs=1e-6)
+
+
 def test_auto_mixes_all_and_its_twin_only_those_of_the_farm(fitted: tuple[Member, ...]) -> None:
     auto, own = fit_autos(fitted, TRAIN.own.target)
     assert (auto.name, auto.uses) == (AUTO, "both")
     assert (own.name, own.uses) == (AUTO_LOCAL, "farm")
     assert {member.name for member in auto.members} == IN_AUTO
     assert {member.uses for member in own.members} == {"farm"}
+    assert {member.name for member in own.members} > TWINS
 
 
 def test_auto_is_the_weighted_mean_of_its_members(fitted: tuple[Member, ...]) -> None:
@@ -271,7 +293,7 @@ def fail_for(monkeypatch: pytest.MonkeyPatch, *functions: str) -> None:
         raise ValueError("not today")
 
     for function in functions:
-        monkeypatch.setattr(members_module, function, fail)
+        monkeypatch.setattr(candidates, function, fail)
 
 
 def test_auto_goes_on_without_any_member_of_the_farm_alone(
@@ -280,6 +302,7 @@ def test_auto_goes_on_without_any_member_of_the_farm_alone(
     fail_for(monkeypatch, "tune_plsr", "fit_gpr")
     members, _ = fit_members(models, TRAIN, FOLDS, None, only_auto=True)
     assert [auto.name for auto in fit_autos(members, TRAIN.own.target)] == [AUTO]
+    assert {member.uses for member in members} == {"both"}
 
 
 def test_with_nothing_to_make_auto_of_the_reasons_are_told(
