@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
@@ -29,7 +29,8 @@ from autospec.localisation.final_model import (
     map_spectra,
 )
 from autospec.localisation.inputs import inputs_digest
-from autospec.localisation.network_draw import NetworkDraw, fixed_design, network_settings
+from autospec.localisation.network_draw import fixed_design
+from autospec.localisation.network_stage import NetworkStage
 from autospec.localisation.pieces import (
     BASELINE_SETTINGS,
     NETWORK_SETTINGS,
@@ -39,9 +40,16 @@ from autospec.localisation.pieces import (
     read_piece,
     write_piece,
 )
-from autospec.localisation.preparation import MIN_COUNTRY, Prepared, prepare
+from autospec.localisation.preparation import Prepared, prepare
 from autospec.localisation.progress import LocaliseCallback, LocaliseProgress, Stage, silent
-from autospec.localisation.protocol import lay_draws, training_samples
+from autospec.localisation.protocol import lay_draws
+from autospec.localisation.remarks import (
+    announcement,
+    farm_remarks,
+    missing_models,
+    network_remarks,
+    train_samples,
+)
 from autospec.localisation.result import AUTO, LocalisationResult, Stopped
 from autospec.localisation.settings import LocaliseSettings
 from autospec.search.plan import StopSearch
@@ -51,10 +59,8 @@ from autospec.transfer.alignment_result import Alignment
 from autospec.transfer.network_settings import Resources
 from autospec.transfer.networks import check_fits
 from autospec.transfer.provenance import selection_stability
-from autospec.transfer.strategies import train_library_networks
 
 RESERVE_S = 15.0  # kept back for the final model, the diagnostics and the report
-OVERHEAD = 2.0  # a search's seconds, times this, is what it costs with its final networks
 
 
 def _never() -> bool:
@@ -106,7 +112,7 @@ def localise(
     name : str
         Of the farm, in tables.
     settings : LocaliseSettings, optional
-        By default ten draws of 30 training samples, networks on the first three, ten minutes.
+        By default ten draws of 30 training samples, networks on the first three, nine minutes.
     country : str, optional
         The farm's: a field of the library, or the country that a named site's field lies in.
     execution : LocaliseExecution, optional
@@ -189,22 +195,8 @@ class _Run:
 
     def announce(self) -> None:
         """Say beforehand what it will cost."""
-        s, p = self.settings, self.prepared
-        networks = (
-            "no networks (--quick)"
-            if s.quick
-            else f"then networks on the first {min(s.network_draws, s.draws)}"
-        )
-        train, test = len(self.plans[0].train), self.plans[0].n_test
-        self.say(
-            "plan",
-            f"{p.farm.own.n} rows of the farm with {p.farm.own.target_name}, {p.library.n} library "
-            f"rows. {s.draws} draws of {train} training rows, {test} sealed to test; {networks}. "
-            f"RS-Local selects {p.selection.wanted} rows in each draw. It ends within "
-            f"{s.budget_s / 60:.3g} minutes whatever is left. Stop early with Ctrl-C: finished "
-            "draws are reported and kept.",
-            total=s.draws,
-        )
+        message = announcement(self.prepared, self.plans, self.settings)
+        self.say("plan", message, total=self.settings.draws)
 
     def _why_stop(self) -> Stopped | None:
         if self.execution.interrupted():
@@ -270,53 +262,35 @@ class _Run:
         self.networks.sort(key=lambda piece: piece.draw.number)
 
     def _train_networks(self, missing: list[int], wanted: int, mark: str) -> None:
-        axis = self.prepared.library.axis
-        libraries = 1 if self.prepared.country is None else 2
-        # a library's own search counts twice: its trials train on far more rows
-        searches = 2 * libraries + (1 + libraries) * len(missing)
-        seconds = max(self.seconds_left() / OVERHEAD / searches, 1.0)
         resources = Resources(
             device=self.execution.device,
             storage=self.execution.storage,
-            study="library",
+            study=mark[:8],  # other settings are other studies, in the same storage
             interrupted=self.execution.interrupted,
-            on_step=lambda text: self.say("networks", text, len(self.networks), wanted, None),
+            on_step=lambda text: self.say("networks", text, len(self.networks), wanted),
             seconds_left=self.seconds_left,
         )
-        library_networks = train_library_networks(
-            self.prepared.library,
-            self.prepared.country,
-            network_settings(self.settings, axis, 2 * seconds, -1),
-            resources,
+        stage = NetworkStage(
+            prepared=self.prepared,
+            plans=self.plans,
+            selected={piece.draw.number: piece.selected for piece in self.baselines},
+            settings=self.settings,
+            resources=resources,
         )
-        for number in missing:
-            begun = time.monotonic()
-            piece = NetworkDraw(
-                prepared=self.prepared,
-                library_networks=library_networks,
-                plan=self.plans[number],
-                number=number,
-                selected=self.baselines[number].selected,
-                networks=network_settings(self.settings, axis, seconds, number),
-                resources=replace(resources, study=f"draw-{number}"),
-            ).run(mark)
+        begun = time.monotonic()
+        for done, piece in enumerate(stage.pieces(missing, mark), start=1):
+            number = piece.draw.number
             if self.seconds_left() > 0:  # else strategies may be missing only for want of time
                 write_piece(self.execution.pieces, f"networks-{number}", piece)
             self.networks.append(piece)
-            spent = time.monotonic() - begun
-            left = len(missing) - missing.index(number) - 1
-            self.say(
-                "networks",
-                f"networks of draw {number + 1}",
-                len(self.networks),
-                wanted,
-                left * spent,
-            )
+            eta = (time.monotonic() - begun) / done * (len(missing) - done)
+            text = f"networks of draw {number + 1}"
+            self.say("networks", text, len(self.networks), wanted, eta)
         if self.seconds_left() < 0:
-            self._stop(
-                "budget",
-                f"the networks of {len(self.networks)} of {wanted} draws, some perhaps in part",
+            reached = (
+                f"the networks of {len(self.networks)} of {wanted} draws, some perhaps in part"
             )
+            self._stop("budget", reached)
 
     def finish(
         self, models: LibraryModels, name: str, farm: Spectra, country: str | None
@@ -331,6 +305,7 @@ class _Run:
         comparison = Comparison(farm=prepared.farm.own, draws=draws, seed=settings.seed)
         rows = comparison.rows([*self.baselines, *self.networks])
         pieces = [*self.baselines, *self.networks]
+        trained = train_samples(prepared.farm.own, self.plans[0])
         chosen = [np.array(piece.selected, dtype=np.int64) for piece in self.baselines]
         return LocalisationResult(
             name=name,
@@ -353,7 +328,7 @@ class _Run:
             stability=selection_stability(chosen, prepared.library.n) if len(chosen) > 1 else None,
             spectra_map=map_spectra(prepared, selected, settings.seed),
             final=final,
-            verdict=auto_verdict(rows, farm.target_unit, self._train_samples()),
+            verdict=auto_verdict(rows, farm.target_unit, trained),
             transfer_verdict=transfer_verdict(comparison, rows),
             strategy_verdicts=strategy_verdicts(rows),
             notes=(*self.notes, *self._remarks(country, failures), *prepared.notes),
@@ -376,41 +351,8 @@ class _Run:
 
     def _remarks(self, country: str | None, failures: dict[str, str]) -> Iterator[str]:
         """Say what a reader would else have to find out."""
-        s, prepared = self.settings, self.prepared
-        samples, train = len(set(prepared.farm.own.groups)), self._train_samples()
-        if training_samples(samples, s.n) < s.n:
-            yield (
-                f"The farm has {samples} samples with {prepared.farm.own.target_name}: "
-                f"{train} of them train in a draw, not {s.n}, so that there are some to test on."
-            )
-        if not s.quick and prepared.country is None:
-            why = f"fewer than {MIN_COUNTRY} usable library rows are of {country!r}"
-            if country is None:
-                why = "no country was given"
-            yield f"No Country networks: {why}."
-        networked = {piece.draw.number for piece in self.networks}
-        if networked and len(networked) < len(self.baselines):
-            yield (
-                f"The networks ran on {len(networked)} of {len(self.baselines)} draws: they are "
-                "compared with others on these draws only."
-            )
-        yield from self._missing_models()
+        yield from farm_remarks(self.prepared.farm.own, self.plans[0], self.settings)
+        if not self.settings.quick:
+            yield from network_remarks(self.baselines, self.networks, self.prepared, country)
+        yield from missing_models([*self.baselines, *self.networks])
         yield from (f"Final model: {name}: {why}" for name, why in failures.items())
-
-    def _missing_models(self) -> Iterator[str]:
-        """Name the models that no draw has a result of: they have no row that could say why."""
-        pieces = [*self.baselines, *self.networks]
-        found = {model.name for piece in pieces for model in piece.models}
-        reasons: dict[str, list[str]] = {}
-        for piece in pieces:
-            for name, why in piece.failures.items():
-                if name not in found:
-                    found.add(name)
-                    reasons.setdefault(why, []).append(name)
-        yield from (
-            f"Without a result: {', '.join(names)}: {why}" for why, names in reasons.items()
-        )
-
-    def _train_samples(self) -> int:
-        """Return how many samples train in a draw: replicates count once."""
-        return len({self.prepared.farm.own.groups[i] for i in self.plans[0].train})

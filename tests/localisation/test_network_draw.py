@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from autospec.errors import UsageError
-from autospec.localisation import job
+from autospec.localisation import job, network_stage
 from autospec.localisation.job import LocaliseExecution, localise
 from autospec.localisation.network_draw import about, fixed_design, network_settings, uses
 from autospec.localisation.progress import LocaliseProgress
@@ -50,13 +50,13 @@ def given(*args: Any) -> NetworkSettings:
 @pytest.fixture(autouse=True, scope="module")
 def light() -> Iterator[None]:
     with few_recipes(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job, "network_settings", tiny)
+        patch.setattr(network_stage, "network_settings", tiny)
         yield
 
 
 @pytest.fixture
 def unsearched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "network_settings", given)
+    monkeypatch.setattr(network_stage, "network_settings", given)
 
 
 def run(
@@ -145,7 +145,7 @@ def stored() -> Stored:
     execution = replace(ON_CPU, pieces=store)
     run(replace(SETTINGS, quick=True), execution)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job, "network_settings", given)
+        patch.setattr(network_stage, "network_settings", given)
         patch.setattr(job, "run_baselines", lambda *_, **__: pytest.fail("computed again"))
         result = run(execution=replace(execution, progress=told.append))
     assert store.written == ["draw-0", "draw-1", "networks-0"]
@@ -196,7 +196,9 @@ def test_changed_lab_values_of_test_rows_leave_every_network_as_it_was(stored: S
 
 @pytest.mark.usefixtures("unsearched")
 def test_networks_are_taken_up_again(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "train_library_networks", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(
+        network_stage, "train_library_networks", lambda *_: pytest.fail("trained again")
+    )
     again = run(execution=stored.execution("draw-0", "draw-1", "networks-0"))
     assert timeless(asdict(again)) == timeless(asdict(stored.result))
 
@@ -227,7 +229,7 @@ def test_networks_that_found_no_time_are_named_with_the_reason(
         late = replace(resources, seconds_left=lambda: 0.0)
         return train_library_networks(library, country, settings, late)
 
-    monkeypatch.setattr(job, "train_library_networks", too_late)
+    monkeypatch.setattr(network_stage, "train_library_networks", too_late)
     result = run(execution=stored.execution("draw-0", "draw-1"))
     assert names(result) == [LOCAL, "DTL-I_g"]
     assert "Without a result: Global: the time was up before it began" in result.notes
@@ -311,7 +313,7 @@ def test_an_architecture_too_deep_for_the_bands_is_refused_before_anything_is_fi
 def test_a_published_architecture_is_trained_without_a_search(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(job, "network_settings", network_settings)
+    monkeypatch.setattr(network_stage, "network_settings", network_settings)
     result = run(replace(SETTINGS, architecture="china", draws=1))
     assert names(result) == ["Global", LOCAL, *FROM_GLOBAL]
     assert {record.trials for record in result.networks} == {0}

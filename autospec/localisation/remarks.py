@@ -1,0 +1,69 @@
+"""What a localisation says in words beside its verdicts: the cost before, remarks afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from autospec.data.spectra import Spectra
+from autospec.data.splits import SplitPlan
+from autospec.localisation.pieces import Piece
+from autospec.localisation.preparation import MIN_COUNTRY, Prepared
+from autospec.localisation.protocol import training_samples
+from autospec.localisation.settings import LocaliseSettings
+
+
+def announcement(prepared: Prepared, plans: Sequence[SplitPlan], settings: LocaliseSettings) -> str:
+    """Say beforehand what it will cost."""
+    farm = prepared.farm.own
+    networks = f"then networks on the first {min(settings.network_draws, settings.draws)}"
+    return (
+        f"{farm.n} rows of the farm with {farm.target_name}, {prepared.library.n} library rows. "
+        f"{settings.draws} draws of {len(plans[0].train)} training rows, {plans[0].n_test} sealed "
+        f"to test; {'no networks (--quick)' if settings.quick else networks}. RS-Local selects "
+        f"{prepared.selection.wanted} rows in each draw. It ends within "
+        f"{settings.budget_s / 60:.3g} minutes whatever is left. Stop early with Ctrl-C: finished "
+        "draws are reported and kept."
+    )
+
+
+def train_samples(farm: Spectra, plan: SplitPlan) -> int:
+    """Return how many samples of the farm train in a draw: replicates count once."""
+    return len({farm.groups[i] for i in plan.train})
+
+
+def farm_remarks(farm: Spectra, plan: SplitPlan, settings: LocaliseSettings) -> Iterator[str]:
+    """Say if fewer samples train than were asked for."""
+    samples = len(set(farm.groups))
+    if training_samples(samples, settings.n) < settings.n:
+        yield (
+            f"The farm has {samples} samples with {farm.target_name}: {train_samples(farm, plan)} "
+            f"of them train in a draw, not {settings.n}, so that there are some to test on."
+        )
+
+
+def network_remarks(
+    baselines: Sequence[Piece], networks: Sequence[Piece], prepared: Prepared, country: str | None
+) -> Iterator[str]:
+    """Say why there is no Country, and on how many draws the networks ran."""
+    if prepared.country is None:
+        why = f"fewer than {MIN_COUNTRY} usable library rows are of {country!r}"
+        if country is None:
+            why = "no country was given"
+        yield f"No Country networks: {why}."
+    if networks and len(networks) < len(baselines):
+        yield (
+            f"The networks ran on {len(networks)} of {len(baselines)} draws: they are compared "
+            "with others on these draws only."
+        )
+
+
+def missing_models(pieces: Sequence[Piece]) -> Iterator[str]:
+    """Name the models that no draw has a result of: they have no row that could say why."""
+    found = {model.name for piece in pieces for model in piece.models}
+    reasons: dict[str, list[str]] = {}
+    for piece in pieces:
+        for name, why in piece.failures.items():
+            if name not in found:
+                found.add(name)
+                reasons.setdefault(why, []).append(name)
+    yield from (f"Without a result: {', '.join(names)}: {why}" for why, names in reasons.items())
