@@ -24,7 +24,7 @@ from autospec.data.labels import (
 )
 from autospec.data.parquet_tables import read_parquet_header, read_parquet_rows
 from autospec.data.replicates import GroupKeys, check_groups, check_replicates, make_groups
-from autospec.data.spectra import AxisUnit, FloatArray, Quantity, Spectra
+from autospec.data.spectra import AxisUnit, FloatArray, Quantity, Spectra, row_name
 from autospec.data.tables import OpenTable, RawTable, Wanted, check_shape, open_table
 from autospec.data.targets import MIN_LABELLED, TargetRules, TargetValues, read_target_values
 from autospec.data.text_tables import (
@@ -282,11 +282,11 @@ def _cells(raw: RawTable, column: int | None) -> tuple[str, ...] | None:
 def _ids(written: tuple[str, ...] | None, rows: RowNames, findings: Findings) -> tuple[str, ...]:
     """Name every row, those without an id by their row number."""
     if written is None:
-        return tuple(f"row {number}" for number in rows.numbers)
+        return tuple(row_name(number) for number in rows.numbers)
     unnamed = written.count("")
     if unnamed:
         findings.mended.append(f"{count(unnamed, 'row')} without an id: named by row number")
-    return tuple(w or f"row {n}" for w, n in zip(written, rows.numbers, strict=True))
+    return tuple(w or row_name(n) for w, n in zip(written, rows.numbers, strict=True))
 
 
 def _target(

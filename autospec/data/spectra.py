@@ -18,6 +18,16 @@ IntArray = NDArray[np.int64]
 AXIS_NAMES: dict[AxisUnit, str] = {"nm": "wavelength (nm)", "cm-1": "wavenumber (cm⁻¹)"}
 
 
+def row_name(number: int) -> str:
+    """Return the name of a row that has none in its file."""
+    return f"row {number}"
+
+
+def is_row_name(name: str) -> bool:
+    """Say whether a name is a row number: then it says nothing of the sample in another table."""
+    return name.startswith("row ") and name[4:].isdecimal()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Spectra:
     """Spectra of n samples on b bands, with one lab value each.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autospec.data.spectra import AXIS_NAMES, FloatArray, IntArray, Spectra
+from autospec.data.spectra import AXIS_NAMES, FloatArray, IntArray, Spectra, is_row_name
 from autospec.errors import DataError
 
 
@@ -58,8 +58,9 @@ def purge_library(library: Spectra, farm: Spectra) -> Purged:
     -------
     Purged
         Two spectra are the same if every band agrees in float32, which forgives a file its last
-        digits. Names are compared as they stand: in tables with plain row numbers for names, rows
-        may leave that only share a number, which costs a row and leaks nothing.
+        digits. Names are compared as they stand, but for those that stand for a row number because
+        the file has none: these are no names of a sample. Where samples are called by plain
+        numbers, rows may leave that only share one, which costs a row and leaks nothing.
 
     Raises
     ------
@@ -68,11 +69,12 @@ def purge_library(library: Spectra, farm: Spectra) -> Purged:
     """
     check_comparable(library, farm)
     ids = np.asarray(library.ids)
-    by_id = np.isin(ids, np.asarray(farm.ids))
+    named = np.array([not is_row_name(name) for name in library.ids], dtype=bool)
+    by_id = np.isin(ids, np.asarray(farm.ids)) & named
     known = set(_digests(farm.values))
     by_spectrum = np.array([digest in known for digest in _digests(library.values)], dtype=bool)
     by_spectrum &= ~by_id
-    by_replicate = np.isin(ids, ids[by_spectrum]) & ~by_spectrum & ~by_id
+    by_replicate = np.isin(ids, ids[by_spectrum]) & named & ~by_spectrum & ~by_id
     return Purged(
         kept=np.flatnonzero(~(by_id | by_spectrum | by_replicate)),
         by_id=int(by_id.sum()),
