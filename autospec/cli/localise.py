@@ -61,7 +61,8 @@ def localise(
         str | None, typer.Option("--country", help="The farm's country, as the library has it.")
     ] = None,
     country_column: Annotated[
-        str | None, typer.Option("--country-column", help="The library's column of countries.")
+        str | None,
+        typer.Option("--country-column", help="The library's column of fields or countries."),
     ] = None,
     target: TargetOption = None,
     target_unit: TargetUnitOption = None,
@@ -208,11 +209,6 @@ def _check_source(
     files = bool(library) and local is not None
     if (site is not None) == files or (site is not None and (library or local)):
         raise UsageError(f"want either --site NAME, or both --global FILE and --local FILE. {NEXT}")
-    if country[1] is not None and country[0] is None:
-        raise UsageError(
-            "--country-column names the column, --country which of its values is the farm's: "
-            "give both"
-        )
     if site == ALL and country[0] is not None:
         raise UsageError("--country is for one farm; with --site all each site has its own")
 

@@ -71,7 +71,7 @@ def site_case(site: str, data: DataSource, country: str | None = None) -> Case:
     from autospec.data.libraries import country_of, library_notes, site_library
     from autospec.data.sites import find_site, load_site
 
-    _refuse_file_options(data)
+    refuse_file_options(data)
     found, target = find_site(site), data.target or "soc"
     library = site_library(site, target)
     own = country_of(found.fields[0].dataset)
@@ -117,7 +117,7 @@ def file_case(
     # how few lab values are too few the job says: it knows what they are for
     options = replace(read_options(data), min_labelled=1)
     farm = read_spectra(local, replace(options, field_column=None))
-    library = tuple(read_spectra(path, options) for path in libraries)
+    library = tuple(read_spectra(path, replace(options, hints=True)) for path in libraries)
     if country is not None:
         _check_country(country, _countries(library))
     return Case(name=study_name(local.stem), farm=farm, library=library, country=country)
@@ -140,7 +140,8 @@ def _check_country(country: str, known: set[str]) -> None:
         )
 
 
-def _refuse_file_options(data: DataSource) -> None:
+def refuse_file_options(data: DataSource) -> None:
+    """Refuse options that speak of a file where a site is read."""
     given = {
         "--target-unit": data.target_unit,
         "--id": data.id,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from autospec.cli.interrupt import CtrlC
-from autospec.cli.localise_data import Case, farm_sites, site_case
+from autospec.cli.localise_data import Case, farm_sites, refuse_file_options, site_case
 from autospec.cli.localise_live import LocaliseDisplay
 from autospec.errors import AutospecError, OutputError, UsageError
 
@@ -112,6 +112,9 @@ def run_all(data: DataSource, settings: LocaliseSettings, place: Place) -> tuple
     from autospec.report.localise_summary import SiteRow, summarise, write_summary
     from autospec.report.lock import locked
 
+    if place.storage is not None:
+        raise UsageError("--storage is for one farm; with --site all each has its own study.db")
+    refuse_file_options(data)
     sites = farm_sites()
     _announce(len(sites), settings)
     rows = {site: SiteRow(name=site, reason=NOT_RUN) for site in sites}
@@ -140,8 +143,6 @@ def run_all(data: DataSource, settings: LocaliseSettings, place: Place) -> tuple
 def _run_site(site: str, data: DataSource, settings: LocaliseSettings, place: Place) -> SiteRow:
     from autospec.report.localise_summary import site_row
 
-    if place.storage is not None:
-        raise UsageError("--storage is for one farm; with --site all each has its own study.db")
     folder = place.folder / site
     own = Place(folder=folder, storage=None, device=place.device)
     return site_row(run_case(site_case(site, data), settings, own, spent_counts=True))

@@ -115,6 +115,10 @@ def _load(source: DataSource) -> Spectra:
             "want either --site NAME or a FILE. Next: autospec plan --site sweden --n 30"
         )
     if source.site:
+        if source.id or source.quantity or source.axis_unit or source.target_unit:
+            raise UsageError(
+                "--id, --quantity, --axis-unit and --target-unit are for files: a site has its own"
+            )
         from autospec.data.sites import load_site
 
         return load_site(source.site, source.target or "soc")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import replace
 from enum import StrEnum
@@ -192,9 +193,15 @@ def _load(data: DataSource) -> tuple[Spectra, str]:
 
 
 def study_name(stem: str) -> str:
-    """Turn a file's stem into a study name of small letters, digits, - and _."""
-    name = re.sub(r"[^a-z0-9_-]+", "-", stem.lower()).strip("-_")[:64]
-    return name if NAME.match(name) else "study"
+    """Turn a file's stem into a study name of small letters, digits, - and _.
+
+    A stem with other letters gets a digest of them: two such files must not share a folder.
+    """
+    name = re.sub(r"[^a-z0-9_-]+", "-", stem.lower()).strip("-_")[:57]
+    name = name if NAME.match(name) else "study"
+    if stem.isascii():
+        return name
+    return f"{name}-{hashlib.sha256(stem.encode('utf-8', 'surrogateescape')).hexdigest()[:6]}"
 
 
 def _run(

@@ -146,7 +146,9 @@ def choose_target(
         if len(known) == 1:
             findings.recognised.append(f"target: column {known[0].header!r}")
             return known[0]
-        if known:
+        if known and not needed:
+            findings.recognised.append(f"target: none taken of {listed}; pass --target to name one")
+        elif known:
             findings.problems.append(
                 f"header: {len(known)} columns could be the target ({listed}); want one. "
                 f"Pass --target, for example --target {known[0].header!r}."

@@ -20,6 +20,7 @@ from autospec.data.labels import (
     choose_id,
     choose_label,
     choose_target,
+    read_target,
     repeated_headers,
 )
 from autospec.data.parquet_tables import read_parquet_header, read_parquet_rows
@@ -62,6 +63,9 @@ class ReadOptions:
         Refuse a file without lab values; switch off to read spectra to predict on.
     min_labelled : int, default 20
         Refuse a file with fewer rows that have a lab value.
+    hints : bool, default False
+        The options are meant for another file read beside this one: a column that is not here is
+        looked for by its kind or done without, and what the headers say of unit and quantity wins.
     """
 
     target: str | None = None
@@ -74,6 +78,7 @@ class ReadOptions:
     allow_negative: bool = False
     need_target: bool = True
     min_labelled: int = MIN_LABELLED
+    hints: bool = False
 
 
 DEFAULT_OPTIONS = ReadOptions()
@@ -196,6 +201,8 @@ def _read(path: Path, options: ReadOptions, findings: Findings) -> Spectra | Non
 
 def _columns(header: tuple[str, ...], options: ReadOptions, findings: Findings) -> _Columns:
     """Choose the band and label columns, and check the header."""
+    if options.hints:
+        options = _as_hints(options, header)
     bands = choose_bands(header, options.axis_unit)
     findings.recognised.extend(bands.recognised)
     findings.mended.extend(bands.mended)
@@ -214,6 +221,23 @@ def _columns(header: tuple[str, ...], options: ReadOptions, findings: Findings) 
             "value. Pass --target with another column."
         )
     return _Columns(header=header, bands=bands, labels=labels)
+
+
+def _as_hints(options: ReadOptions, header: tuple[str, ...]) -> ReadOptions:
+    """Return options without the names of columns that this file lacks."""
+    target = options.target
+    if target is not None and target not in header:
+        kinds = {read_target(name)[0] for name in header}
+        kind = read_target(target)[0]
+        if kind in ("soc", "som"):  # both become SOC
+            kind = "soc" if "soc" in kinds else "som"
+        target = target if kind == "other" else kind
+    return replace(
+        options,
+        target=target,
+        id_column=options.id_column if options.id_column in header else None,
+        group_column=options.group_column if options.group_column in header else None,
+    )
 
 
 def _rows(
@@ -249,7 +273,8 @@ def _assemble(
         return None
     check_cells(raw, [columns.header[c] for c in columns.bands.columns], rows, findings)
     check_rows(raw.values, rows, findings)
-    found = to_quantity(raw.values, columns.bands, options.quantity, rows, findings)
+    declared = None if options.hints and columns.bands.quantity else options.quantity
+    found = to_quantity(raw.values, columns.bands, declared, rows, findings)
     groups = make_groups(
         GroupKeys(ids=ids, groups=_cells(raw, columns.labels.group)), raw.values, rows, findings
     )
@@ -301,7 +326,7 @@ def _target(
         findings.recognised.append("no target column: every row is unlabelled")
         return TargetValues(values=nothing, name=options.target or "", unit="")
     rules = TargetRules(
-        unit=options.target_unit,
+        unit=None if options.hints and column.unit else options.target_unit,
         allow_negative=options.allow_negative,
         needed=options.need_target,
         min_labelled=options.min_labelled,

@@ -30,7 +30,6 @@ FOUR_VIEWS = (
     Preprocessing(quantity="absorbance", scatter="snv", savgol=SMOOTH_CURVATURE, step=1.0),
 )
 SNV_VIEW = (Preprocessing(quantity="absorbance", scatter="snv", savgol=None, step=1.0),)
-SNV_SLOPE_VIEW = (FOUR_VIEWS[2],)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

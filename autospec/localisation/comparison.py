@@ -51,7 +51,7 @@ class Comparison:
             for model in piece.models:
                 found.setdefault(model.name, []).append(model)
             for name, why in piece.failures.items():
-                failures.setdefault(name, []).append(f"draw {piece.draw.number + 1}: {why}")
+                failures.setdefault(name, []).append(f"draw {piece.draw.number}: {why}")
         outcomes = {
             name: tuple(sorted((p.outcome for p in parts), key=lambda o: o.draw))
             for name, parts in found.items()

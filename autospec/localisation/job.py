@@ -229,7 +229,7 @@ class _Run:
             self.baselines.append(piece)
             done = number + 1
             eta = sum(fresh) / len(fresh) * (len(self.plans) - done) if fresh else None
-            self.say("draws", f"draw {done}", done, len(self.plans), eta)
+            self.say("draws", f"draw {number}", done, len(self.plans), eta)
         if not self.baselines:
             raise StudyFailed(
                 "stopped before the first draw was finished, so there is nothing to report. "
@@ -284,7 +284,7 @@ class _Run:
                 write_piece(self.execution.pieces, f"networks-{number}", piece)
             self.networks.append(piece)
             eta = (time.monotonic() - begun) / done * (len(missing) - done)
-            text = f"networks of draw {number + 1}"
+            text = f"networks of draw {number}"
             self.say("networks", text, len(self.networks), wanted, eta)
         if self.seconds_left() < 0:
             reached = (
@@ -312,6 +312,7 @@ class _Run:
             settings=settings,
             farm=summarise_spectra(farm, farm.labelled()),
             library=summarise_spectra(prepared.library, prepared.library),
+            country=country,
             inputs_digest=self.digest,
             farm_ids=prepared.farm.own.ids,
             farm_fields=prepared.farm.own.fields,

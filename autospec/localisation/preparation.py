@@ -101,6 +101,11 @@ def prepare(
             f"{MIN_LIBRARY}. Pass a library that has more than the farm in it."
         )
     usable = both.library.rows(rows)
+    if len(set(usable.groups)) < 2:
+        raise DataError(
+            f"all {usable.n} usable library rows are of one group ({usable.groups[0]!r}); want at "
+            "least 2. Pass a library with more groups, or leave out --group."
+        )
     whole = FarmSpectra(own=narrow_spectra(farm), aligned=narrow_spectra(both.farm))
     labelled, narrow = np.isfinite(farm.target), narrow_spectra(usable)
     low, high, unit = usable.axis[0], usable.axis[-1], AXIS_NAMES[usable.axis_unit]

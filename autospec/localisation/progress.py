@@ -22,7 +22,7 @@ class LocaliseProgress:
     done, total : int
         Pieces of work of this stage.
     eta_s : float or None
-        Seconds the rest of all stages will take; None before anything is known.
+        Seconds the rest of this stage will take; None before anything is known.
     best : str
         Best so far in words, such as "auto: RMSE 3.1 g/kg over 4 draws"; or empty.
     """

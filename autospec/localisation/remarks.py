@@ -20,7 +20,7 @@ def announcement(prepared: Prepared, plans: Sequence[SplitPlan], settings: Local
         f"{farm.n} rows of the farm with {farm.target_name}, {prepared.library.n} library rows. "
         f"{settings.draws} draws of {len(plans[0].train)} training rows, {plans[0].n_test} sealed "
         f"to test; {'no networks (--quick)' if settings.quick else networks}. RS-Local selects "
-        f"{prepared.selection.wanted} rows in each draw. It ends within "
+        f"{prepared.selection.wanted} rows in each draw. It aims to end within "
         f"{settings.budget_s / 60:.3g} minutes whatever is left. Stop early with Ctrl-C: finished "
         "draws are reported and kept."
     )
@@ -28,7 +28,7 @@ def announcement(prepared: Prepared, plans: Sequence[SplitPlan], settings: Local
 
 def train_samples(farm: Spectra, plan: SplitPlan) -> int:
     """Return how many samples of the farm train in a draw: replicates count once."""
-    return len({farm.groups[i] for i in plan.train})
+    return len({farm.ids[i] for i in plan.train})
 
 
 def farm_remarks(farm: Spectra, plan: SplitPlan, settings: LocaliseSettings) -> Iterator[str]:

@@ -158,7 +158,7 @@ class SelectionRecord:
     Parameters
     ----------
     draw : int or None
-        None: for the final model, judged by all labelled rows.
+        None: judged by all labelled rows, after the draws.
     library : {"global", "country"}
         What it selected from.
     ids, fields : tuple of str
@@ -268,8 +268,12 @@ class LocalisationResult:
         Whether the library helped: auto against auto on the farm's rows only.
     strategy_verdicts : tuple of str
         One sentence a transfer strategy: helped, did not, cannot tell, by how much.
-    farm, library : SpectraSummary
-        What the tables were, before they were aligned.
+    farm : SpectraSummary
+        What the farm's table was, before it was aligned.
+    library : SpectraSummary
+        The usable library: aligned, purged of the farm, labelled.
+    country : str or None
+        The farm's, if one was given.
     inputs_digest : str
         SHA-256 of all that went in beside the settings: see `autospec.localisation.inputs`.
     farm_ids, farm_fields, observed
@@ -304,6 +308,7 @@ class LocalisationResult:
     settings: LocaliseSettings
     farm: SpectraSummary
     library: SpectraSummary
+    country: str | None
     inputs_digest: str
     farm_ids: tuple[str, ...]
     farm_fields: tuple[str, ...]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from autospec.data.sites import SITES
 from autospec.evaluate.metrics import BOOTSTRAPS
 from autospec.localisation.result import AUTO, LocalisationResult, NetworkRecord
@@ -301,7 +303,7 @@ def reproduce_section(result: LocalisationResult, digest: str) -> str:
         ("Started", env.started),
         ("Inputs SHA-256", result.inputs_digest),
         ("Farm SHA-256", result.farm.digest),
-        ("Library SHA-256", result.library.digest),
+        ("Usable library SHA-256", result.library.digest),
         ("localisation.json SHA-256", digest),
     ]
     return (
@@ -318,7 +320,9 @@ def command_words(result: LocalisationResult) -> str:
     own = {f.dataset for s in SITES if s.name == result.name for f in s.fields}
     named = bool(own) and set(result.farm.fields) <= own
     data = f"--site {result.name}" if named else "--global LIBRARY --local FARM"
-    return f"autospec localise {data} {settings_words(result.settings)}"
+    country = "" if result.country is None else f" --country {shlex.quote(result.country)}"
+    target = f"--target {shlex.quote(result.farm.target_name)}{country}"
+    return f"autospec localise {data} {target} {settings_words(result.settings)}"
 
 
 def settings_words(settings: LocaliseSettings) -> str:

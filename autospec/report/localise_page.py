@@ -77,8 +77,7 @@ def write_localisation(result: LocalisationResult, folder: str | Path) -> tuple[
         "architectures.csv": architectures_table(result, "csv"),
         "architectures.md": architectures_table(result, "md"),
     }
-    if result.final.ids:
-        texts[FINAL_PREDICTIONS] = final_predictions(result)
+    texts[FINAL_PREDICTIONS] = final_predictions(result)  # without rows too: no old ones stay
     texts["report.html"] = localisation_html(
         result, digest=hashlib.sha256(run.encode("utf-8", "backslashreplace")).hexdigest()
     )

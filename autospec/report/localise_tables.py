@@ -252,7 +252,7 @@ def final_predictions(result: LocalisationResult) -> str:
 
 
 def selected_rows(result: LocalisationResult) -> str:
-    """Return every selected library row as CSV; draw "final" is the final model's selection."""
+    """Return every selected library row as CSV; draw "final": judged by all labelled rows."""
     rows = [
         (FINAL if record.draw is None else record.draw, record.library, name, field)
         for record in result.selections

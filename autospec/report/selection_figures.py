@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from autospec.localisation.result import LocalisationResult, SelectionRecord
 from autospec.report import style
 from autospec.report.words import count, escape, number
-from autospec.transfer.provenance import Source
+from autospec.transfer.provenance import Source, selection_sources
 
 MAX_FIELDS = 7
 MAX_SOURCES = 14
@@ -122,11 +122,11 @@ def _round_numbers() -> list[int]:
 
 def _group(record: SelectionRecord) -> str:
     library = "" if record.library == "global" else ", country library"
-    return f"{'final model' if record.draw is None else 'each draw'}{library}"
+    return f"{'all labelled rows' if record.draw is None else 'each draw'}{library}"
 
 
 def _name(record: SelectionRecord) -> str:
-    return "final model" if record.draw is None else f"draw {record.draw}"
+    return "all labelled rows" if record.draw is None else f"draw {record.draw}"
 
 
 def library_sources(result: LocalisationResult) -> tuple[Source, ...]:
@@ -145,20 +145,9 @@ def library_sources(result: LocalisationResult) -> tuple[Source, ...]:
         selected.update(record.fields)
     if not selected:
         return ()
-    chosen, available = selected.total(), sum(result.library_fields.values())
-    sources = [
-        Source(
-            name=name,
-            selected=selected[name],
-            available=rows,
-            share=selected[name] / chosen,
-            library_share=rows / available,
-        )
-        for name, rows in result.library_fields.items()
-    ]
-    sources.sort(key=lambda source: (-source.selected, source.name))
+    sources = selection_sources(selected, result.library_fields)
     if len(sources) <= MAX_SOURCES:
-        return tuple(sources)
+        return sources
     rest = sources[MAX_SOURCES:]
     together = Source(
         name=f"{len(rest)} other fields",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -57,30 +56,31 @@ class Stability:
     common: tuple[int, ...]
 
 
-def selection_sources(labels: Sequence[str], selection: IntArray) -> tuple[Source, ...]:
-    """Count where the selected rows come from.
+def selection_sources(
+    selected: Mapping[str, int], available: Mapping[str, int]
+) -> tuple[Source, ...]:
+    """Set where selected rows come from beside where the library's rows come from.
 
     Parameters
     ----------
-    labels : sequence of str, length n
-        Field (`Spectra.fields`) or country of each library row.
-    selection : int64, shape (k,)
-        Selected rows of the library, k ≥ 1.
+    selected : mapping of str to int
+        Selected rows of each field (`Spectra.fields`) or country, at least one in all.
+    available : mapping of str to int
+        Library rows of each.
 
     Returns
     -------
     tuple of Source
-        One for every label in the library, most selected rows first, then by name.
+        One for every field of the library, most selected rows first, then by name.
     """
-    available = Counter(labels)
-    selected = Counter(labels[i] for i in selection)
+    chosen, whole = sum(selected.values()), sum(available.values())
     sources = [
         Source(
             name=name,
-            selected=selected[name],
+            selected=selected.get(name, 0),
             available=count,
-            share=selected[name] / len(selection),
-            library_share=count / len(labels),
+            share=selected.get(name, 0) / chosen,
+            library_share=count / whole,
         )
         for name, count in available.items()
     ]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from autospec.data.spectra import AXIS_NAMES, FloatArray, IntArray, Spectra, is_row_name
 from autospec.errors import DataError
+
+ROUNDING = 1e-4  # of the range of the farm's spectra: files are rounded, and resampling rounds too
+LAB_ROUNDING = 1e-2  # of a lab value
+BLOCK_ROWS = 4096
+
+MaskArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,10 +62,11 @@ def purge_library(library: Spectra, farm: Spectra) -> Purged:
     Returns
     -------
     Purged
-        Two spectra are the same if every band agrees in float32, which forgives a file its last
-        digits. Names are compared as they stand, but for those that stand for a row number because
-        the file has none: these are no names of a sample. Where samples are called by plain
-        numbers, rows may leave that only share one, which costs a row and leaks nothing.
+        Two spectra are the same if every band agrees to 1e-4 of the range of the farm's spectra,
+        which forgives a file its last digits. Names are compared as they stand, but for those that
+        stand for a row number because the file has none: these are no names of a sample. Where
+        samples are called by plain numbers, which tables share by chance, the lab values must
+        agree as well.
 
     Raises
     ------
@@ -70,10 +76,8 @@ def purge_library(library: Spectra, farm: Spectra) -> Purged:
     check_comparable(library, farm)
     ids = np.asarray(library.ids)
     named = np.array([not is_row_name(name) for name in library.ids], dtype=bool)
-    by_id = np.isin(ids, np.asarray(farm.ids)) & named
-    known = set(_digests(farm.values))
-    by_spectrum = np.array([digest in known for digest in _digests(library.values)], dtype=bool)
-    by_spectrum &= ~by_id
+    by_id = named & _same_names(library, farm)
+    by_spectrum = _same_spectra(library.values, farm.values) & ~by_id
     by_replicate = np.isin(ids, ids[by_spectrum]) & named & ~by_spectrum & ~by_id
     return Purged(
         kept=np.flatnonzero(~(by_id | by_spectrum | by_replicate)),
@@ -116,9 +120,45 @@ def _axis(spectra: Spectra) -> str:
     return f"{spectra.b} bands, {name} {spectra.axis[0]:g} to {spectra.axis[-1]:g}"
 
 
-def _digests(values: FloatArray) -> list[bytes]:
-    """Digest each row of spectra (n, b), row by row so that no second table is made."""
-    return [
-        hashlib.blake2b((row.astype("<f4") + 0.0).tobytes(), digest_size=16).digest()
-        for row in values  # + 0.0 turns −0 into 0
+def _same_names(library: Spectra, farm: Spectra) -> MaskArray:
+    """Say which library rows, shape (n,), have the name of a farm's sample.
+
+    A plain number is a name that two tables can share by chance: then the lab values must agree
+    too, unless one is missing.
+    """
+    known: dict[str, list[float]] = {}
+    for name, value in zip(farm.ids, farm.target, strict=True):
+        known.setdefault(name, []).append(float(value))
+    same = [
+        name in known and (not name.isdecimal() or _agrees(float(value), known[name]))
+        for name, value in zip(library.ids, library.target, strict=True)
     ]
+    return np.array(same, dtype=bool)
+
+
+def _agrees(value: float, others: list[float]) -> bool:
+    return any(
+        not np.isfinite([value, other]).all() or np.isclose(value, other, rtol=LAB_ROUNDING)
+        for other in others
+    )
+
+
+def _same_spectra(library: FloatArray, farm: FloatArray) -> MaskArray:
+    """Say which rows of spectra (n, b) are a row of spectra (m, b), but for rounding.
+
+    Two are the same if no band differs by more than 1e-4 of what the farm's spectra span. Near
+    rows are found by their distances, in blocks, and then compared band by band.
+    """
+    tolerance = ROUNDING * float(np.ptp(farm))
+    centre = farm.mean(axis=0)  # small numbers: distances are differences of large squares
+    other = farm - centre
+    squares = np.square(other).sum(axis=1)
+    reach = farm.shape[1] * tolerance**2
+    same = np.zeros(len(library), dtype=bool)
+    for first in range(0, len(library), BLOCK_ROWS):
+        block = library[first : first + BLOCK_ROWS] - centre
+        apart = np.square(block).sum(axis=1)[:, None] + squares - 2.0 * (block @ other.T)
+        slack = 1e-12 * (squares.max() + 1e-300)
+        for row, near in np.argwhere(apart <= reach + slack):
+            same[first + row] |= np.abs(block[row] - other[near]).max() <= tolerance
+    return same

@@ -265,10 +265,16 @@ def _describe(
         error_mean=float(scores.errors.mean()),
         error_sd=float(scores.errors.std()),
         error_min=float(scores.errors.min()),
-        cut=float(scores.rows[dropped].min()),
+        cut=_lowest(scores.rows[dropped]),
         dropped=len(dropped),
         wanted=settings.wanted,
     )
+
+
+def _lowest(scores: FloatArray) -> float:
+    """Return the lowest score of dropped rows; rows that were never tested have none."""
+    finite = scores[np.isfinite(scores)]
+    return float(finite.min()) if len(finite) else 0.0
 
 
 def _selection(

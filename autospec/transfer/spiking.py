@@ -25,6 +25,7 @@ from autospec.evaluate.baselines import (
 )
 from autospec.evaluate.fitted import Fitted, Predictor
 
+TUNING_FOLDS = 5
 TUNING_ROWS = 3000  # library rows that choose the recipe and the components of the global model
 SPIKING_ROWS = 1500  # library rows beside the farm's: the fit is once a share and fold
 LOCAL_SHARES = (0.2, 0.5, 0.8)  # of the total weight
@@ -83,7 +84,7 @@ def fit_global_plsr(
     if folds is not None:
         return fit_plsr(library, folds)
     part = _thinned(library, TUNING_ROWS, seed)
-    tuned = fit_plsr(part, make_folds(part, 5, 1, seed))
+    tuned = fit_plsr(part, make_folds(part, min(TUNING_FOLDS, len(set(part.groups))), 1, seed))
     return tuned if part is library else refit_plsr(tuned, library)
 
 

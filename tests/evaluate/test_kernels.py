@@ -29,7 +29,7 @@ from autospec.evaluate.kernels import (
     held_out,
     linear_kernel,
 )
-from autospec.evaluate.views import SNV_SLOPE_VIEW, fit_views
+from autospec.evaluate.views import FOUR_VIEWS, fit_views
 from tests.conftest import made_spectra
 
 Fit = Callable[[Spectra, tuple[Fold, ...]], Fitted]
@@ -122,9 +122,9 @@ def test_ridge_is_that_of_scikit_learn_and_its_penalty_the_best_on_the_folds(
 def test_gpr_is_that_of_scikit_learn_on_one_view(
     kernel: Kernel, log: bool, field: Spectra, train: Spectra, folds: tuple[Fold, ...]
 ) -> None:
-    found = fit_gpr(train, folds, kernel=kernel, log=log, recipes=SNV_SLOPE_VIEW)
+    found = fit_gpr(train, folds, kernel=kernel, log=log, recipes=FOUR_VIEWS[2:3])
     assert isinstance(found.model, KernelModel)
-    views = fit_views(train, SNV_SLOPE_VIEW)
+    views = fit_views(train, FOUR_VIEWS[2:3])
     y = np.log1p(train.target) if log else train.target
     fixed = found.model.regressor.kernel_
     twin = GaussianProcessRegressor(fixed, alpha=JITTER, optimizer=None, normalize_y=True)

@@ -125,7 +125,7 @@ def test_a_model_has_no_comparison_with_itself_or_with_what_was_not_run() -> Non
 def test_failures_are_told_with_their_draw() -> None:
     pieces = [piece(0, {AUTO: 1.0, "SVR": 2.0}), piece(1, {AUTO: 1.0}, {"SVR": "no factor"})]
     svr = row(COMPARISON.rows(pieces), "SVR")
-    assert svr.failures == ("draw 2: no factor",)  # people count from 1
+    assert svr.failures == ("draw 1: no factor",)
     assert [outcome.draw for outcome in svr.outcomes] == [0]
 
 

@@ -289,6 +289,7 @@ def make_localisation(*, networks: bool = True) -> LocalisationResult:
         settings=LocaliseSettings(seed=11, quick=not networks),
         farm=farm,
         library=library,
+        country=None,
         inputs_digest="e7" * 32,
         farm_ids=tuple(farm_ids),
         farm_fields=("SL.125",) * N,

@@ -15,8 +15,8 @@ def rows(*numbers: int) -> IntArray:
 
 
 def test_sources_stand_beside_their_share_in_the_library() -> None:
-    labels = ("japan", "china", "china", "china", "usa", "japan", "usa", "usa")
-    assert selection_sources(labels, rows(1, 2, 5, 3)) == (
+    library = {"japan": 2, "china": 3, "usa": 3}
+    assert selection_sources({"japan": 1, "china": 3}, library) == (
         Source(name="china", selected=3, available=3, share=0.75, library_share=0.375),
         Source(name="japan", selected=1, available=2, share=0.25, library_share=0.25),
         Source(name="usa", selected=0, available=3, share=0.0, library_share=0.375),

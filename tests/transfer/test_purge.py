@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from autospec.data.spectra import Spectra
+from autospec.transfer import purge
 from autospec.transfer.purge import purge_library
 from tests.conftest import made_spectra
 
@@ -26,11 +27,37 @@ def test_a_library_of_other_samples_stays_whole() -> None:
     np.testing.assert_array_equal(purged.kept, np.arange(6))
 
 
-@pytest.mark.parametrize("name", ["b", "1006"])
-def test_a_sample_of_the_same_name_leaves(name: str) -> None:
-    purged = purge_library(LIBRARY, named(FARM, "x", name, "row 5", "1007"))
+def test_a_sample_of_the_same_name_leaves() -> None:
+    purged = purge_library(LIBRARY, named(FARM, "x", "b", "row 5", "1007"))
     assert (purged.by_id, purged.count) == (1, 1)
-    assert LIBRARY.ids.index(name) not in purged.kept
+    assert 1 not in purged.kept
+
+
+@pytest.mark.parametrize(
+    ("lab_value", "leaves"), [(1.0, True), (1.005, True), (np.nan, True), (1.3, False)]
+)
+def test_a_plain_number_is_the_same_sample_if_the_lab_values_agree(
+    lab_value: float, leaves: bool
+) -> None:
+    farm = named(FARM, "x", "1006", "row 5", "1007")
+    target = farm.target.copy()
+    target[1] = lab_value * LIBRARY.target[5]
+    purged = purge_library(LIBRARY, replace(farm, target=target))
+    assert purged.by_id == leaves
+
+
+@pytest.mark.parametrize(("digits", "leaves"), [(6, 4), (4, 4), (1, 0)])
+def test_spectra_that_were_rounded_are_still_the_same(digits: int, leaves: int) -> None:
+    library = named(replace(FARM, values=FARM.values.round(digits)), "p", "q", "r", "s")
+    assert purge_library(library, FARM).by_spectrum == leaves
+
+
+def test_a_large_library_is_compared_in_blocks_as_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.vstack([made_spectra(50, seed=3).values, FARM.values])
+    at_once = purge._same_spectra(values, FARM.values)
+    monkeypatch.setattr(purge, "BLOCK_ROWS", 7)
+    np.testing.assert_array_equal(purge._same_spectra(values, FARM.values), at_once)
+    assert at_once.sum() == 4
 
 
 def test_a_row_number_is_no_name() -> None:
