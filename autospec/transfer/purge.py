@@ -9,7 +9,7 @@ import numpy as np
 from autospec.data.spectra import AXIS_NAMES, FloatArray, IntArray, Spectra, is_row_name
 from autospec.errors import DataError
 
-ROUNDING = 1e-4  # of the range of the farm's spectra: files are rounded, and resampling rounds too
+ROUNDING = 2e-4  # of the range of the farm's spectra: files are rounded, and resampling rounds too
 LAB_ROUNDING = 1e-2  # of a lab value
 BLOCK_ROWS = 4096
 
@@ -62,7 +62,7 @@ def purge_library(library: Spectra, farm: Spectra) -> Purged:
     Returns
     -------
     Purged
-        Two spectra are the same if every band agrees to 1e-4 of the range of the farm's spectra,
+        Two spectra are the same if every band agrees to 2e-4 of the range of the farm's spectra,
         which forgives a file its last digits. Names are compared as they stand, but for those that
         stand for a row number because the file has none: these are no names of a sample. Where
         samples are called by plain numbers, which tables share by chance, the lab values must
@@ -146,7 +146,7 @@ def _agrees(value: float, others: list[float]) -> bool:
 def _same_spectra(library: FloatArray, farm: FloatArray) -> MaskArray:
     """Say which rows of spectra (n, b) are a row of spectra (m, b), but for rounding.
 
-    Two are the same if no band differs by more than 1e-4 of what the farm's spectra span. Near
+    Two are the same if no band differs by more than 2e-4 of what the farm's spectra span. Near
     rows are found by their distances, in blocks, and then compared band by band.
     """
     tolerance = ROUNDING * float(np.ptp(farm))

@@ -252,7 +252,7 @@ def test_a_folder_of_a_search_is_refused(job: FakeJob, command: Command, tmp_pat
         (["--site", "japan", "--id", "name"], 2, "--id: for files only"),
         (["--site", "japan", "--country", "Swedn"], 2, "Did you mean 'Sweden'?"),
         (["--site", "all", "--country", "Sweden"], 2, "--country is for one farm"),
-        (["--site", "japan", "--country-column", "land"], 2, "give both"),
+        (["--site", "japan", "--country-column", "land"], 2, "for files only"),
         (["--site", "japan", "--budget", "soon"], 2, "'soon' is no duration"),
         (["--site", "japan", "--n", "3"], 2, "'--n'"),
         (["--site", "japan", "--architecture", "swedn"], 2, "Did you mean 'sweden'?"),

@@ -90,12 +90,15 @@ def test_second_report_is_the_same(localisation: LocalisationResult, tmp_path: P
     assert {p: p.read_bytes() for p in write_localisation(localisation, tmp_path)} == first
 
 
-def test_no_final_predictions_without_unlabelled_rows(
+def test_no_old_predictions_stay_when_every_row_has_a_lab_value(
     quick: LocalisationResult, tmp_path: Path
 ) -> None:
     final = replace(quick.final, ids=(), predicted=())
     done = replace(quick, final=final)
-    assert "final_predictions.csv" not in {p.name for p in write_localisation(done, tmp_path)}
+    (tmp_path / "final_predictions.csv").write_text("id,soc\nold,1\n", encoding="utf-8")
+    write_localisation(done, tmp_path)
+    lines = (tmp_path / "final_predictions.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1 and lines[0].startswith("id,")
     words = page_of(done)
     assert "nothing more to predict" in words.words
     assert "final_predictions.csv" not in {a.get("href") for _, a in words.tags}
@@ -238,7 +241,7 @@ def test_a_run_stopped_before_anything_still_has_a_page(quick: LocalisationResul
 
 def test_the_command_is_written_out(localisation: LocalisationResult) -> None:
     words = command_words(localisation)
-    assert words.startswith("autospec localise --site sweden-skane --n 30 --draws 10")
+    assert words.startswith("autospec localise --site sweden-skane --target soc --n 30")
     assert "--budget 540s --seed 11" in words
     assert "--k" not in words and "--quick" not in words
     settings = replace(localisation.settings, quick=True, k=80, architecture="china")
