@@ -58,9 +58,11 @@ class Auto:
 
     def predict(self, farm: FarmSpectra) -> FloatArray:
         """Return predictions, shape (n,)."""
-        each = np.clip(
-            np.stack([member.predict(farm) for member in self.members]), self.low, self.high
-        )
+        return self.mix(np.stack([member.predict(farm) for member in self.members]))
+
+    def mix(self, each: FloatArray) -> FloatArray:
+        """Return the weighted mean, shape (n,), of the members' predictions (k, n)."""
+        each = np.clip(each, self.low, self.high)
         known = np.isfinite(each)
         if known.all():
             return np.asarray(self.weights @ each)

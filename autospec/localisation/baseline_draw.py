@@ -103,10 +103,12 @@ def run_baselines(
     selection, seconds = select_rows(prepared, train.aligned, (seed, number), device)
     members, failures = fit_members(models, train, plan.folds, selection.indices)
     autos = fit_autos(members, train.own.target)
-    everyone: tuple[Member | Auto, ...] = (*autos, *members)
-    calls = [(one.name, _on_rows(prepared, one)) for one in everyone]
+    calls = [(one.name, _on_rows(prepared, one)) for one in members]
     draw, predicted = open_draw(plan, number, calls)
+    for auto in autos:
+        predicted[auto.name] = auto.mix(np.stack([predicted[m.name] for m in auto.members]))
     rows = []
+    everyone: tuple[Member | Auto, ...] = (*autos, *members)
     for one in everyone:
         if np.isfinite(predicted[one.name]).all():
             rows.append(_piece(one, draw, prepared.farm.own.target, predicted[one.name]))
@@ -122,7 +124,7 @@ def run_baselines(
     )
 
 
-def _on_rows(prepared: Prepared, one: Member | Auto) -> Callable[[IntArray], FloatArray]:
+def _on_rows(prepared: Prepared, one: Member) -> Callable[[IntArray], FloatArray]:
     return lambda rows: one.predict(prepared.farm.rows(rows))
 
 
