@@ -23,7 +23,7 @@ from autospec.search.design import Caps
 from autospec.transfer.network_settings import NetworkSettings
 from autospec.transfer.strategies import TrainedStrategies, train_library_networks
 from tests.localisation.landscape import AXIS, ON_CPU, QUICK, few_recipes, landscape
-from tests.localisation.test_job import Store, timeless
+from tests.localisation.test_localise_job import Store, timeless
 from tests.transfer.farms import SMALL_SPACE, TINY
 
 WORLD = landscape(rows=32, samples=30, unlabelled=2)

@@ -155,7 +155,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(
 FRESH_PROCESS = """
 import json
 from tests.localisation.landscape import few_recipes
-from tests.localisation.test_job import ONE_DRAW, plain, run
+from tests.localisation.test_localise_job import ONE_DRAW, plain, run
 with few_recipes():
     print(json.dumps(plain(run(ONE_DRAW))))
 """
