@@ -172,6 +172,8 @@ def _helped(paired: Paired) -> str:
 def _change(paired: Paired) -> str:
     """Say by how much the RMSE differs, and between what, in words that need no sign."""
     low, high = _signed(paired.low), _signed(paired.high)
+    if paired.high < 0:
+        low, high = high, low  # both higher: the smaller number first
     if low.split()[-1] == high.split()[-1]:
         low = low.removesuffix(" lower").removesuffix(" higher")
     return (

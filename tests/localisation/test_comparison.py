@@ -162,10 +162,16 @@ def test_the_verdict_says_who_is_better_and_by_how_much(
 
 @pytest.mark.parametrize(
     ("step", "wanted"),
-    [(0.2, "(95 % interval {low} % to {high} % lower"), (0.6, "{low} % higher to {high} % lower")],
+    [
+        (0.2, "(95 % interval {low} % to {high} % lower"),
+        (0.6, "{low} % higher to {high} % lower"),
+        (2.0, "(95 % interval {high} % to {low} % higher"),
+    ],
 )
 def test_the_interval_needs_no_signs(step: float, wanted: str) -> None:
-    table = COMPARISON.rows([piece(i, {AUTO: 1.0 + step * i, PLSR_LOCAL: 2.0}) for i in range(5)])
+    table = COMPARISON.rows(
+        [piece(i, {AUTO: 1.0 + step * (i + (step > 1)), PLSR_LOCAL: 2.0}) for i in range(5)]
+    )
     paired = row(table, AUTO).versus_plsr
     assert paired is not None and paired.low < paired.high
     ends = wanted.format(low=f"{abs(paired.low):.0f}", high=f"{abs(paired.high):.0f}")
