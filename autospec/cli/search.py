@@ -197,11 +197,11 @@ def study_name(stem: str) -> str:
 
     A stem with other letters gets a digest of them: two such files must not share a folder.
     """
-    name = re.sub(r"[^a-z0-9_-]+", "-", stem.lower()).strip("-_")[:57]
+    name = re.sub(r"[^a-z0-9_-]+", "-", stem.lower()).strip("-_")[:64]
     name = name if NAME.match(name) else "study"
     if stem.isascii():
         return name
-    return f"{name}-{hashlib.sha256(stem.encode('utf-8', 'surrogateescape')).hexdigest()[:6]}"
+    return f"{name[:57]}-{hashlib.sha256(stem.encode('utf-8', 'surrogateescape')).hexdigest()[:6]}"
 
 
 def _run(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from autospec.training.trainer import Device
 
 MAP_ROWS = 500
+RANDOM_SELECTIONS = 10  # beside RS-Local's: half of the alignment's time goes into them
 DIGITS = 5
 
 
@@ -85,6 +86,7 @@ def align_selection(prepared: Prepared, piece: Piece, seed: int) -> Alignment:
         farm.rows(piece.draw.train),
         holdout=farm.rows(piece.draw.test),
         seed=seed,
+        repeats=RANDOM_SELECTIONS,
     )
 
 

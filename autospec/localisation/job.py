@@ -305,20 +305,21 @@ class _Run:
         comparison = Comparison(farm=prepared.farm.own, draws=draws, seed=settings.seed)
         rows = comparison.rows([*self.baselines, *self.networks])
         pieces = [*self.baselines, *self.networks]
+        library = summarise_spectra(prepared.library, prepared.library)
         trained = train_samples(prepared.farm.own, self.plans[0])
         chosen = [np.array(piece.selected, dtype=np.int64) for piece in self.baselines]
         return LocalisationResult(
             name=name,
             settings=settings,
             farm=summarise_spectra(farm, farm.labelled()),
-            library=summarise_spectra(prepared.library, prepared.library),
+            library=library,
             country=country,
             inputs_digest=self.digest,
             farm_ids=prepared.farm.own.ids,
             farm_fields=prepared.farm.own.fields,
             observed=tuple(float(v) for v in prepared.farm.own.target),
             library_rows=prepared.library.n,
-            library_fields=summarise_spectra(prepared.library, prepared.library).fields,
+            library_fields=library.fields,
             aligned=prepared.aligned,
             purged=prepared.purged,
             draws=tuple(draws.values()),
