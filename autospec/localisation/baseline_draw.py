@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -55,13 +55,17 @@ def select_rows(
 
 
 def selection_record(
-    prepared: Prepared, selection: Selection, draw: int | None, seconds: float
+    library: Spectra,
+    selection: Selection,
+    draw: int | None,
+    seconds: float,
+    scope: Literal["global", "country"] = "global",
 ) -> SelectionRecord:
-    """Return what is kept of a selection from the whole library."""
-    fields = tuple(prepared.library.fields[i] for i in selection.indices)
+    """Return what is kept of a selection from `library`: all of it, or a country's rows."""
+    fields = tuple(library.fields[i] for i in selection.indices)
     return SelectionRecord(
         draw=draw,
-        library="global",
+        library=scope,
         ids=selection.ids,
         fields=fields,
         sources=dict(Counter(fields).most_common()),
@@ -119,7 +123,7 @@ def run_baselines(
         draw=draw,
         models=tuple(rows),
         failures=failures,
-        selections=(selection_record(prepared, selection, number, seconds),),
+        selections=(selection_record(prepared.library, selection, number, seconds),),
         selected=tuple(int(i) for i in selection.indices),
     )
 

@@ -70,7 +70,7 @@ def final_selection(
     selection, seconds = select_rows(
         prepared, prepared.farm.aligned, (seed, FINAL_SELECTION), device
     )
-    return selection_record(prepared, selection, None, seconds), selection.indices
+    return selection_record(prepared.library, selection, None, seconds), selection.indices
 
 
 def align_selection(prepared: Prepared, piece: Piece, seed: int) -> Alignment:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from autospec.data.spectra import FloatArray, IntArray, Spectra
 from autospec.data.splits import SplitPlan
 from autospec.errors import UsageError, near
+from autospec.localisation.baseline_draw import selection_record
 from autospec.localisation.pieces import ModelPiece, Piece
 from autospec.localisation.preparation import Prepared, compact_spectra
 from autospec.localisation.protocol import open_draw, score_outcome
@@ -179,18 +179,8 @@ class NetworkDraw:
             seed=self.networks.seed,
             device=self.resources.device,
         )
-        fields = tuple(library.fields[i] for i in selection.indices)
-        record = SelectionRecord(
-            draw=self.number,
-            library="country",
-            ids=selection.ids,
-            fields=fields,
-            sources=dict(Counter(fields).most_common()),
-            trace=selection.trace,
-            fits=selection.fits,
-            discarded=selection.discarded,
-            seconds=round(time.monotonic() - clock, 3),
-        )
+        seconds = time.monotonic() - clock
+        record = selection_record(library, selection, self.number, seconds, "country")
         return self.prepared.library.rows(rows[selection.indices]), (record,)
 
     def _record(self, one: FittedStrategy) -> NetworkRecord:

@@ -10,7 +10,7 @@ from plotly.offline import get_plotlyjs
 from autospec.data.spectra import Spectra
 from autospec.errors import DataError
 from autospec.report.folder import dump_result, write_once, write_text
-from autospec.report.page import PLOTLY_ASSET, Figures, bullets, html_page
+from autospec.report.page import PLOTLY_ASSET, Figures, bullets, html_page, report_body
 from autospec.report.sections import (
     architecture_section,
     cards_section,
@@ -94,12 +94,7 @@ def report_html(result: SearchResult, *, run_digest: str) -> str:
         honesty_section(result),
         reproduce_section(result, run_digest),
     )
-    footer = (
-        f"<footer><div>autospec {escape(result.environment.autospec)}. This page loads nothing "
-        "from a network.</div></footer>"
-    )
-    noscript = "<noscript><p>The figures need JavaScript; the tables do not.</p></noscript>"
-    body = f"{header_section(result)}<main>{noscript}{''.join(sections)}</main>{footer}"
+    body = report_body(header_section(result), sections, result.environment.autospec)
     return html_page(f"autospec report: {result.name}", body, figures)
 
 

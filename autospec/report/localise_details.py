@@ -11,7 +11,14 @@ from autospec.localisation.settings import LocaliseSettings
 from autospec.nets.architecture import TABLE_COLUMNS
 from autospec.report.figures import spectra_figure
 from autospec.report.localise_sections import STOPPED_WORDS, best_strategy
-from autospec.report.page import Figures, bullets, facts, html_table
+from autospec.report.page import (
+    Figures,
+    bullets,
+    facts,
+    honest_section,
+    html_table,
+    machine_facts,
+)
 from autospec.report.sections_search import data_figures
 from autospec.report.selection_figures import map_figure, score_figure, sources_figure
 from autospec.report.words import (
@@ -275,11 +282,7 @@ def honesty_section(result: LocalisationResult) -> str:
         )
     if result.stopped != "complete":
         sentences.append(f"Not all was run: {STOPPED_WORDS[result.stopped]}.")
-    return (
-        '<section id="honesty"><div class="honest"><h2>How far to trust it</h2>'
-        f"<ul>{''.join(f'<li>{escape(s)}</li>' for s in (*sentences, *result.notes))}</ul></div>"
-        "</section>"
-    )
+    return honest_section((*sentences, *result.notes))
 
 
 def reproduce_section(result: LocalisationResult, digest: str) -> str:
@@ -293,13 +296,8 @@ def reproduce_section(result: LocalisationResult, digest: str) -> str:
         SHA-256 of the localisation.json that this page was drawn from.
     """
     env = result.environment
-    packages = ", ".join(f"{name} {version}" for name, version in env.packages.items())
     pairs = [
-        ("Seed", str(result.settings.seed)),
-        ("autospec", env.autospec),
-        ("Python", f"{env.python}; {packages}"),
-        ("Machine", f"{env.platform}; {env.processor}, {env.cpu_count} cores"),
-        ("Ran on", f"{env.device}, {env.threads} threads"),
+        *machine_facts(env, result.settings.seed),
         ("Started", env.started),
         ("Inputs SHA-256", result.inputs_digest),
         ("Farm SHA-256", result.farm.digest),

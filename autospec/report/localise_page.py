@@ -33,8 +33,7 @@ from autospec.report.localise_tables import (
     predictions_table,
     selected_rows,
 )
-from autospec.report.page import PLOTLY_ASSET, Figures, html_page
-from autospec.report.words import escape
+from autospec.report.page import PLOTLY_ASSET, Figures, html_page, report_body
 
 FINAL_PREDICTIONS = "final_predictions.csv"
 
@@ -110,10 +109,5 @@ def localisation_html(result: LocalisationResult, *, digest: str) -> str:
         honesty_section(result),
         reproduce_section(result, digest),
     )
-    footer = (
-        f"<footer><div>autospec {escape(result.environment.autospec)}. This page loads nothing "
-        "from a network.</div></footer>"
-    )
-    noscript = "<noscript><p>The figures need JavaScript; the tables do not.</p></noscript>"
-    body = f"{header_section(result)}<main>{noscript}{''.join(sections)}</main>{footer}"
+    body = report_body(header_section(result), sections, result.environment.autospec)
     return html_page(f"autospec localise: {result.name}", body, figures)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import plotly.graph_objects as go
 import plotly.io
 
 from autospec.report.words import escape
+from autospec.search.result import Environment
 
 PLOTLY_ASSET = "assets/plotly.min.js"
 _HERE = Path(__file__).parent
@@ -109,6 +110,38 @@ def facts(pairs: Sequence[tuple[str, str]]) -> str:
     """Return names and plain-text values as a definition list."""
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs)
     return f'<dl class="facts">{rows}</dl>'
+
+
+def report_body(header: str, sections: Sequence[str], version: str) -> str:
+    """Return the body of a report: its header, its sections, and the footer of every report."""
+    footer = (
+        f"<footer><div>autospec {escape(version)}. This page loads nothing "
+        "from a network.</div></footer>"
+    )
+    noscript = "<noscript><p>The figures need JavaScript; the tables do not.</p></noscript>"
+    return f"{header}<main>{noscript}{''.join(sections)}</main>{footer}"
+
+
+def honest_section(sentences: Iterable[str]) -> str:
+    """Return the section that says how far a report can be trusted; the sentences are escaped."""
+    return (
+        '<section id="honesty"><div class="honest"><h2>How far to trust it</h2>'
+        f"<ul>{''.join(f'<li>{escape(s)}</li>' for s in sentences)}</ul></div>"
+        "</section>"
+    )
+
+
+def machine_facts(environment: Environment, seed: int) -> list[tuple[str, str]]:
+    """Return seed, versions and machine as pairs for a table of facts."""
+    env = environment
+    packages = ", ".join(f"{name} {version}" for name, version in env.packages.items())
+    return [
+        ("Seed", str(seed)),
+        ("autospec", env.autospec),
+        ("Python", f"{env.python}; {packages}"),
+        ("Machine", f"{env.platform}; {env.processor}, {env.cpu_count} cores"),
+        ("Ran on", f"{env.device}, {env.threads} threads"),
+    ]
 
 
 def html_page(title: str, body: str, figures: Figures, *, plotly_js: str = "") -> str:

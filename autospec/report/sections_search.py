@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from autospec.report.figures import histogram_figure, spectra_figure
-from autospec.report.page import Figures, bullets, facts, html_table
+from autospec.report.page import (
+    Figures,
+    bullets,
+    facts,
+    honest_section,
+    html_table,
+    machine_facts,
+)
 from autospec.report.parallel import parallel_figure
 from autospec.report.search_figures import (
     TOP_CURVES,
@@ -222,11 +229,7 @@ def honesty_section(result: SearchResult) -> str:
             "No random search ran beside this one, so the report cannot say whether Bayesian "
             "optimisation was worth it here."
         )
-    return (
-        '<section id="honesty"><div class="honest"><h2>How far to trust it</h2><ul>'
-        f"{''.join(f'<li>{escape(s)}</li>' for s in (*sentences, *result.notes))}</ul></div>"
-        "</section>"
-    )
+    return honest_section((*sentences, *result.notes))
 
 
 def reproduce_section(result: SearchResult, run_digest: str) -> str:
@@ -238,13 +241,8 @@ def reproduce_section(result: SearchResult, run_digest: str) -> str:
         SHA-256 of the run.json that this page was drawn from.
     """
     env = result.environment
-    packages = ", ".join(f"{name} {version}" for name, version in env.packages.items())
     pairs = [
-        ("Seed", str(result.settings.seed)),
-        ("autospec", env.autospec),
-        ("Python", f"{env.python}; {packages}"),
-        ("Machine", f"{env.platform}; {env.processor}, {env.cpu_count} cores"),
-        ("Ran on", f"{env.device}, {env.threads} threads"),
+        *machine_facts(env, result.settings.seed),
         (
             "Started",
             f"{env.started}; search {duration(env.seconds_search)}, "
