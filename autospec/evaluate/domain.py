@@ -1,0 +1,162 @@
+"""The applicability domain: how far a new spectrum lies from those that a model learned from.
+
+Three distances in a principal component space of the training spectra (absorbance, averaged to
+about 216 bands): Q, the squared part of a spectrum that the components cannot show; Hotelling's
+T², its distance from the centre within them; and the distance to the nearest training spectrum,
+also within them, each component in standard deviations. Q and T² as in Jackson & Mudholkar 1979
+(https://doi.org/10.1080/00401706.1979.10489779). Their limits are empirical quantiles of the
+training rows' own distances, each measured by a space fitted without that row's fold: distances of
+rows in the space that they shaped would be far too small.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from autospec.data.preprocess import BandAveraging, published_step, to_absorbance
+from autospec.data.spectra import FloatArray, Quantity, Spectra
+from autospec.data.splits import Fold
+from autospec.data.tensors import Matrix, Vector
+
+SHARE_INSIDE = 0.95  # of the training rows' own kind, all three limits together
+EXPLAINED = 0.99
+MAX_COMPONENTS = 10
+ROWS_A_COMPONENT = 3
+MAX_NEIGHBOURS = 5000  # training rows kept for the nearest distance
+DISTANCES = ("Q", "T²", "nearest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Distances:
+    """Where m spectra lie; each float64, shape (m,), and `inside` and `reasons` alike."""
+
+    q: FloatArray
+    t2: FloatArray
+    nearest: FloatArray
+    inside: tuple[bool, ...]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Space:
+    """A principal component space.
+
+    Parameters
+    ----------
+    mean : float64, shape (b',)
+    loadings : float64, shape (k, b')
+    sd : float64, shape (k,)
+        Standard deviation of the training scores (ddof 1).
+    scores : float64, shape (n, k)
+        Of training rows, in `sd`.
+    """
+
+    mean: Vector
+    loadings: Matrix
+    sd: Vector
+    scores: Matrix
+
+    def measure(self, x: FloatArray) -> FloatArray:
+        """Return Q, T² and the nearest distance of spectra (m, b'), shape (3, m)."""
+        centred = x - self.mean
+        scores = centred @ self.loadings.T
+        q = np.sum((centred - scores @ self.loadings) ** 2, axis=1)
+        scores = scores / self.sd
+        t2 = np.sum(scores**2, axis=1)
+        own = np.sum(self.scores**2, axis=1)
+        squared = t2[:, None] - 2 * scores @ self.scores.T + own
+        return np.stack([q, t2, np.sqrt(np.maximum(squared.min(axis=1), 0.0))])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Domain:
+    """The applicability domain of a model; made by `fit_domain`.
+
+    Parameters
+    ----------
+    axis : float64, shape (b,)
+        Bands of the spectra that it measures.
+    quantity : {"reflectance", "absorbance"}
+        What they are.
+    space : Space
+    limits : float64, shape (3,)
+        Of Q, T² and the nearest distance.
+    """
+
+    axis: Vector
+    quantity: Quantity
+    space: Space
+    limits: Vector
+
+    def measure(self, values: FloatArray) -> Distances:
+        """Measure spectra of shape (m, b), and say of each whether it is inside, or why not."""
+        q, t2, nearest = measured = self.space.measure(_seen(values, self.axis, self.quantity))
+        beyond = measured > self.limits[:, None]
+        reasons = tuple(
+            "; ".join(
+                f"{name} {value:.3g} above {limit:.3g}"
+                for name, value, limit, out in zip(
+                    DISTANCES, measured[:, i], self.limits, beyond[:, i], strict=True
+                )
+                if out
+            )
+            for i in range(len(values))
+        )
+        inside = tuple(not reason for reason in reasons)
+        return Distances(q=q, t2=t2, nearest=nearest, inside=inside, reasons=reasons)
+
+
+def fit_domain(train: Spectra, folds: tuple[Fold, ...], seed: int = 0) -> Domain:
+    """Fit the domain to training rows.
+
+    Parameters
+    ----------
+    train : Spectra
+        n rows of b bands.
+    folds : tuple of Fold
+        Positions within `train`; replicates are kept whole by them.
+    seed : int
+        Fixes which rows are kept where there are more than 5000.
+    """
+    x = _seen(train.values, train.axis, train.quantity)
+    held: list[FloatArray] = []
+    for fold in folds:
+        held.append(_fit_space(x[fold.fit], seed).measure(x[fold.score]))
+    return Domain(
+        axis=train.axis.copy(),
+        quantity=train.quantity,
+        space=_fit_space(x, seed),
+        limits=_limits(np.concatenate(held, axis=1)),
+    )
+
+
+def _limits(held: FloatArray) -> FloatArray:
+    """Return the quantile of each distance (3, n) at which all three together hold 95 %."""
+    n = held.shape[1]
+    share = 1 - (1 - SHARE_INSIDE) / len(held)
+    rank = min(math.ceil(share * (n + 1)), n)
+    return np.sort(held, axis=1)[:, rank - 1]
+
+
+def _seen(values: FloatArray, axis: FloatArray, quantity: Quantity) -> FloatArray:
+    averaging = BandAveraging(axis, published_step(axis)).fit(values)
+    averaged = averaging.transform(values)
+    return to_absorbance(averaged) if quantity == "reflectance" else averaged
+
+
+def _fit_space(x: FloatArray, seed: int) -> Space:
+    mean = x.mean(axis=0)
+    centred = x - mean
+    _, singular, loadings = np.linalg.svd(centred, full_matrices=False)
+    power = singular**2
+    told = np.cumsum(power) / max(float(power.sum()), 1e-300)
+    most = max(min(len(x) // ROWS_A_COMPONENT, MAX_COMPONENTS, len(x) - 1), 1)
+    k = min(int(np.searchsorted(told, EXPLAINED)) + 1, most)
+    sd = np.maximum(singular[:k] / np.sqrt(max(len(x) - 1, 1)), 1e-12)
+    scores = (centred @ loadings[:k].T) / sd
+    if len(scores) > MAX_NEIGHBOURS:
+        scores = scores[np.random.default_rng(seed).permutation(len(scores))[:MAX_NEIGHBOURS]]
+    return Space(mean=mean, loadings=loadings[:k].copy(), sd=sd, scores=scores)
