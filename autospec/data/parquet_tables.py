@@ -31,11 +31,21 @@ from autospec.data.tables import (
 from autospec.data.text_tables import parse_number
 from autospec.errors import DataError, shorten
 
+LONG_LABEL = (
+    f"a cell of more than {MAX_LABEL_CHARS:,} characters; want short labels. Shorten the cells."
+)
 _BATCH_BYTES = 32 * 1024**2
 
 
-def read_parquet_header(table: OpenTable) -> tuple[str, ...]:
+def read_parquet_header(table: OpenTable, *, any_length: bool = False) -> tuple[str, ...]:
     """Read the column names from the footer.
+
+    Parameters
+    ----------
+    table : OpenTable
+        The open file.
+    any_length : bool, default False
+        Its rows will be read in blocks, so their number does not matter.
 
     Raises
     ------
@@ -44,7 +54,8 @@ def read_parquet_header(table: OpenTable) -> tuple[str, ...]:
     """
     with arrow_errors():
         file = pq.ParquetFile(table.handle)
-        check_shape(file.metadata.num_rows, file.metadata.num_columns, 0)
+        rows = 0 if any_length else file.metadata.num_rows
+        check_shape(rows, file.metadata.num_columns, 0)
         return tuple(file.schema_arrow.names)
 
 
@@ -178,7 +189,10 @@ def _read(file: pq.ParquetFile, columns: Wanted, names: list[str], findings: Fin
                 else:
                     more += 1
         for place, column in enumerate(columns.labels, start=b):
-            labels[column] += texts_of(batch.column(names[place]), names[place], findings)
+            texts, long = texts_of(batch.column(names[place]))
+            labels[column] += texts
+            if long:
+                findings.problems.append(f"column {names[place]!r} holds {LONG_LABEL}")
         start = stop
     if names and start != n:
         raise DataError(
@@ -211,21 +225,18 @@ def numbers_of(cells: pa.Array) -> tuple[FloatArray, list[tuple[int, str]]]:
     return numbers[index], faults
 
 
-def texts_of(cells: pa.Array, name: str, findings: Findings) -> list[str]:
-    """Return a column as text, an empty string for null; whole numbers without a point."""
+def texts_of(cells: pa.Array) -> tuple[list[str], list[int]]:
+    """Return a column as text, and the rows whose text is too long to keep.
+
+    Null and too long are an empty string; whole numbers are without a point.
+    """
     if not is_text(cells.type):
-        return ["" if v is None else _as_text(v) for v in cells.to_pylist()]
+        return ["" if v is None else _as_text(v) for v in cells.to_pylist()], []
     words, index = _dictionary(cells)
-    if any(len(word) > MAX_LABEL_CHARS for word in words):
-        findings.refuse(
-            [
-                f"column {name!r} holds a cell of more than {MAX_LABEL_CHARS:,} characters; "
-                "want short labels. Shorten the cells."
-            ]
-        )
-        words = ["" for _ in words]
-    words = [*(word.strip() for word in words), ""]
-    return [words[k] for k in index.tolist()]
+    long = {k for k, word in enumerate(words) if len(word) > MAX_LABEL_CHARS}
+    words = ["" if k in long else word.strip() for k, word in enumerate(words)] + [""]
+    texts = [words[k] for k in index.tolist()]
+    return texts, [row for row, k in enumerate(index.tolist()) if k in long] if long else []
 
 
 def _dictionary(cells: pa.Array) -> tuple[list[str], NDArray[np.int64]]:
