@@ -292,7 +292,8 @@ def _text(table: OpenTable) -> Iterator[io.TextIOWrapper]:
     try:
         yield stream
     finally:
-        stream.detach()
+        if not table.handle.closed:  # a reader that was left half-way outlives the file
+            stream.detach()
 
 
 def _ragged(found: int, wanted: int) -> str:
