@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -481,6 +482,19 @@ def test_bytes_beyond_the_store_go_to_disk_and_come_back(
     np.testing.assert_array_equal(values, read_spectra(path, PREDICT).values)
 
 
+@pytest.mark.parametrize(("cap", "words"), [(100, "at most 100 are used"), (2**62, "are free")])
+def test_a_group_that_would_fill_the_disk_is_refused_before_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cap: int, words: str
+) -> None:
+    monkeypatch.setattr(parquet_blocks, "STORE_BYTES", 10)
+    monkeypatch.setattr(parquet_blocks, "MAX_STORE_BYTES", cap)
+    usage = SimpleNamespace(free=200)
+    monkeypatch.setattr(parquet_blocks, "disk_usage", lambda _: usage)
+    path = parquet(soil_table(), tmp_path / "farm.parquet")
+    with pytest.raises(DataError, match=rf"no room for .*{words}.* row groups of"):
+        read_all(path)
+
+
 def test_a_full_temporary_folder_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Full:
         def __init__(self, max_size: int) -> None: ...
@@ -493,7 +507,7 @@ def test_a_full_temporary_folder_is_said(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(parquet_blocks, "SpooledTemporaryFile", Full)
     path = parquet(soil_table(), tmp_path / "farm.parquet")
-    with pytest.raises(DataError, match=r"no room for .* bytes .*Set TMPDIR"):
+    with pytest.raises(DataError, match=r"no room for .* bytes .*set TMPDIR"):
         read_all(path)
 
 
