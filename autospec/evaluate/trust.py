@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autospec.data.spectra import FloatArray
 from autospec.evaluate.calibrated import CalibratedModel
@@ -74,6 +75,18 @@ def measure_trust(
     """Measure coverage and domain on test rows (m, b) with lab values (m,)."""
     lower, upper = bounds(calibrated, values, predicted, level)
     inside = np.array(calibrated.domain.measure(values).inside)
+    return summarise_trust(observed, predicted, (lower, upper), inside, level)
+
+
+def summarise_trust(
+    observed: FloatArray,
+    predicted: FloatArray,
+    interval: tuple[FloatArray, FloatArray],
+    inside: NDArray[np.bool_],
+    level: float,
+) -> Trust:
+    """Measure coverage and domain where bounds (m,) and domain (m,) are already known."""
+    lower, upper = interval
     share, low, high = wilson(int(np.sum((observed >= lower) & (observed <= upper))), len(observed))
     return Trust(
         level=level,
