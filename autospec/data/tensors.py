@@ -24,7 +24,7 @@ AnyArray = NDArray[Any]
 def tensor_name(array: AnyArray) -> str:
     """Return the SHA-256 of an array's type, shape and bytes, as 64 hexadecimal digits."""
     digest = hashlib.sha256(f"{array.dtype.str} {array.shape} ".encode())
-    digest.update(np.ascontiguousarray(array))
+    digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 

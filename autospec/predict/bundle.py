@@ -1,8 +1,8 @@
 """The model file: one safetensors file, its document in the header; whole, or refused.
 
 Arrays are named by the SHA-256 of their numbers and the document, which names them, has its own
-beside it, so that no byte can change unseen. Nothing in the file is ever run: no pickle, no
-`torch.load`. See ``docs/model-file.md``.
+beside it, so that no byte can change unseen. Nothing in the file is ever run. See
+``docs/model-file.md``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from autospec.predict.document import (
 SUFFIX = ".safetensors"
 MAX_FILE = 4 * 1024**3
 MAX_HEADER = 16 * 1024**2
-DTYPES = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4")}
+DTYPES: dict[str, np.dtype[Any]] = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4")}
 AGAIN = (
     "Copy the file again from where it was made, or make it again with autospec search or localise."
 )
@@ -226,7 +226,10 @@ def _read_capped(path: Path) -> bytes:
             "Is this a model file of autospec?"
         )
     with path.open("rb") as stream:
-        return stream.read(MAX_FILE)
+        start = stream.read(9)
+        if int.from_bytes(start[:8], "little") > MAX_HEADER or start[8:] != b"{":
+            return start  # something else: no need to read all of it
+        return start + stream.read(MAX_FILE)
 
 
 def _split(content: bytes) -> tuple[str, dict[str, Any]]:
@@ -257,22 +260,26 @@ def _split(content: bytes) -> tuple[str, dict[str, Any]]:
 def _sniffed(content: bytes) -> str:
     if content.startswith(b"PK"):
         return "it is a zip archive (torch and numpy write such), and none is ever opened"
-    if content[:1] == b"\x80" and content.endswith(b"."):
+    if content[:1] == b"\x80" and 2 <= content[1] <= 5:
         return "it is a pickle, and none is ever opened"
-    return "no safetensors file" if len(content) > 8 else f"cut short: {len(content)} bytes"
+    return (
+        "no safetensors file" if len(content) > 8 else f"cut short: {len(content)} bytes are left"
+    )
 
 
 def _tensors(content: bytes, entries: Mapping[str, Any]) -> dict[str, AnyArray]:
     """Return the arrays by name, each checked against it; frozen."""
     try:
-        found = safetensors.deserialize(content)
+        found: list[tuple[str, dict[str, Any]]] = safetensors.deserialize(content)  # type: ignore[no-untyped-call]
     except safetensors.SafetensorError as error:
         raise ValueError(f"damaged or cut short: {error}") from error
     tensors: dict[str, AnyArray] = {}
     for name, part in found:
         if part["dtype"] not in DTYPES:
             raise ValueError(f"numbers of type {part['dtype']}; want {' or '.join(DTYPES)}")
-        array = np.frombuffer(part["data"], DTYPES[part["dtype"]]).reshape(part["shape"])
+        data: bytearray = part["data"]
+        flat: AnyArray = np.frombuffer(data, DTYPES[part["dtype"]])
+        array = flat.reshape(part["shape"])
         if tensor_name(array) != name:
             raise ValueError("its numbers have changed since it was written (SHA-256 differs)")
         array.setflags(write=False)

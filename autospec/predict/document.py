@@ -6,6 +6,7 @@ says is checked by `autospec.predict.checks`.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import platform
@@ -176,6 +177,11 @@ def write_document(bundle: ModelBundle) -> tuple[str, dict[str, AnyArray]]:
     bad = first_non_finite(data, "model")
     assert bad is None, f"{bad} is not finite"
     return json.dumps(data, separators=(",", ":"), allow_nan=False), tensors
+
+
+def document_digest(bundle: ModelBundle) -> str:
+    """Return the SHA-256 of a bundle's document; it names every array, so it stands for all."""
+    return hashlib.sha256(write_document(bundle)[0].encode()).hexdigest()
 
 
 def parse_document(text: str) -> dict[str, Any]:
