@@ -33,6 +33,8 @@ def show_result(result: LocalisationResult, folder: Path, as_json: bool) -> None
 
         typer.echo(comparison_table(result, "json"), nl=False)
         return
+    from autospec.report.localise_trust import trust_sentence
+
     console = _console()
     target = f"{result.farm.target_name} in {result.farm.target_unit}"
     table = _table(f"{result.name}: {target}, means over n draws (95 % interval)")
@@ -41,7 +43,8 @@ def show_result(result: LocalisationResult, folder: Path, as_json: bool) -> None
     for model in result.models:
         table.add_row(*(Text(cell) for cell in _cells(model)))
     console.print(table)
-    sentences = (result.verdict, result.transfer_verdict, *result.strategy_verdicts)
+    sentences = [result.verdict, result.transfer_verdict, *result.strategy_verdicts]
+    sentences += [words] if (words := trust_sentence(result)) else []
     notes = [f"Note: {note}" for note in result.notes[:SHOWN_NOTES]]
     if len(result.notes) > SHOWN_NOTES:
         notes.append(f"{len(result.notes) - SHOWN_NOTES} more notes stand in the report.")
@@ -69,7 +72,12 @@ def _cells(model: ModelRow) -> tuple[str, ...]:
 
 def show_summary(summary: SummaryFile, folder: Path, as_json: bool) -> None:
     """Print a row a site, the sentence over all, why sites have no result, and the files."""
-    from autospec.report.localise_summary import summary_cells, summary_json, summary_sentence
+    from autospec.report.localise_summary import (
+        coverage_sentence,
+        summary_cells,
+        summary_json,
+        summary_sentence,
+    )
 
     if as_json:
         typer.echo(summary_json(summary), nl=False)
@@ -83,10 +91,13 @@ def show_summary(summary: SummaryFile, folder: Path, as_json: bool) -> None:
         )
     for row in summary.rows:
         cells = summary_cells(row)
-        cells[-1] = "no result" if row.reason else cells[-1]
-        table.add_row(*(Text(cell) for cell in cells))
+        verdict = "no result" if row.reason else cells[-1]
+        shown = (*cells[: len(columns) - 1], verdict)  # coverage and width are in the files
+        table.add_row(*(Text(cell) for cell in shown))
     console.print(table)
     console.print(Text(summary_sentence(summary)))
+    if words := coverage_sentence(summary):
+        console.print(Text(words))
     for row in summary.rows:
         if row.reason:
             console.print(Text(f"{row.name}: {row.reason}"))
