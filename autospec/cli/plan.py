@@ -107,7 +107,7 @@ def plan(
     spectra = _load(source, lab_choice(lab, replicates))
     planned = plan_samples(spectra, n, method.value, seed, keep_labelled)
     if out is not None:
-        from autospec.report.folder import write_text
+        from autospec.data.writing import write_text
 
         write_text(out, _csv(planned))
     if as_json:
