@@ -6,30 +6,37 @@ import torch
 from torch import nn
 
 from autospec.nets.architecture import Activation, Architecture, ConvBlock, FCBlock
+from autospec.nets.masks import Masks
 
 
 class SeededDropout(nn.Module):
-    """Dropout that draws its mask from a generator of its own, so no global state is touched.
+    """Dropout that draws its masks from a stream of its own, so no global state is touched.
 
     Parameters
     ----------
     p : float
         Share of values set to zero in training, 0 to below 1; the rest is scaled by 1 / (1 − p).
-    generator : torch.Generator
-        On the device of the input.
+    masks : Masks
+        For the device of the input.
     """
 
-    def __init__(self, p: float, generator: torch.Generator) -> None:
+    def __init__(self, p: float, masks: Masks) -> None:
         super().__init__()
         self.p = p
-        self.generator = generator
+        self.masks = masks
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return `x` (any shape), masked and scaled when training."""
         if not self.training:
             return x
-        keep = torch.empty_like(x).bernoulli_(1.0 - self.p, generator=self.generator)
-        return x * keep.div_(1.0 - self.p)
+        kept = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+        self.masks.fill(kept, self.p)
+        return masked(x, kept, self.p)
+
+
+def masked(x: torch.Tensor, kept: torch.Tensor, p: float) -> torch.Tensor:
+    """Return x where `kept` is 1, scaled by 1 / (1 − p), and 0 where it is 0; in one pass."""
+    return torch.addcmul(x.new_zeros(()), x, kept, value=1.0 / (1.0 - p))
 
 
 def build_network(
@@ -60,8 +67,7 @@ def build_network(
         If the spectrum is too short for the conv blocks.
     """
     width = architecture.flattened(bands)  # refuses what does not fit, before anything is built
-    masks = torch.Generator(device=device)
-    masks.manual_seed(seed)
+    masks = Masks(seed, device)
     layers: list[nn.Module] = []
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every GPU too
@@ -83,7 +89,7 @@ def _conv_layers(
     block: ConvBlock,
     channels: int,
     length: int,
-    masks: torch.Generator,
+    masks: Masks,
 ) -> list[nn.Module]:
     layers: list[nn.Module] = []
     left, right = block.pads(length)
@@ -101,7 +107,7 @@ def _conv_layers(
 def _finish(
     architecture: Architecture,
     block: ConvBlock | FCBlock,
-    masks: torch.Generator,
+    masks: Masks,
     pool: list[nn.Module] | None = None,
 ) -> list[nn.Module]:
     """Return batch normalisation, activation, pooling and dropout, in that order."""

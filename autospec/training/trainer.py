@@ -2,12 +2,12 @@
 
 Members advance together, epoch by epoch, so that the curve a search watches is the mean over
 folds at equal epochs: pruning and the number of epochs are then chosen by cross-validation, and
-no single fold ever stops its own training. `train_members` is the seam behind which one batched
-model can train all members at once; callers see only `Member` in and `Training` out.
+no single fold ever stops its own training. Some members are trained as one stacked network
+(`autospec.training.stack`); callers see only `Member` in and `Training` out.
 
-On a CPU each member is trained by one thread, and as many members at once as there are cores.
-That is faster for small networks than all cores on one member, it does not stall when another
-program wants a core, and the result does not depend on the number of threads.
+On a CPU each stack is trained by one thread, and as many at once as there are cores. That is
+faster for small networks than all cores on one stack, it does not stall when another program
+wants a core, and the result does not depend on the number of threads.
 
 A member may start from another member's weights, with its first blocks frozen (`Start`).
 """
@@ -32,11 +32,18 @@ from autospec.errors import TrialFailed, UsageError
 from autospec.nets.architecture import Architecture, ArchitectureError
 from autospec.nets.build import build_network
 from autospec.training.config import TrainingConfig
+from autospec.training.stack import (
+    PREDICTED_AT_ONCE,
+    Beginning,
+    Stack,
+    batch_count,
+    filled,
+    plan_stacks,
+)
 from autospec.training.target_scale import TargetScale
 
 Device = Literal["auto", "cpu", "cuda"]
 EpochCallback = Callable[[int, float], bool]
-PREDICTED_AT_ONCE = 1024
 SMOOTHING = 5  # epochs in the centred mean under which the best epoch is sought
 
 
@@ -148,7 +155,7 @@ def resolve_device(name: Device) -> torch.device:
 
 
 def thread_count() -> int:
-    """Return how many members are trained at once on this machine's CPU: one a core."""
+    """Return how many stacks are trained at once on this machine's CPU: one a core."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -195,14 +202,16 @@ def train_members(
         device's memory is exhausted.
     """
     try:
-        curves: list[list[float]] = []
+        curves: list[FloatArray] = []
         with _workers(device) as pool:
-            learners = [_Learner(architecture, m, config, device) for m in members]
+            stacks = _stacks(architecture, members, config)
+            teams = [_Team(architecture, [members[m] for m in s], config, device) for s in stacks]
+            positions = np.argsort(np.concatenate(stacks))
             for epoch in range(1, config.max_epochs + 1):
-                scores = list(pool.map(_Learner.run_epoch, learners, repeat(epoch)))
+                scores = np.concatenate(list(pool.map(_Team.run_epoch, teams, repeat(epoch))))
                 if members[0].x_score is None:
                     continue
-                curves.append(scores)
+                curves.append(scores[positions])
                 mean = np.mean(curves, axis=1)
                 if on_epoch is not None and on_epoch(epoch, float(mean[-1])):
                     break
@@ -213,7 +222,8 @@ def train_members(
     except torch.OutOfMemoryError as error:
         raise TrialFailed(f"out of memory on {device}") from error
     fold_rmse = np.asarray(curves, dtype=np.float64).reshape(-1, len(members)).T
-    return Training(members=tuple(ln.fitted() for ln in learners), fold_rmse=fold_rmse)
+    fitted = [member for team in teams for member in team.finished()]
+    return Training(members=tuple(fitted[i] for i in positions), fold_rmse=fold_rmse)
 
 
 @contextmanager
@@ -242,88 +252,100 @@ def _workers(device: torch.device) -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-class _Learner:
-    """One member's network, optimiser and data on the device; state lives only while training."""
+class _Team:
+    """Members that are trained as one stack: what they begin with, and what they are scored on."""
 
     def __init__(
         self,
         architecture: Architecture,
-        member: Member,
+        members: Sequence[Member],
         config: TrainingConfig,
         device: torch.device,
     ) -> None:
-        self.architecture = architecture
-        self.member, self.device, start = member, device, member.start
-        self.scale = (
-            start.member.scale if start else TargetScale.fit(config.target_transform, member.y_fit)
-        )
-        z = self.scale.forward(member.y_fit)
-        self.x = _as_input(member.x_fit, device)
-        self.z = torch.as_tensor(z, dtype=torch.float32, device=device)[:, None]
-        bands = member.x_fit.shape[1]
-        self.network = build_network(architecture, bands, seed=member.seed, device=device)
-        self.learning = self.network
-        if start is not None:
-            self.network.load_state_dict(start.member.network.state_dict())
-            frozen, self.learning = _cut(self.network, start.frozen_blocks)
-            self.x = _run(frozen, self.x)
-        self._centre_output(float(z.mean()))
-        kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
-        self.optimiser = kind(
-            self.learning.parameters(),
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
-        self.batches = math.ceil(len(z) / config.batch_size)
+        self.members = members
+        begun = [_begin(architecture, member, config, device) for member in members]
+        self.fitted = [fitted for fitted, _ in begun]
+        self.frozen = [
+            nn.Sequential(*list(fitted.network)[: -len(start.layers)]) for fitted, start in begun
+        ]
+        self.scored = [self._arriving(m) for m in range(len(members))]
+        self.stack = Stack([start for _, start in begun], config)
 
-    def _centre_output(self, mean: float) -> None:
-        """Set the output bias to the mean of the scaled targets.
+    def finished(self) -> list[FittedMember]:
+        """Return the networks as they are now; the training ends here."""
+        self.stack.network.release()
+        return self.fitted
 
-        After a start, when the weights mean something, move it until the mean prediction is there.
-        """
-        output = self.network[-1]
-        assert isinstance(output, nn.Linear)
-        with torch.no_grad():
-            if self.member.start is None:
-                output.bias.fill_(mean)
-            else:
-                output.bias.add_(mean - _run(self.learning, self.x).mean())
+    def _arriving(self, m: int) -> torch.Tensor:
+        """Return what arrives, of a member's scoring rows, at the layers that learn."""
+        x, fitted = self.members[m].x_score, self.fitted[m]
+        if x is None:
+            return torch.empty(0)
+        return _run(self.frozen[m], _as_input(x, fitted.device))
 
-    def run_epoch(self, epoch: int) -> float:
-        """See every training row once, in a fresh order; return the score, NaN without rows."""
-        order = np.random.default_rng([self.member.seed, epoch]).permutation(len(self.z))
-        self.learning.train()
-        losses = []
-        for part in np.array_split(order, self.batches):  # equal parts: never a batch of one
-            rows = torch.as_tensor(part, device=self.device)
-            self.optimiser.zero_grad(set_to_none=True)
-            loss = nn.functional.mse_loss(self.learning(self.x[rows]), self.z[rows])
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimiser.step()
-            losses.append(loss.detach())
-        if not bool(torch.isfinite(torch.stack(losses)).all()):
-            raise TrialFailed(f"the loss is not finite in epoch {epoch}")
-        return self.score()
+    def run_epoch(self, epoch: int) -> list[float]:
+        """Let all members see their rows once; return their scores, NaN without rows."""
+        self.stack.run_epoch(epoch)
+        if self.members[0].x_score is None:
+            return [math.nan] * len(self.members)
+        out = self.stack.predict(filled(self.scored)).numpy()
+        return [self._score(m, z) for m, z in enumerate(out)]
 
-    def score(self) -> float:
-        """Return the RMSE of the scoring rows, in the unit of the lab values."""
-        if self.member.x_score is None or self.member.y_score is None:
-            return math.nan
-        error = self.fitted().predict(self.member.x_score) - self.member.y_score
+    def _score(self, m: int, z: FloatArray) -> float:
+        """Return the RMSE of a member's scoring rows, in the unit of the lab values."""
+        target = self.members[m].y_score
+        assert target is not None
+        error = self.fitted[m].scale.inverse(z[: len(target)]) - target
         rmse = float(np.sqrt(np.mean(error**2)))
         if not math.isfinite(rmse):
             raise TrialFailed("a prediction is not finite")
         return rmse
 
-    def fitted(self) -> FittedMember:
-        """Return the network as it is now."""
-        return FittedMember(
-            architecture=self.architecture,
-            network=self.network,
-            scale=self.scale,
-            device=self.device,
-        )
+
+def _begin(
+    architecture: Architecture, member: Member, config: TrainingConfig, device: torch.device
+) -> tuple[FittedMember, Beginning]:
+    """Return a member's network before its first step, and what of it learns from what."""
+    start = member.start
+    scale = start.member.scale if start else TargetScale.fit(config.target_transform, member.y_fit)
+    z = torch.as_tensor(scale.forward(member.y_fit), dtype=torch.float32, device=device)
+    x = _as_input(member.x_fit, device)
+    network = build_network(architecture, member.x_fit.shape[1], seed=member.seed, device=device)
+    learning = network
+    if start is not None:
+        network.load_state_dict(start.member.network.state_dict())
+        frozen, learning = _cut(network, start.frozen_blocks)
+        x = _run(frozen, x)
+    _centre_output(learning, float(scale.forward(member.y_fit).mean()), x if start else None)
+    fitted = FittedMember(architecture=architecture, network=network, scale=scale, device=device)
+    return fitted, Beginning(layers=learning, x=x, z=z, seed=member.seed)
+
+
+def _centre_output(layers: nn.Sequential, mean: float, x: torch.Tensor | None) -> None:
+    """Set the output bias to the mean of the scaled targets.
+
+    After a start, when the weights mean something, move it until the mean prediction of what
+    arrives, `x`, is there.
+    """
+    output = layers[-1]
+    assert isinstance(output, nn.Linear)
+    with torch.no_grad():
+        if x is None:
+            output.bias.fill_(mean)
+        else:
+            output.bias.add_(mean - _run(layers, x).mean())
+
+
+def _stacks(
+    architecture: Architecture, members: Sequence[Member], config: TrainingConfig
+) -> list[list[int]]:
+    """Return the positions of members that are trained together: equal steps, equal blocks."""
+    bands = members[0].x_fit.shape[1]
+    architecture.flattened(bands)  # refuses what does not fit
+    frozen = [member.start.frozen_blocks if member.start else 0 for member in members]
+    steps = [batch_count(len(member.y_fit), config) for member in members]
+    kinds = list(zip(frozen, steps, strict=True))
+    return plan_stacks(kinds, architecture, bands, config.batch_size)
 
 
 def _as_input(x: FloatArray, device: torch.device) -> torch.Tensor:

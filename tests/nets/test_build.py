@@ -22,6 +22,7 @@ from autospec.nets.architecture import (
     FCBlock,
 )
 from autospec.nets.build import SeededDropout, build_network
+from autospec.nets.masks import Masks
 
 CPU = torch.device("cpu")
 ACTIVATIONS = st.sampled_from(get_args(Activation))
@@ -184,7 +185,7 @@ def generator(seed: int) -> torch.Generator:
 @pytest.mark.parametrize("p", [0.001, 0.2, 0.48, 0.9])
 def test_dropout_keeps_the_expectation_and_drops_its_share(p: float) -> None:
     n = 100_000
-    out = SeededDropout(p, generator(0))(torch.ones(n))
+    out = SeededDropout(p, Masks(0, CPU))(torch.ones(n))
     # A mean of n scaled Bernoulli draws has this standard error; five of them.
     assert abs(float(out.mean()) - 1) <= 5 * np.sqrt(p / (1 - p) / n)
     assert abs(float((out == 0).float().mean()) - p) <= 5 * np.sqrt(p * (1 - p) / n)
@@ -192,14 +193,14 @@ def test_dropout_keeps_the_expectation_and_drops_its_share(p: float) -> None:
     torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - p)))
 
 
-def test_dropout_masks_come_from_its_generator_alone() -> None:
+def test_dropout_masks_come_from_its_stream_alone() -> None:
     x = torch.ones(1000)
     torch.manual_seed(1)
-    first = SeededDropout(0.5, generator(3))
+    first = SeededDropout(0.5, Masks(3, CPU))
     masks = [first(x), first(x)]
     torch.manual_seed(2)
-    again = SeededDropout(0.5, generator(3))
-    other = SeededDropout(0.5, generator(4))
+    again = SeededDropout(0.5, Masks(3, CPU))
+    other = SeededDropout(0.5, Masks(4, CPU))
     assert torch.equal(again(x), masks[0])
     assert torch.equal(again(x), masks[1])
     assert not torch.equal(masks[0], masks[1])
@@ -208,7 +209,7 @@ def test_dropout_masks_come_from_its_generator_alone() -> None:
 
 def test_dropout_is_the_identity_in_evaluation() -> None:
     x = torch.randn(50, generator=generator(0))
-    layer = SeededDropout(0.5, generator(0)).eval()
+    layer = SeededDropout(0.5, Masks(0, CPU)).eval()
     assert torch.equal(layer(x), x)
 
 

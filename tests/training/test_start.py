@@ -131,7 +131,8 @@ def test_fold_scores_of_a_start_are_those_of_the_whole_network(trained: FittedMe
     )
     training = train_members(NET, [member], CONFIG, device=CPU)
     error = training.members[0].predict(scored.x_fit) - scored.y_fit
-    assert training.fold_rmse[0, -1] == np.sqrt(np.mean(error**2))
+    # float32 products of the stacked and of the single network
+    assert training.fold_rmse[0, -1] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-5)
 
 
 def test_new_rows_that_the_old_scaling_cannot_hold_fail_the_trial(trained: FittedMember) -> None:
