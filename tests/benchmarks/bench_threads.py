@@ -1,9 +1,9 @@
-"""Print how one thread a member compares with all threads on each member in turn.
+"""Print how one thread a stack of members compares with all threads on each stack in turn.
 
     python tests/benchmarks/bench_threads.py
 
 Both train the same five folds of the same networks for the same epochs, in turn, in this process. A
-ratio above 1 says that one thread a member is faster. Run it on an idle machine and on one where
+ratio above 1 says that one thread a stack is faster. Run it on an idle machine and on one where
 another program is busy: the second case is why it matters.
 """
 
@@ -36,7 +36,7 @@ SMALL = Architecture(
 
 
 class InTurn:
-    """Stands in for the pool: members one after another, each with all threads."""
+    """Stands in for the pool: stacks one after another, each with all threads."""
 
     def map(self, work: Callable[..., Any], *arguments: Any) -> list[Any]:
         return [work(*each) for each in zip(*arguments, strict=False)]
@@ -70,7 +70,7 @@ def main() -> None:
                 seconds[key].append((time.perf_counter() - started) / EPOCHS)
         ratios = [a / b for a, b in zip(seconds["turn"], seconds["member"], strict=True)]
         print(
-            f"{name:8s} one thread a member {statistics.median(seconds['member']):.3f} s an epoch, "
+            f"{name:8s} one thread a stack {statistics.median(seconds['member']):.3f} s an epoch, "
             f"all threads in turn {statistics.median(seconds['turn']):.3f} s; ratio "
             f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
         )
