@@ -31,20 +31,31 @@ from autospec.data.tables import (
 from autospec.data.text_tables import parse_number
 from autospec.errors import DataError, shorten
 
+LONG_LABEL = (
+    f"a cell of more than {MAX_LABEL_CHARS:,} characters; want short labels. Shorten the cells."
+)
 _BATCH_BYTES = 32 * 1024**2
 
 
-def read_parquet_header(table: OpenTable) -> tuple[str, ...]:
+def read_parquet_header(table: OpenTable, *, any_length: bool = False) -> tuple[str, ...]:
     """Read the column names from the footer.
+
+    Parameters
+    ----------
+    table : OpenTable
+        The open file.
+    any_length : bool, default False
+        Its rows will be read in blocks, so their number does not matter.
 
     Raises
     ------
     DataError
         If the footer is broken, or the table is above a cap on rows or columns.
     """
-    with _arrow_errors():
+    with arrow_errors():
         file = pq.ParquetFile(table.handle)
-        check_shape(file.metadata.num_rows, file.metadata.num_columns, 0)
+        rows = 0 if any_length else file.metadata.num_rows
+        check_shape(rows, file.metadata.num_columns, 0)
         return tuple(file.schema_arrow.names)
 
 
@@ -71,12 +82,12 @@ def read_parquet_rows(table: OpenTable, wanted: Wanted, findings: Findings) -> R
         If the decoded size is above the cap, a column holds neither numbers nor text, or the
         file is broken.
     """
-    with _arrow_errors():
+    with arrow_errors():
         table.handle.seek(0)
         schema = pq.ParquetFile(table.handle).schema_arrow
-        _check_types(schema, wanted)
+        check_types(schema, wanted)
         names = [schema.field(c).name for c in (*wanted.bands, *wanted.labels)]
-        texts = [n for n in names if _is_text(schema.field(n).type)]
+        texts = [n for n in names if is_text(schema.field(n).type)]
         table.handle.seek(0)
         file = pq.ParquetFile(table.handle, read_dictionary=texts)
         _check_decoded(file, names, len(wanted.bands))
@@ -84,7 +95,7 @@ def read_parquet_rows(table: OpenTable, wanted: Wanted, findings: Findings) -> R
 
 
 @contextmanager
-def _arrow_errors() -> Iterator[None]:
+def arrow_errors() -> Iterator[None]:
     """Turn what pyarrow raises on a broken file into a problem line."""
     try:
         yield
@@ -95,7 +106,7 @@ def _arrow_errors() -> Iterator[None]:
         ) from error
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
     """Say whether a column holds text, as it is or as a dictionary."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
@@ -111,12 +122,12 @@ def _is_number(kind: pa.DataType) -> bool:
     )
 
 
-def _check_types(schema: pa.Schema, wanted: Wanted) -> None:
+def check_types(schema: pa.Schema, wanted: Wanted) -> None:
     """Refuse wanted columns of a type that holds neither numbers nor text, all at once."""
     problems = []
     for column in (*wanted.bands, *wanted.labels):
         kind, name = schema.field(column).type, schema.field(column).name
-        if _is_number(kind) or _is_text(kind):
+        if _is_number(kind) or is_text(kind):
             continue
         is_band = column in wanted.bands
         if is_band or pa.types.is_nested(kind) or _is_bytes(kind):
@@ -170,7 +181,7 @@ def _read(file: pq.ParquetFile, columns: Wanted, names: list[str], findings: Fin
         if stop > n:
             raise DataError(f"the Parquet footer says {n:,} rows but there are more. Export again.")
         for band in range(b):
-            cells, faults = _numbers(batch.column(names[band]))
+            cells, faults = numbers_of(batch.column(names[band]))
             values[start:stop, band] = cells
             for row, text in faults:
                 if len(bad) < MAX_BAD_CELLS:
@@ -178,7 +189,10 @@ def _read(file: pq.ParquetFile, columns: Wanted, names: list[str], findings: Fin
                 else:
                     more += 1
         for place, column in enumerate(columns.labels, start=b):
-            labels[column] += _texts(batch.column(names[place]), names[place], findings)
+            texts, long = texts_of(batch.column(names[place]))
+            labels[column] += texts
+            if long:
+                findings.problems.append(f"column {names[place]!r} holds {LONG_LABEL}")
         start = stop
     if names and start != n:
         raise DataError(
@@ -193,9 +207,9 @@ def _read(file: pq.ParquetFile, columns: Wanted, names: list[str], findings: Fin
     )
 
 
-def _numbers(cells: pa.Array) -> tuple[FloatArray, list[tuple[int, str]]]:
+def numbers_of(cells: pa.Array) -> tuple[FloatArray, list[tuple[int, str]]]:
     """Return a column as float64 with NaN for null, and the cells that are not numbers."""
-    if not _is_text(cells.type):
+    if not is_text(cells.type):
         if pa.types.is_decimal(cells.type):
             cells = pc.cast(cells, pa.float64())
         return np.asarray(cells.to_numpy(zero_copy_only=False), dtype=np.float64), []
@@ -211,21 +225,18 @@ def _numbers(cells: pa.Array) -> tuple[FloatArray, list[tuple[int, str]]]:
     return numbers[index], faults
 
 
-def _texts(cells: pa.Array, name: str, findings: Findings) -> list[str]:
-    """Return a column as text, an empty string for null; whole numbers without a point."""
-    if not _is_text(cells.type):
-        return ["" if v is None else _as_text(v) for v in cells.to_pylist()]
+def texts_of(cells: pa.Array) -> tuple[list[str], list[int]]:
+    """Return a column as text, and the rows whose text is too long to keep.
+
+    Null and too long are an empty string; whole numbers are without a point.
+    """
+    if not is_text(cells.type):
+        return ["" if v is None else _as_text(v) for v in cells.to_pylist()], []
     words, index = _dictionary(cells)
-    if any(len(word) > MAX_LABEL_CHARS for word in words):
-        findings.refuse(
-            [
-                f"column {name!r} holds a cell of more than {MAX_LABEL_CHARS:,} characters; "
-                "want short labels. Shorten the cells."
-            ]
-        )
-        words = ["" for _ in words]
-    words = [*(word.strip() for word in words), ""]
-    return [words[k] for k in index.tolist()]
+    long = {k for k, word in enumerate(words) if len(word) > MAX_LABEL_CHARS}
+    words = ["" if k in long else word.strip() for k, word in enumerate(words)] + [""]
+    texts = [words[k] for k in index.tolist()]
+    return texts, [row for row, k in enumerate(index.tolist()) if k in long] if long else []
 
 
 def _dictionary(cells: pa.Array) -> tuple[list[str], NDArray[np.int64]]:

@@ -12,16 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from autospec.data.checks import check_bands, check_cells, check_rows, to_quantity
+from autospec.data.checks import check_cells, check_rows, choose_spectrum, to_quantity
 from autospec.data.findings import Findings, RowNames, count
-from autospec.data.headers import BandChoice, choose_bands
+from autospec.data.headers import BandChoice
 from autospec.data.labels import (
     LabelColumns,
     choose_id,
     choose_label,
     choose_target,
     read_target,
-    repeated_headers,
 )
 from autospec.data.parquet_tables import read_parquet_header, read_parquet_rows
 from autospec.data.replicates import GroupKeys, check_groups, check_replicates, make_groups
@@ -203,12 +202,7 @@ def _columns(header: tuple[str, ...], options: ReadOptions, findings: Findings) 
     """Choose the band and label columns, and check the header."""
     if options.hints:
         options = _as_hints(options, header)
-    bands = choose_bands(header, options.axis_unit)
-    findings.recognised.extend(bands.recognised)
-    findings.mended.extend(bands.mended)
-    findings.refuse(bands.problems)
-    check_bands(bands, findings)
-    findings.refuse(repeated_headers(header, bands.columns))
+    bands = choose_spectrum(header, options.axis_unit, findings)
     labels = LabelColumns(
         target=choose_target(header, options.target, options.need_target, findings),
         id=choose_id(header, options.id_column, findings),

@@ -22,6 +22,7 @@ from autospec.data.spectra import FloatArray, IntArray
 from autospec.errors import DataError, near
 
 MAX_FILE_BYTES = 2 * 1024**3
+MAX_STREAMED_BYTES = 64 * 1024**3  # a file read in blocks never lies in memory whole
 MAX_COLUMNS = 20_000
 MAX_ROWS = 2_000_000
 MAX_DECODED_BYTES = 2 * 1024**3
@@ -88,6 +89,14 @@ class BadCell:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowFault:
+    """A row that breaks the table's form: its number, and what was found, wanted and to do."""
+
+    row_number: int
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RawTable:
     """The rows of a file before any check of their values.
@@ -105,6 +114,12 @@ class RawTable:
         Band cells that are not numbers, the first 1000.
     bad_cells_more : int
         How many more there are.
+    row_faults : tuple of RowFault
+        Ragged rows, which are not among the n, and rows with a cell that cannot be kept.
+    row_faults_more : int
+        How many more there are.
+    comma_rows, blank_rows : int
+        Rows with decimal commas, and blank rows skipped.
     """
 
     row_numbers: IntArray
@@ -112,6 +127,10 @@ class RawTable:
     labels: dict[int, tuple[str, ...]]
     bad_cells: tuple[BadCell, ...] = ()
     bad_cells_more: int = 0
+    row_faults: tuple[RowFault, ...] = ()
+    row_faults_more: int = 0
+    comma_rows: int = 0
+    blank_rows: int = 0
 
 
 @contextmanager
@@ -134,15 +153,41 @@ def open_table(path: Path, findings: Findings) -> Iterator[OpenTable]:
     DataError
         If the file is missing, not a plain file, too large, empty, or not a table.
     """
+    with reading_errors():
+        table = open_checked(path, findings)
+        with table.handle:
+            yield table
+
+
+def open_checked(path: Path, findings: Findings, most_bytes: int | None = None) -> OpenTable:
+    """Open a file as `open_table` does, for a caller that closes its handle itself.
+
+    Raises
+    ------
+    DataError
+        If it is not a plain file, above `most_bytes` (2 GiB without it), empty, or not a table.
+    OSError
+        If it cannot be read; see `reading_errors`.
+    """
+    check_file_size(_regular_size(path), most_bytes)
+    handle = path.open("rb")
     try:
-        check_file_size(_regular_size(path))
-        with path.open("rb") as handle:
-            head = handle.read(_SAMPLE)
-            form = _form(head, path.suffix.lower())
-            sha256, is_utf8 = _digest(handle)
-            encoding = _encoding(head, is_utf8, findings) if form == "text" else "utf-8-sig"
-            handle.seek(0)
-            yield OpenTable(handle=handle, form=form, encoding=encoding, sha256=sha256)
+        head = handle.read(_SAMPLE)
+        form = _form(head, path.suffix.lower())
+        sha256, is_utf8 = _digest(handle)
+        encoding = _encoding(head, is_utf8, findings) if form == "text" else "utf-8-sig"
+        handle.seek(0)
+    except BaseException:
+        handle.close()
+        raise
+    return OpenTable(handle=handle, form=form, encoding=encoding, sha256=sha256)
+
+
+@contextmanager
+def reading_errors() -> Iterator[None]:
+    """Turn what the system says of an unreadable file into a problem line."""
+    try:
+        yield
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise DataError(
@@ -151,16 +196,15 @@ def open_table(path: Path, findings: Findings) -> Iterator[OpenTable]:
         ) from error
 
 
-def check_file_size(size: int) -> None:
+def check_file_size(size: int, most_bytes: int | None = None) -> None:
     """Refuse an empty file and one above the cap."""
+    most = MAX_FILE_BYTES if most_bytes is None else most_bytes
     if size == 0:
         raise DataError(
             "the file is empty (0 bytes); want a header line and one row a sample. Export it again."
         )
-    if size > MAX_FILE_BYTES:
-        raise DataError(
-            f"the file has {size:,} bytes; want at most {MAX_FILE_BYTES:,}. Split it into parts."
-        )
+    if size > most:
+        raise DataError(f"the file has {size:,} bytes; want at most {most:,}. Split it into parts.")
 
 
 def check_shape(rows: int, columns: int, bands: int) -> None:

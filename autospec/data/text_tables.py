@@ -25,6 +25,7 @@ from autospec.data.tables import (
     BadCell,
     OpenTable,
     RawTable,
+    RowFault,
     Wanted,
     check_shape,
 )
@@ -44,26 +45,48 @@ class TextHeader:
     delimiter: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Gathered:
     """Rows read so far; memory grows only with the wanted columns, however bad the rest is."""
 
+    wanted: Wanted
+    most_faults: int = MAX_BAD_CELLS
     cells: array[float] = field(default_factory=lambda: array("d"))
     row_numbers: list[int] = field(default_factory=list)
-    labels: dict[int, list[str]] = field(default_factory=dict)
+    labels: dict[int, list[str]] = field(init=False)
     bad_cells: list[BadCell] = field(default_factory=list)
     bad_cells_more: int = 0
     comma_rows: int = 0
     blank_rows: int = 0
-    problems: list[str] = field(default_factory=list)
-    problems_more: int = 0
+    faults: list[RowFault] = field(default_factory=list)
+    faults_more: int = 0
 
-    def refuse(self, problem: str) -> None:
-        """Keep a problem, or only count it when there are very many."""
-        if len(self.problems) < MAX_BAD_CELLS:
-            self.problems.append(problem)
+    def __post_init__(self) -> None:
+        """Begin an empty list for every label column."""
+        self.labels = {column: [] for column in self.wanted.labels}
+
+    def refuse(self, row_number: int, reason: str) -> None:
+        """Keep a fault, or only count it when there are very many."""
+        if len(self.faults) < self.most_faults:
+            self.faults.append(RowFault(row_number=row_number, reason=reason))
         else:
-            self.problems_more += 1
+            self.faults_more += 1
+
+    def table(self) -> RawTable:
+        """Turn the gathered rows into arrays."""
+        n, b = len(self.row_numbers), len(self.wanted.bands)
+        values = np.frombuffer(self.cells, dtype=np.float64) if n and b else np.empty(0)
+        return RawTable(
+            row_numbers=np.asarray(self.row_numbers, dtype=np.int64),
+            values=values.reshape(n, b),
+            labels={column: tuple(kept) for column, kept in self.labels.items()},
+            bad_cells=tuple(self.bad_cells),
+            bad_cells_more=self.bad_cells_more,
+            row_faults=tuple(self.faults),
+            row_faults_more=self.faults_more,
+            comma_rows=self.comma_rows,
+            blank_rows=self.blank_rows,
+        )
 
 
 def parse_number(cell: str) -> float:
@@ -152,32 +175,84 @@ def read_text_rows(
     DataError
         If a cap is met or the quoting breaks.
     """
-    rows = _Gathered(labels={column: [] for column in wanted.labels})
+    rows = _Gathered(wanted=wanted)
+    for seen, (start, cells) in enumerate(_data_rows(table, header), start=1):
+        check_shape(seen, len(cells), len(wanted.bands))
+        _take(rows, start, cells, len(header.names))
+    raw = rows.table()
+    findings.refuse(f"row {fault.row_number}: {fault.reason}" for fault in raw.row_faults)
+    if raw.row_faults_more:
+        findings.problems.append(f"... and {raw.row_faults_more:,} more rows with such faults")
+    findings.mended.extend(mended_rows(raw.comma_rows, raw.blank_rows))
+    return raw
+
+
+def text_blocks(
+    table: OpenTable, header: TextHeader, wanted: Wanted, block_rows: int
+) -> Iterator[RawTable]:
+    """Read the wanted columns block by block, in the memory of one block.
+
+    Parameters
+    ----------
+    table : OpenTable
+        The open file, of any number of rows.
+    header : TextHeader
+        From `read_text_header`.
+    wanted : Wanted
+        Columns to keep; b of them are bands.
+    block_rows : int
+        At most so many rows a block, ragged and blank rows counted.
+
+    Yields
+    ------
+    RawTable
+        Every row that is not kept as it should be is in `row_faults`.
+
+    Raises
+    ------
+    DataError
+        If a row is longer or wider than the caps, or the quoting breaks.
+    """
+    # Two faults a row at most: a long label, and two decimal marks.
+    rows = _Gathered(wanted=wanted, most_faults=2 * block_rows)
+    for seen, (start, cells) in enumerate(_data_rows(table, header), start=1):
+        check_shape(0, len(cells), 0)
+        _take(rows, start, cells, len(header.names))
+        if seen % block_rows == 0:
+            yield rows.table()
+            rows = _Gathered(wanted=wanted, most_faults=2 * block_rows)
+    if rows.row_numbers or rows.faults or rows.blank_rows:
+        yield rows.table()
+
+
+def mended_rows(comma_rows: int, blank_rows: int) -> list[str]:
+    """Say how many rows had decimal commas, and how many were blank."""
+    lines = []
+    if comma_rows:
+        lines.append(f"decimal commas in {count(comma_rows, 'row')} were read as decimal points")
+    if blank_rows:
+        lines.append(f"{count(blank_rows, 'blank row')} skipped")
+    return lines
+
+
+def _data_rows(table: OpenTable, header: TextHeader) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of every row below the header, with the line on which it begins."""
     with _text(table) as stream:
         lines = _Lines(stream)
         reader = csv.reader(lines, delimiter=header.delimiter, strict=True)
-        seen = -1  # rows after the header
+        below = False
         try:
             for cells in reader:
                 start = lines.start_row()
-                blank = not any(map(str.strip, cells))
-                if seen < 0:
-                    seen += not blank
-                    continue
-                seen += 1
-                check_shape(seen, len(cells), len(wanted.bands))
-                if blank:
-                    rows.blank_rows += 1
-                elif len(cells) != len(header.names):
-                    rows.refuse(_ragged(start, len(cells), len(header.names)))
+                if below:
+                    yield start, cells
                 else:
-                    _take(rows, start, cells, wanted)
+                    below = any(map(str.strip, cells))
         except csv.Error as error:
             raise DataError(
                 f"row {lines.started}: the quoting breaks here ({error}); want every quotation "
                 "mark closed on its own row. Correct the row, or export the file again."
             ) from error
-    return _finish(rows, wanted, findings)
 
 
 class _Lines:
@@ -220,21 +295,27 @@ def _text(table: OpenTable) -> Iterator[io.TextIOWrapper]:
         stream.detach()
 
 
-def _ragged(row: int, found: int, wanted: int) -> str:
+def _ragged(found: int, wanted: int) -> str:
     """Word a row that has more or fewer cells than the header."""
     hint = (
         " If it came from R's write.table, export with row.names = FALSE."
         if found == wanted + 1
         else " Correct the row; a stray delimiter or a cut-off line is the usual cause."
     )
-    return f"row {row}: {count(found, 'cell')}; want {wanted}, as in the header.{hint}"
+    return f"{count(found, 'cell')}; want {wanted}, as in the header.{hint}"
 
 
-def _take(rows: _Gathered, start: int, cells: Sequence[str], wanted: Wanted) -> None:
-    """Add one row: its bands as numbers, its labels as text."""
+def _take(rows: _Gathered, start: int, cells: Sequence[str], width: int) -> None:
+    """Add one row of `width` cells: its bands as numbers, its labels as text."""
+    if not any(map(str.strip, cells)):
+        rows.blank_rows += 1
+        return
+    if len(cells) != width:
+        rows.refuse(start, _ragged(len(cells), width))
+        return
     index = len(rows.row_numbers)
     rows.row_numbers.append(start)
-    bands = [cells[c] for c in wanted.bands]
+    bands = [cells[c] for c in rows.wanted.bands]
     joined = "".join(bands)
     commas = "," in joined
     try:
@@ -250,8 +331,9 @@ def _take(rows: _Gathered, start: int, cells: Sequence[str], wanted: Wanted) -> 
         text = cells[column].strip()
         if len(text) > MAX_LABEL_CHARS:
             rows.refuse(
-                f"row {start}: column {column + 1} holds {len(text):,} characters; "
-                f"want at most {MAX_LABEL_CHARS:,}. Shorten the cell."
+                start,
+                f"column {column + 1} holds {len(text):,} characters; "
+                f"want at most {MAX_LABEL_CHARS:,}. Shorten the cell.",
             )
             text = ""
         kept.append(text)
@@ -274,29 +356,8 @@ def _slowly(rows: _Gathered, index: int, bands: Sequence[str]) -> Iterator[float
             yield float("nan")
     if marks == {".", ","}:
         rows.refuse(
-            f"row {rows.row_numbers[index]}: decimal commas and decimal points in one row; "
-            "want one of them. Export the file again with one decimal mark."
+            rows.row_numbers[index],
+            "decimal commas and decimal points in one row; "
+            "want one of them. Export the file again with one decimal mark.",
         )
     rows.comma_rows += marks == {","}
-
-
-def _finish(rows: _Gathered, wanted: Wanted, findings: Findings) -> RawTable:
-    """Turn the gathered rows into arrays and report what was met."""
-    findings.refuse(rows.problems)
-    if rows.problems_more:
-        findings.problems.append(f"... and {rows.problems_more:,} more rows with such faults")
-    if rows.comma_rows:
-        findings.mended.append(
-            f"decimal commas in {count(rows.comma_rows, 'row')} were read as decimal points"
-        )
-    if rows.blank_rows:
-        findings.mended.append(f"{count(rows.blank_rows, 'blank row')} skipped")
-    n = len(rows.row_numbers)
-    values = np.frombuffer(rows.cells, dtype=np.float64) if n and wanted.bands else np.empty(0)
-    return RawTable(
-        row_numbers=np.asarray(rows.row_numbers, dtype=np.int64),
-        values=values.reshape(n, len(wanted.bands)),
-        labels={column: tuple(kept) for column, kept in rows.labels.items()},
-        bad_cells=tuple(rows.bad_cells),
-        bad_cells_more=rows.bad_cells_more,
-    )

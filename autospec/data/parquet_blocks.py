@@ -1,0 +1,277 @@
+"""Parquet in blocks: a table of any length in the memory of a few columns and one block of rows.
+
+A row group is the unit of a Parquet file, and one may hold a million rows. Reading all its
+columns side by side takes their pages and dictionaries at once: 2 MB a column, 4 GB for the 2151
+bands of a field spectrometer. So its number columns are decoded one after the other into a
+temporary store, in memory while it is small and else on disk, and blocks of rows are read from
+there. Text columns run along batch by batch. Nothing here says what the values mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from tempfile import SpooledTemporaryFile, gettempdir
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from autospec.data.parquet_tables import (
+    LONG_LABEL,
+    arrow_errors,
+    check_types,
+    is_text,
+    numbers_of,
+    texts_of,
+)
+from autospec.data.spectra import FloatArray
+from autospec.data.tables import (
+    MAX_BAD_CELLS,
+    BadCell,
+    OpenTable,
+    RawTable,
+    RowFault,
+    Wanted,
+)
+from autospec.errors import DataError
+
+MAX_CHUNK_BYTES = 256 * 1024**2  # one column of one row group, and so any of its pages
+MAX_GROUP_ROWS = 16_000_000
+STORE_BYTES = 64 * 1024**2  # kept in memory; more goes to disk
+_DECODE_BYTES = 16 * 1024**2  # columns decoded in one call: many calls are slow on wide tables
+_BUFFER_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Columns:
+    """How the wanted columns travel.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Bands in order, then labels.
+    b : int
+        How many of them are bands.
+    labels : tuple of int
+        Column numbers of the labels.
+    stored : tuple of int
+        Places among `names` that go through the store: bands of numbers.
+    along : tuple of int
+        Places that are read batch by batch: labels, and bands of text.
+    single : bool
+        Every stored column is float32 or narrower, and is stored so.
+    """
+
+    names: tuple[str, ...]
+    b: int
+    labels: tuple[int, ...]
+    stored: tuple[int, ...]
+    along: tuple[int, ...]
+    single: bool
+
+    @property
+    def cell(self) -> np.dtype[np.floating]:
+        """Type of a stored cell."""
+        return np.dtype(np.float32 if self.single else np.float64)
+
+
+def parquet_rows(table: OpenTable) -> int:
+    """Return the number of rows that the footer promises."""
+    with arrow_errors():
+        table.handle.seek(0)
+        return int(pq.ParquetFile(table.handle).metadata.num_rows)
+
+
+def parquet_blocks(table: OpenTable, wanted: Wanted, block_rows: int) -> Iterator[RawTable]:
+    """Read the wanted columns block by block.
+
+    Parameters
+    ----------
+    table : OpenTable
+        The open file, of any number of rows.
+    wanted : Wanted
+        Columns to keep; b of them are bands. Their names are theirs alone.
+    block_rows : int
+        At most so many rows a block; the last of a row group may have fewer.
+
+    Yields
+    ------
+    RawTable
+        Rows are counted from 2 as if the header were row 1.
+
+    Raises
+    ------
+    DataError
+        If a row group is above a cap, a column holds neither numbers nor text, the temporary
+        folder is full, or the file is broken.
+    """
+    with arrow_errors():
+        table.handle.seek(0)
+        schema = pq.ParquetFile(table.handle).schema_arrow
+        check_types(schema, wanted)
+        columns = _plan(schema, wanted)
+        texts = [n for n in columns.names if is_text(schema.field(n).type)]
+        table.handle.seek(0)
+        # Without the buffer, every wanted column of a row group is read before the first row.
+        file = pq.ParquetFile(
+            table.handle, read_dictionary=texts, pre_buffer=False, buffer_size=_BUFFER_BYTES
+        )
+        sizes = [_check_group(file, g, columns) for g in range(file.metadata.num_row_groups)]
+        first = 2
+        for group, n in enumerate(sizes):
+            yield from _group_blocks(file, group, columns, block_rows, first)
+            first += n
+
+
+def _plan(schema: pa.Schema, wanted: Wanted) -> _Columns:
+    """Settle how each column travels, by its type."""
+    fields = [schema.field(c) for c in (*wanted.bands, *wanted.labels)]
+    b = len(wanted.bands)
+    stored = tuple(k for k in range(b) if not is_text(fields[k].type))
+    narrow = (pa.float16(), pa.float32())
+    return _Columns(
+        names=tuple(f.name for f in fields),
+        b=b,
+        labels=wanted.labels,
+        stored=stored,
+        along=tuple(k for k in range(len(fields)) if k not in set(stored)),
+        single=all(fields[k].type in narrow for k in stored),
+    )
+
+
+def _check_group(file: pq.ParquetFile, group: int, columns: _Columns) -> int:
+    """Return the rows of a row group, or refuse what no block can bound."""
+    meta = file.metadata.row_group(group)
+    sizes = _chunk_bytes(file, group)
+    largest = max(columns.names, key=lambda name: sizes.get(name, 0))
+    if meta.num_rows > MAX_GROUP_ROWS or sizes.get(largest, 0) > MAX_CHUNK_BYTES:
+        raise DataError(
+            f"row group {group + 1}: {meta.num_rows:,} rows, and column {largest[:40]!r} unpacks "
+            f"to {sizes.get(largest, 0):,} bytes; want at most {MAX_GROUP_ROWS:,} and "
+            f"{MAX_CHUNK_BYTES:,}. Write the file again in row groups of 100,000 rows."
+        )
+    return int(meta.num_rows)
+
+
+def _chunk_bytes(file: pq.ParquetFile, group: int) -> dict[str, int]:
+    """Return what each column of a row group unpacks to."""
+    meta = file.metadata.row_group(group)
+    chunks = [meta.column(c) for c in range(meta.num_columns)]
+    return {chunk.path_in_schema: int(chunk.total_uncompressed_size) for chunk in chunks}
+
+
+def _group_blocks(
+    file: pq.ParquetFile, group: int, columns: _Columns, block_rows: int, first: int
+) -> Iterator[RawTable]:
+    """Read one row group, whose first row has the number `first`."""
+    n = file.metadata.row_group(group).num_rows
+    with SpooledTemporaryFile(max_size=STORE_BYTES) as store:
+        _fill(store, file, group, columns)
+        start = 0
+        for rows, batch in _along(file, group, columns, block_rows):
+            stop = start + rows
+            if stop > n:
+                break
+            values = np.empty((rows, columns.b))
+            for k, place in enumerate(columns.stored):
+                store.seek((k * n + start) * columns.cell.itemsize)
+                cells = store.read(rows * columns.cell.itemsize)
+                values[:, place] = np.frombuffer(cells, dtype=columns.cell)
+            yield _with_texts(values, first + start, batch, columns)
+            start = stop
+    if start != n:
+        raise _wrong_footer(group, n)
+
+
+def _fill(
+    store: SpooledTemporaryFile[bytes], file: pq.ParquetFile, group: int, columns: _Columns
+) -> None:
+    """Write the number columns of a row group into the store, one behind the other."""
+    n = file.metadata.row_group(group).num_rows
+    for names in _portions(file, group, columns):
+        table = file.read_row_group(group, columns=names, use_threads=False)
+        if table.num_rows != n:
+            raise _wrong_footer(group, n)
+        for name in names:
+            cells = numbers_of(table.column(name))[0].astype(columns.cell, copy=False)
+            try:
+                store.write(cells.tobytes())
+            except OSError as error:
+                needed = n * len(columns.stored) * columns.cell.itemsize
+                raise DataError(
+                    f"row group {group + 1}: no room for {needed:,} bytes in {gettempdir()!r} "
+                    f"({error.strerror}); want that much for a while. Set TMPDIR to a folder with "
+                    "room, or write the file again in row groups of 50,000 rows."
+                ) from error
+
+
+def _portions(file: pq.ParquetFile, group: int, columns: _Columns) -> Iterator[list[str]]:
+    """Cut the stored columns into portions that are decoded together."""
+    sizes = _chunk_bytes(file, group)
+    decoded = 8 * file.metadata.row_group(group).num_rows
+    portion: list[str] = []
+    taken = 0
+    for name in (columns.names[place] for place in columns.stored):
+        size = max(decoded, sizes.get(name, 0))
+        if portion and taken + size > _DECODE_BYTES:
+            yield portion
+            portion, taken = [], 0
+        portion.append(name)
+        taken += size
+    if portion:
+        yield portion
+
+
+def _along(
+    file: pq.ParquetFile, group: int, columns: _Columns, block_rows: int
+) -> Iterator[tuple[int, pa.RecordBatch | None]]:
+    """Yield the rows of each block, and the columns that are read batch by batch."""
+    if columns.along:
+        names = [columns.names[place] for place in columns.along]
+        for batch in file.iter_batches(block_rows, [group], columns=names, use_threads=False):
+            yield batch.num_rows, batch
+        return
+    n = file.metadata.row_group(group).num_rows
+    for start in range(0, n, block_rows):
+        yield min(block_rows, n - start), None
+
+
+def _with_texts(
+    values: FloatArray, first: int, batch: pa.RecordBatch | None, columns: _Columns
+) -> RawTable:
+    """Add what was read along: bands of text, and labels."""
+    labels: dict[int, tuple[str, ...]] = {}
+    bad: list[BadCell] = []
+    more = 0
+    row_faults: list[RowFault] = []
+    for place in columns.along:
+        assert batch is not None, "columns that are read along come in a batch"
+        name = columns.names[place]
+        if place >= columns.b:
+            texts, long = texts_of(batch.column(name))
+            labels[columns.labels[place - columns.b]] = tuple(texts)
+            reason = f"column {name!r} holds {LONG_LABEL}"
+            row_faults += [RowFault(row_number=first + row, reason=reason) for row in long]
+            continue
+        values[:, place], faults = numbers_of(batch.column(name))
+        for row, text in faults:
+            if len(bad) < MAX_BAD_CELLS:
+                bad.append(BadCell(row=row, band=place, text=text[:40]))
+            else:
+                more += 1
+    return RawTable(
+        row_numbers=np.arange(first, first + len(values), dtype=np.int64),
+        values=values,
+        labels=labels,
+        bad_cells=tuple(bad),
+        bad_cells_more=more,
+        row_faults=tuple(row_faults),
+    )
+
+
+def _wrong_footer(group: int, n: int) -> DataError:
+    return DataError(
+        f"the Parquet footer says {n:,} rows in row group {group + 1} but there are more or "
+        "fewer. Export again."
+    )
