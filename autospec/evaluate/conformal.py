@@ -21,6 +21,7 @@ from autospec.data.tensors import Vector
 from autospec.errors import UsageError
 
 DEFAULT_LEVEL = 0.90
+LOWER_LEVEL = 0.80  # where there are too few rows for the usual one
 MAX_ROWS = 2000  # calibration rows kept: more would not move an interval that can be seen
 
 
@@ -70,6 +71,15 @@ def highest_level(n: int) -> float:
     return n / (n + 1)
 
 
+def usual_level(n: int) -> float | None:
+    """Return 0.9, or 0.8 where n rows do not support it, or None where they support neither."""
+    return next((level for level in (DEFAULT_LEVEL, LOWER_LEVEL) if _rank(n, level) <= n), None)
+
+
+def _rank(n: int, level: float) -> int:
+    return math.ceil(level * (n + 1) - 1e-9)
+
+
 def check_level(n: int, level: float) -> int:
     """Return the rank ⌈level·(n+1)⌉ of the upper bound.
 
@@ -80,7 +90,7 @@ def check_level(n: int, level: float) -> int:
     """
     if not 0 < level < 1:
         raise UsageError(f"level {level:g}; want a share between 0 and 1, such as 0.9.")
-    rank = math.ceil(level * (n + 1) - 1e-9)
+    rank = _rank(n, level)
     if rank > n:
         wanted = math.ceil(level / (1 - level) - 1e-9)
         raise UsageError(

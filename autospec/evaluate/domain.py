@@ -27,6 +27,8 @@ MAX_COMPONENTS = 10
 ROWS_A_COMPONENT = 3
 MAX_NEIGHBOURS = 5000  # training rows kept for the nearest distance
 DISTANCES = ("Q", "T²", "nearest")
+FLAT = 1e-9  # absorbance: a component that varies less says nothing
+ROUNDING = np.array([1e-12, 1e-6, 1e-3])  # distances that are nothing: limits are not below them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -122,23 +124,26 @@ def fit_domain(train: Spectra, folds: tuple[Fold, ...], seed: int = 0) -> Domain
         Fixes which rows are kept where there are more than 5000.
     """
     x = _seen(train.values, train.axis, train.quantity)
-    held: list[FloatArray] = []
-    for fold in folds:
-        held.append(_fit_space(x[fold.fit], seed).measure(x[fold.score]))
+    k = _components(x, min(len(fold.fit) for fold in folds))
+    held = [_fit_space(x[fold.fit], k, seed).measure(x[fold.score]) for fold in folds]
     return Domain(
         axis=train.axis.copy(),
         quantity=train.quantity,
-        space=_fit_space(x, seed),
-        limits=_limits(np.concatenate(held, axis=1)),
+        space=_fit_space(x, k, seed),
+        limits=np.maximum(_limits(np.concatenate(held, axis=1)), ROUNDING),
     )
 
 
 def _limits(held: FloatArray) -> FloatArray:
-    """Return the quantile of each distance (3, n) at which all three together hold 95 %."""
+    """Return one quantile of each distance (3, n), such that all three together hold 95 %.
+
+    A row's largest rank among the three says at which quantile it would be inside; the limits are
+    at the rank that 95 % of the rows do not exceed. Of fewer than about 20 rows it is the largest.
+    """
     n = held.shape[1]
-    share = 1 - (1 - SHARE_INSIDE) / len(held)
-    rank = min(math.ceil(share * (n + 1)), n)
-    return np.sort(held, axis=1)[:, rank - 1]
+    ranks = np.argsort(np.argsort(held, axis=1, kind="stable"), axis=1).max(axis=0)
+    rank = np.sort(ranks)[min(math.ceil(SHARE_INSIDE * (n + 1)), n) - 1]
+    return np.sort(held, axis=1)[:, rank]
 
 
 def _seen(values: FloatArray, axis: FloatArray, quantity: Quantity) -> FloatArray:
@@ -147,15 +152,22 @@ def _seen(values: FloatArray, axis: FloatArray, quantity: Quantity) -> FloatArra
     return to_absorbance(averaged) if quantity == "reflectance" else averaged
 
 
-def _fit_space(x: FloatArray, seed: int) -> Space:
+def _components(x: FloatArray, rows: int) -> int:
+    """Return how many components show 99 % of the spectra (n, b'), as far as `rows` allow.
+
+    The same number for every fold: distances in spaces of different size are not alike.
+    """
+    power = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2
+    told = np.cumsum(power) / max(float(power.sum()), 1e-300)
+    most = max(min(rows // ROWS_A_COMPONENT, MAX_COMPONENTS, rows - 1, len(power)), 1)
+    return min(int(np.searchsorted(told, EXPLAINED)) + 1, most)
+
+
+def _fit_space(x: FloatArray, k: int, seed: int) -> Space:
     mean = x.mean(axis=0)
     centred = x - mean
     _, singular, loadings = np.linalg.svd(centred, full_matrices=False)
-    power = singular**2
-    told = np.cumsum(power) / max(float(power.sum()), 1e-300)
-    most = max(min(len(x) // ROWS_A_COMPONENT, MAX_COMPONENTS, len(x) - 1), 1)
-    k = min(int(np.searchsorted(told, EXPLAINED)) + 1, most)
-    sd = np.maximum(singular[:k] / np.sqrt(max(len(x) - 1, 1)), 1e-12)
+    sd = np.maximum(singular[:k] / np.sqrt(max(len(x) - 1, 1)), FLAT)
     scores = (centred @ loadings[:k].T) / sd
     if len(scores) > MAX_NEIGHBOURS:
         scores = scores[np.random.default_rng(seed).permutation(len(scores))[:MAX_NEIGHBOURS]]

@@ -105,6 +105,26 @@ def mean_scores(model: Repeated, *, seed: int = 0) -> dict[str, Estimate]:
     }
 
 
+def mean_of_rows(
+    values: FloatArray, samples: np.ndarray[tuple[int], np.dtype[np.int64]], *, seed: int = 0
+) -> Estimate:
+    """Return the mean over the draws of the mean of any value of their test rows.
+
+    Parameters
+    ----------
+    values : float64, shape (d, n)
+        NaN where the row is not a test row of the draw; each draw has at least one.
+    samples : int64, shape (n,)
+        Which sample a row is of, from 0; replicates share a number.
+    seed : int
+        Fixes the 2000 bootstrap draws.
+    """
+    rows = Repeated(observed=np.zeros(values.shape[1]), samples=samples, predicted=values)
+    weights, draws = _resample(rows, seed)
+    each = weights @ np.nan_to_num(values).T / _total(rows, weights)
+    return _estimate(np.nanmean(values, axis=1), _over_draws(each, draws))
+
+
 def compare_draws(first: Repeated, second: Repeated, *, seed: int = 0) -> PairedFigures:
     """Compare two models on the same draws and rows.
 

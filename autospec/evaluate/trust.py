@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autospec.data.spectra import FloatArray
 from autospec.evaluate.calibrated import CalibratedModel
-from autospec.evaluate.conformal import check_level, cv_plus
+from autospec.evaluate.conformal import Calibration, check_level, cv_plus
 
 NORMAL_95 = 1.959963984540054
 
@@ -23,10 +24,11 @@ class Trust:
     level : float
         What the intervals are made to hold.
     rows : int
-        Test rows.
+        Test rows; one that several draws test counts in each.
     covered, covered_low, covered_high : float
-        Share of them inside their interval, with a 95 % interval (Wilson's score interval,
-        https://doi.org/10.1080/01621459.1927.10502953).
+        Share of them inside their interval, with a 95 % interval: Wilson's score interval
+        (https://doi.org/10.1080/01621459.1927.10502953) of rows that are tested once; a bootstrap
+        over draws and samples (`evaluate.repeated`) of rows that several draws test.
     mean_width : float
         In the unit of the lab values.
     inside : int
@@ -60,7 +62,14 @@ def bounds(
     """
     check_level(calibrated.calibration.n, level)
     by_twin = np.stack([twin.predict(values) for twin in calibrated.twins])
-    lower, upper = cv_plus(calibrated.calibration, by_twin, level)
+    return holding_bounds(calibrated.calibration, by_twin, predicted, level)
+
+
+def holding_bounds(
+    calibration: Calibration, by_twin: FloatArray, predicted: FloatArray, level: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the bounds of `cv_plus`, each widened to the prediction where it does not hold it."""
+    lower, upper = cv_plus(calibration, by_twin, level)
     return np.minimum(lower, predicted), np.maximum(upper, predicted)
 
 
@@ -74,6 +83,18 @@ def measure_trust(
     """Measure coverage and domain on test rows (m, b) with lab values (m,)."""
     lower, upper = bounds(calibrated, values, predicted, level)
     inside = np.array(calibrated.domain.measure(values).inside)
+    return summarise_trust(observed, predicted, (lower, upper), inside, level)
+
+
+def summarise_trust(
+    observed: FloatArray,
+    predicted: FloatArray,
+    interval: tuple[FloatArray, FloatArray],
+    inside: NDArray[np.bool_],
+    level: float,
+) -> Trust:
+    """Measure coverage and domain where bounds (m,) and domain (m,) are already known."""
+    lower, upper = interval
     share, low, high = wilson(int(np.sum((observed >= lower) & (observed <= upper))), len(observed))
     return Trust(
         level=level,
@@ -93,7 +114,8 @@ def wilson(hits: int, n: int) -> tuple[float, float, float]:
     share, z2 = hits / n, NORMAL_95**2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = NORMAL_95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return share, max(centre - half, 0.0), min(centre + half, 1.0)
+    low, high = max(centre - half, 0.0), min(centre + half, 1.0)
+    return share, min(low, share), max(high, share)  # at 0 and 1 the ends would miss by rounding
 
 
 def _rmse(errors: FloatArray) -> float | None:

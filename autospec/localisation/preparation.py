@@ -37,6 +37,8 @@ class Prepared:
         The farm's rows with a lab value, on about 216 bands; draws count in them.
     unlabelled : FarmSpectra
         The farm's rows without one, likewise.
+    raw, waiting : Spectra
+        The farm's rows with and without a lab value as they were given, on the farm's own bands.
     networked : Spectra
         The farm's rows with a lab value on all common bands: a network's bands are searched.
     library : Spectra
@@ -57,6 +59,8 @@ class Prepared:
 
     farm: FarmSpectra
     unlabelled: FarmSpectra
+    raw: Spectra
+    waiting: Spectra
     networked: Spectra
     library: Spectra
     narrow: Spectra
@@ -112,6 +116,8 @@ def prepare(
     return Prepared(
         farm=whole.rows(np.flatnonzero(labelled)),
         unlabelled=whole.rows(np.flatnonzero(~labelled)),
+        raw=farm.rows(np.flatnonzero(labelled)),
+        waiting=farm.rows(np.flatnonzero(~labelled)),
         networked=both.farm.rows(np.flatnonzero(labelled)),
         library=usable,
         narrow=narrow,

@@ -11,7 +11,13 @@ import pytest
 from autospec.data.spectra import FloatArray, IntArray
 from autospec.evaluate import repeated
 from autospec.evaluate.metrics import BOOTSTRAPS, LEVEL, METRICS, metric_table
-from autospec.evaluate.repeated import Repeated, compare_draws, mean_scores, score_draws
+from autospec.evaluate.repeated import (
+    Repeated,
+    compare_draws,
+    mean_of_rows,
+    mean_scores,
+    score_draws,
+)
 
 TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 
@@ -249,3 +255,20 @@ def test_intervals_cover_the_rmse_of_a_farm_of_endless_rows(
     # 95 % less what a percentile interval of 90 rows lacks; sd of a share of 150 is 0.02. An
     # interval over the draws alone covers about a third.
     assert 0.86 <= covered(make, 150) <= 0.99
+
+
+def test_the_mean_of_any_value_is_resampled_as_the_metrics_are() -> None:
+    """The mean error through `mean_of_rows` is ME, its interval too."""
+    model = made(copies=2)
+    found = mean_of_rows(model.predicted - model.observed, model.samples, seed=5)
+    wanted = mean_scores(model, seed=5)["me"]
+    np.testing.assert_allclose(
+        (found.value, found.low, found.high), (wanted.value, wanted.low, wanted.high), rtol=1e-9
+    )  # fmt: skip
+
+
+def test_a_share_that_is_the_same_in_every_row_is_certain() -> None:
+    model = made()
+    always = np.where(model.tested, 1.0, np.nan)
+    found = mean_of_rows(always, model.samples)
+    np.testing.assert_allclose((found.value, found.low, found.high), 1.0, rtol=1e-12)
