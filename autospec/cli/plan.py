@@ -99,7 +99,7 @@ def plan(
         raise UsageError(f"--out {out} is the table itself; want another file.")
     planned = plan_samples(_load(source), n, method.value, seed, keep_labelled)
     if out is not None:
-        from autospec.report.folder import write_text
+        from autospec.data.writing import write_text
 
         write_text(out, _csv(planned))
     if as_json:

@@ -54,13 +54,14 @@ class KernelModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Dual:
-    """Kernel ridge by its dual weights on the training views."""
+class DualRidge:
+    """Kernel ridge by its dual weights (n,) on the training views `x` (n, bands)."""
 
     x: FloatArray
     weights: FloatArray
 
     def predict(self, x: FloatArray) -> FloatArray:
+        """Return predictions, shape (m,), for views of shape (m, bands)."""
         return np.asarray((x @ self.x.T) @ self.weights)
 
 
@@ -90,7 +91,7 @@ def fit_ridge(train: Spectra, folds: tuple[Fold, ...]) -> Fitted:
     assert best is not None
     weights = np.asarray(np.linalg.solve(kernel + best[1] * np.eye(len(z)), z), dtype=np.float64)
     return Fitted(
-        model=KernelModel(views=views, law=law, regressor=_Dual(x=x, weights=weights)),
+        model=KernelModel(views=views, law=law, regressor=DualRidge(x=x, weights=weights)),
         out_of_fold=law.inverse(best[2]),
         detail=f"penalty {best[1]:.2g} on four views",
     )
@@ -106,6 +107,19 @@ def curved_kernel() -> Kernel:
     radial = ConstantKernel(0.5, (1e-3, 1e3)) * RBF(0.7, (0.05, 20))
     linear = ConstantKernel(0.5, (1e-3, 1e3)) * DotProduct(0, "fixed")
     return linear + radial + WhiteKernel(0.1, (1e-4, 10))
+
+
+def amplitudes(kernel: Kernel) -> tuple[float, float, float]:
+    """Return linear and radial amplitude and radial length of one of the two kernels above."""
+    signal = kernel.k1
+    if isinstance(signal.k1, ConstantKernel):
+        return float(signal.k1.constant_value), 0.0, 1.0
+    linear, radial = signal.k1, signal.k2
+    return (
+        float(linear.k1.constant_value),
+        float(radial.k1.constant_value),
+        float(radial.k2.length_scale),
+    )
 
 
 def fit_gpr(

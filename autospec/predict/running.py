@@ -121,22 +121,16 @@ def make_transform(step: Step) -> Transform:
 
         return StandardNormalVariate().fit_transform  # type: ignore[no-any-return]
     if isinstance(step, Msc):
-        reference = step.reference
-        return lambda values: scatter_corrected(values, reference)
+        from chemotools.scatter import MultiplicativeScatterCorrection
+
+        msc = MultiplicativeScatterCorrection(reference=step.reference)
+        return msc.fit(step.reference[None, :]).transform  # type: ignore[no-any-return]
     if isinstance(step, Savgol):
         from chemotools.derivative import SavitzkyGolay
 
         return SavitzkyGolay(step.window, step.order, step.derivative).fit_transform  # type: ignore[no-any-return]
     mean, scale = step.mean, step.scale
     return lambda values: (values - mean) / scale
-
-
-def scatter_corrected(values: FloatArray, reference: FloatArray) -> FloatArray:
-    """Return (x − a) / b for spectra (n, b), where x ≈ a + b · reference by least squares."""
-    centred = reference - reference.mean()
-    means = values.mean(axis=1, keepdims=True)
-    slopes = ((values - means) @ centred / (centred @ centred))[:, None]
-    return np.asarray((values - means) / slopes + reference.mean())
 
 
 def expand(node: KernelExpansion, x: FloatArray) -> FloatArray:
@@ -181,7 +175,11 @@ def build_members(node: Networks, device: torch.device) -> tuple[FittedMember, .
         if unexpected or any("num_batches" not in name for name in missing):
             raise ValueError(f"weights of another network: {[*missing, *unexpected][:3]}")
         scale = TargetScale(weights.log, weights.mean, weights.sd)
-        members.append(FittedMember(network=network, scale=scale, device=device))
+        members.append(
+            FittedMember(
+                architecture=node.architecture, network=network, scale=scale, device=device
+            )
+        )
     return tuple(members)
 
 

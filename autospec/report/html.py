@@ -8,8 +8,9 @@ from pathlib import Path
 from plotly.offline import get_plotlyjs
 
 from autospec.data.spectra import Spectra
+from autospec.data.writing import write_once, write_text
 from autospec.errors import DataError
-from autospec.report.folder import dump_result, write_once, write_text
+from autospec.report.folder import dump_result
 from autospec.report.page import PLOTLY_ASSET, Figures, bullets, html_page, report_body
 from autospec.report.sections import (
     architecture_section,

@@ -9,10 +9,11 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from autospec.data.writing import cannot, write_text
 from autospec.errors import OutputError, UsageError
 from autospec.localisation.result import SCHEMA_VERSION, LocalisationResult
 from autospec.localisation.settings import LocaliseSettings
-from autospec.report.folder import ResultFile, cannot, read_result, write_text
+from autospec.report.folder import ResultFile, read_result
 
 MAX_PIECE_BYTES = 16 * 1024 * 1024
 SEARCH_FILE, LOCALISATION_FILE = "run.json", "localisation.json"

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
+from autospec.data.writing import write_once, write_text
 from autospec.localisation.result import LocalisationResult
-from autospec.report.folder import dump_result, write_once, write_text
+from autospec.report.folder import dump_result
 from autospec.report.localise_details import (
     data_section,
     honesty_section,

@@ -15,6 +15,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from autospec.data.writing import write_once, write_text
 from autospec.evaluate.metrics import Winner
 from autospec.localisation.result import (
     AUTO,
@@ -26,7 +27,6 @@ from autospec.localisation.result import (
 )
 from autospec.localisation.settings import LocaliseSettings
 from autospec.report import style
-from autospec.report.folder import write_once, write_text
 from autospec.report.localise_details import settings_words
 from autospec.report.localise_sections import STOPPED_WORDS, best_strategy, find_model
 from autospec.report.localise_tables import VERDICTS

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from autospec.data.writing import TEMPORARY, cannot
 from autospec.errors import OutputError, RetryLater
-from autospec.report.folder import TEMPORARY, cannot
 
 LOCK_FILE = ".lock"
 

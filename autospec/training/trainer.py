@@ -89,8 +89,12 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FittedMember:
-    """A trained network with its target scaling; predicts in the unit of the lab values."""
+    """A trained network with its target scaling; predicts in the unit of the lab values.
 
+    `architecture` is what the network was built from.
+    """
+
+    architecture: Architecture
     network: nn.Sequential
     scale: TargetScale
     device: torch.device
@@ -248,6 +252,7 @@ class _Learner:
         config: TrainingConfig,
         device: torch.device,
     ) -> None:
+        self.architecture = architecture
         self.member, self.device, start = member, device, member.start
         self.scale = (
             start.member.scale if start else TargetScale.fit(config.target_transform, member.y_fit)
@@ -313,7 +318,12 @@ class _Learner:
 
     def fitted(self) -> FittedMember:
         """Return the network as it is now."""
-        return FittedMember(network=self.network, scale=self.scale, device=self.device)
+        return FittedMember(
+            architecture=self.architecture,
+            network=self.network,
+            scale=self.scale,
+            device=self.device,
+        )
 
 
 def _as_input(x: FloatArray, device: torch.device) -> torch.Tensor:

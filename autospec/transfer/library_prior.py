@@ -19,7 +19,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -27,11 +27,10 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from autospec.data.spectra import FloatArray, Spectra
 from autospec.data.splits import Fold
 from autospec.evaluate.fitted import TargetLaw, fit_law
-from autospec.evaluate.kernels import JITTER, held_out, linear_kernel
+from autospec.evaluate.kernels import JITTER, amplitudes, held_out, linear_kernel
 from autospec.evaluate.views import Views, fit_views
 
 TUNING_ROWS = 250  # library rows for the kernel's settings; its time grows with their cube
-BLOCK_ROWS = 500  # rows predicted at once; the covariance of all of them would not fit
 PRIOR_ROWS = 1500  # library rows that the prior holds; likewise
 START = np.array([0.5, np.log(0.3), np.log(0.1)])  # ρ, log s, log noise (variances in sd² of y)
 START_SD = np.array([0.5, 1.5, 1.5])  # of the normal priors around it
@@ -48,22 +47,31 @@ class LibraryPrior:
         Fitted on the library.
     spread : float64, shape (bands,)
         Standard deviation of each band of the views within the library's fields.
-    process : sklearn GaussianProcessRegressor
-        On centred views, in standard deviations `scale`.
+    slope : float64, shape (bands,)
+        Mean of the slope function: coefficients of centred views, in standard deviations `scale`.
+    amplitude : float
+        Prior variance of each coefficient.
+    told : float64, shape (rows, bands)
+        What the library takes from that: the covariance of the coefficients is
+        amplitude·I − toldᵀ·told.
     scale : float
         Of the library's centred lab values, on the model's scale.
     log : bool
         Whether lab values are log(1 + y).
-    rows : int
-        Library rows it holds.
     """
 
     views: Views
     spread: FloatArray
-    process: GaussianProcessRegressor
+    slope: FloatArray
+    amplitude: float
+    told: FloatArray
     scale: float
     log: bool
-    rows: int
+
+    @property
+    def rows(self) -> int:
+        """Library rows it holds."""
+        return len(self.told)
 
     def condition(self, values: FloatArray, centre: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return mean (n,) and covariance (n, n) of the slope function.
@@ -75,11 +83,10 @@ class LibraryPrior:
         centre : float64, shape (bands,)
             Mean of the farm's training rows under `views`.
         """
-        x = _unit_length(self.views.transform(values) - centre, self.spread)
-        mean, covariance = self.process.predict(x, return_cov=True)
-        noise = self.process.kernel_.k2.noise_level
-        covariance = covariance - noise * np.eye(len(values))  # of the function, not of a lab value
-        return mean * self.scale, covariance * self.scale**2
+        x = unit_length(self.views.transform(values) - centre, self.spread)
+        known = x @ self.told.T
+        covariance = self.amplitude * (x @ x.T) - known @ known.T
+        return x @ self.slope * self.scale, covariance * self.scale**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,12 +101,16 @@ class PriorModel:
         Fitted on the farm's training rows.
     law : TargetLaw
         The scale it learned on.
-    train : float64, shape (n, b)
-        Raw spectra of the farm's training rows.
     settings : float64, shape (3,)
         ρ, log s, log noise.
-    weights : float64, shape (n,)
-        Dual weights of the training rows.
+    centre : float64, shape (bands,)
+        Mean of the farm's training rows under the library's views.
+    shared : float64, shape (bands,)
+        Coefficients of the library's views, centred and of unit length: what the library knew and
+        the farm's rows moved.
+    own : float64, shape (bands',)
+        Coefficients of the farm's views.
+    level : float
     out_of_fold : float64, shape (n,)
         Held-out prediction of each training row; ρ, s and noise are those of all rows.
     """
@@ -107,9 +118,11 @@ class PriorModel:
     prior: LibraryPrior
     views: Views
     law: TargetLaw
-    train: FloatArray
     settings: FloatArray
-    weights: FloatArray
+    centre: FloatArray
+    shared: FloatArray
+    own: FloatArray
+    level: float
     out_of_fold: FloatArray
 
     @property
@@ -125,17 +138,11 @@ class PriorModel:
 
     def predict(self, values: FloatArray) -> FloatArray:
         """Return predictions, shape (n,), for raw spectra of shape (n, b); each row on its own."""
-        starts = range(0, len(values), BLOCK_ROWS)
-        parts = [self._block(values[start : start + BLOCK_ROWS]) for start in starts]
-        return self.law.inverse(np.concatenate([np.empty(0), *parts]))
-
-    def _block(self, values: FloatArray) -> FloatArray:
-        m = len(self.train)
-        mean, covariance = _condition(self.prior, self.law, np.vstack([self.train, values]), m)
-        x, z = self.views.transform(self.train), self.views.transform(values)
-        rho, local = self.settings[0], np.exp(self.settings[1])
-        cross = rho**2 * covariance[m:, :m] + local * (z @ x.T) + LEVEL_VARIANCE
-        return np.asarray(rho * mean[m:] + cross @ self.weights)
+        if not len(values):
+            return np.empty(0)
+        seen = self.prior.views.transform(values) - self.centre
+        shared = unit_length(seen, self.prior.spread) @ self.shared
+        return self.law.inverse(shared + self.views.transform(values) @ self.own + self.level)
 
 
 def fit_library_prior(library: Spectra, *, log: bool, seed: int = 0) -> LibraryPrior:
@@ -159,16 +166,25 @@ def fit_library_prior(library: Spectra, *, log: bool, seed: int = 0) -> LibraryP
         x[rows] -= x[rows].mean(axis=0)
         z[rows] -= z[rows].mean()
     spread, scale = x.std(axis=0), float(z.std()) or 1.0
-    x = _unit_length(x, spread)
+    x = unit_length(x, spread)
     order = np.random.default_rng(seed).permutation(len(z))[:PRIOR_ROWS]
     x, z = x[order], z[order] / scale
     tuned = GaussianProcessRegressor(linear_kernel(), alpha=JITTER, random_state=0)
     with warnings.catch_warnings():  # a setting at the end of its range is no fault
         warnings.simplefilter("ignore", ConvergenceWarning)
         tuned.fit(x[:TUNING_ROWS], z[:TUNING_ROWS])
-    process = GaussianProcessRegressor(tuned.kernel_, alpha=JITTER, optimizer=None).fit(x, z)
+    amplitude = amplitudes(tuned.kernel_)[0]
+    noise = float(tuned.kernel_.k2.noise_level) + JITTER
+    root, _ = cho_factor(amplitude * (x @ x.T) + noise * np.eye(len(z)), lower=True)
+    told = solve_triangular(root, amplitude * x, lower=True)
     return LibraryPrior(
-        views=views, spread=spread, process=process, scale=scale, log=log, rows=len(z)
+        views=views,
+        spread=spread,
+        slope=told.T @ solve_triangular(root, z, lower=True),
+        amplitude=amplitude,
+        told=told,
+        scale=scale,
+        log=log,
     )
 
 
@@ -186,7 +202,9 @@ def fit_on_prior(prior: LibraryPrior, train: Spectra, folds: tuple[Fold, ...]) -
     """
     views, law = fit_views(train), fit_law(train.target, log=prior.log)
     x, z = views.transform(train.values), law.forward(train.target)
-    mean, covariance = _condition(prior, law, train.values, train.n)
+    centre = prior.views.transform(train.values).mean(axis=0)
+    mean, covariance = prior.condition(train.values, centre)
+    mean, covariance = mean / law.sd, covariance / law.sd**2
     linear = x @ x.T
 
     def kernel(settings: FloatArray) -> FloatArray:
@@ -204,31 +222,34 @@ def fit_on_prior(prior: LibraryPrior, train: Spectra, folds: tuple[Fold, ...]) -
     residual = z - settings[0] * mean
     final = kernel(settings)
     held = held_out(final, residual, folds) + settings[0] * mean
+    weights = np.linalg.solve(final, residual)
     return PriorModel(
         prior=prior,
         views=views,
         law=law,
-        train=train.values,
         settings=settings,
-        weights=np.linalg.solve(final, residual),
+        centre=centre,
+        shared=_moved(prior, train.values, centre, settings[0] / law.sd * prior.scale, weights),
+        own=np.exp(settings[1]) * (weights @ x),
+        level=LEVEL_VARIANCE * float(weights.sum()),
         out_of_fold=law.inverse(held),
     )
 
 
-def _unit_length(x: FloatArray, spread: FloatArray) -> FloatArray:
+def _moved(
+    prior: LibraryPrior, values: FloatArray, centre: FloatArray, belief: float, weights: FloatArray
+) -> FloatArray:
+    """Return belief·slope + belief²·covariance·Xᵀ·weights, X the rows that were fitted."""
+    pull = weights @ unit_length(prior.views.transform(values) - centre, prior.spread)
+    covariance = prior.amplitude * pull - prior.told.T @ (prior.told @ pull)
+    return np.asarray(belief * prior.slope + belief**2 * covariance)
+
+
+def unit_length(x: FloatArray, spread: FloatArray) -> FloatArray:
     """Return centred views with bands of one spread and rows of length about 1."""
     # A band that never varies within a field of the library says nothing, however a farm's does.
     known = np.where(spread > 1e-6 * spread.max(), spread, np.inf)
     return np.asarray(x / known / np.sqrt(x.shape[1]))
-
-
-def _condition(
-    prior: LibraryPrior, law: TargetLaw, values: FloatArray, m: int
-) -> tuple[FloatArray, FloatArray]:
-    """Condition on rows whose first `m` are the farm's training rows; in units of its law."""
-    centre = prior.views.transform(values[:m]).mean(axis=0)
-    mean, covariance = prior.condition(values, centre)
-    return mean / law.sd, covariance / law.sd**2
 
 
 def _negative_log_likelihood(kernel: FloatArray, residual: FloatArray) -> float:

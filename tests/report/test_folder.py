@@ -13,15 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from autospec.data.writing import write_bytes, write_text
 from autospec.errors import OutputError, RetryLater
 from autospec.report import folder
-from autospec.report.folder import (
-    dump_result,
-    finished_result,
-    load_result,
-    write_bytes,
-    write_text,
-)
+from autospec.report.folder import dump_result, finished_result, load_result
 from autospec.report.lock import locked, make_folder
 from autospec.search.result import SearchResult
 
@@ -160,7 +155,7 @@ def test_file_size_limit_leaves_the_old_file(tmp_path: Path) -> None:
     code = (
         "import resource, sys; from pathlib import Path\n"
         "from autospec.errors import OutputError\n"
-        "from autospec.report.folder import write_bytes\n"
+        "from autospec.data.writing import write_bytes\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "try:\n    write_bytes(Path(sys.argv[1]), b'x' * 100_000)\n"
         "except OutputError as error:\n    print(error)\n"
@@ -176,7 +171,7 @@ def test_a_killed_writer_leaves_old_or_new(tmp_path: Path) -> None:
     whole = {bytes([65 + i]) * 3_000_000 for i in range(2)}
     code = (
         "import sys; from pathlib import Path\n"
-        "from autospec.report.folder import write_bytes\n"
+        "from autospec.data.writing import write_bytes\n"
         "write_bytes(Path(sys.argv[1]), b'A' * 3_000_000)\nprint('go', flush=True)\n"
         "while True:\n"
         "    for letter in (b'B', b'A'):\n"

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from autospec.data.writing import write_text
 from autospec.errors import OutputError, UsageError
 from autospec.localisation.result import LocalisationResult
 from autospec.report import folder, localise_folder
-from autospec.report.folder import dump_result, write_text
+from autospec.report.folder import dump_result
 from autospec.report.localise_folder import (
     LOCALISATION_FILE,
     FilePieces,

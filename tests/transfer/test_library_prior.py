@@ -126,11 +126,10 @@ def test_reversed_slopes_are_believed_less_than_true_ones() -> None:
 
 
 def test_rows_are_predicted_each_on_its_own(
-    fitted: PriorModel, tables: tuple[Spectra, Spectra], monkeypatch: pytest.MonkeyPatch
+    fitted: PriorModel, tables: tuple[Spectra, Spectra]
 ) -> None:
     values = tables[1].values[20:]
     together = fitted.predict(values)
-    monkeypatch.setattr(library_prior, "BLOCK_ROWS", 7)
     np.testing.assert_allclose(fitted.predict(values[::-1])[::-1], together, rtol=1e-9)
     np.testing.assert_allclose(fitted.predict(values[3:4]), together[3:4], rtol=1e-9)
     assert fitted.predict(values[:0]).shape == (0,)
