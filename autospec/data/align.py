@@ -20,10 +20,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from autospec.data.bands import band_weights, common_grid, mean_step, wide_gaps
+from autospec.data.bands import band_weights, common_grid, wide_gaps
 from autospec.data.findings import count, some
 from autospec.data.headers import MIN_BANDS
-from autospec.data.preprocess import to_absorbance, to_reflectance
+from autospec.data.onto_axis import as_quantity, name_bands, tell_bands, turned
 from autospec.data.spectra import FloatArray, Quantity, Spectra
 from autospec.data.targets import unit_factor
 from autospec.errors import DataError
@@ -153,7 +153,7 @@ def _on_axis_unit(part: Spectra, farm: Spectra, notes: list[str]) -> Spectra:
         return part
     notes.append(f"{_called(part)}: {part.axis_unit} turned into {farm.axis_unit} by WN = 1e7 / WL")
     return replace(
-        part, axis=1e7 / part.axis[::-1], values=part.values[:, ::-1], axis_unit=farm.axis_unit
+        part, axis=turned(part.axis), values=part.values[:, ::-1], axis_unit=farm.axis_unit
     )
 
 
@@ -238,9 +238,7 @@ def _fill(out: FloatArray, part: Spectra, weights: csr_matrix, quantity: Quantit
     """Write the rows of one table, converted and averaged, into `out` (n, b')."""
     for start in range(0, part.n, BLOCK_ROWS):
         block = part.values[start : start + BLOCK_ROWS]
-        if part.quantity != quantity:
-            block = to_absorbance(block) if quantity == "absorbance" else to_reflectance(block)
-        out[start : start + len(block)] = block @ weights
+        out[start : start + len(block)] = as_quantity(block, part.quantity, quantity) @ weights
 
 
 def _fates(kept: Sequence[Spectra], farm: Spectra, grid: FloatArray) -> list[str]:
@@ -256,26 +254,8 @@ def _fates(kept: Sequence[Spectra], farm: Spectra, grid: FloatArray) -> list[str
 
 def _told(part: Spectra, grid: FloatArray) -> list[str]:
     """Say what became of one table's bands; nothing if all stay as they are."""
-    unit = part.axis_unit
-    told = []
     holes = wide_gaps(part.axis, grid)
-    if holes:
-        across = count(sum(n for _, _, n in holes), "common band")
-        first, last = holes[0], holes[-1]
-        what = "no band" if len(holes) == 1 else f"{len(holes)} holes"
-        told.append(
-            f"{what} between {first[0]:g} and {last[1]:g} {unit}; {across} there interpolated"
-        )
-    if np.array_equal(part.axis, grid):
-        return told
-    outside = int(np.sum((part.axis < grid[0] - 1e-6) | (part.axis > grid[-1] + 1e-6)))
-    step = mean_step(grid, float(grid[0]), float(grid[-1]))
-    dropped = f"{count(outside, 'band')} outside dropped" if outside else "none dropped"
-    return [
-        f"{_bands(part)} → {count(len(grid), 'band')}, {grid[0]:g} to {grid[-1]:g} {unit} "
-        f"by {step:.3g}; {dropped}",
-        *told,
-    ]
+    return tell_bands(part.axis, grid, part.axis_unit, holes, "common band")
 
 
 def _too_narrow(part: Spectra, farm: Spectra, share: float) -> str:
@@ -287,7 +267,7 @@ def _too_narrow(part: Spectra, farm: Spectra, share: float) -> str:
 
 
 def _bands(part: Spectra) -> str:
-    return f"{part.b} bands, {part.axis[0]:g} to {part.axis[-1]:g} {part.axis_unit}"
+    return name_bands(part.axis, part.axis_unit)
 
 
 def _called(part: Spectra) -> str:

@@ -23,8 +23,9 @@ AnyArray = NDArray[Any]
 
 def tensor_name(array: AnyArray) -> str:
     """Return the SHA-256 of an array's type, shape and bytes, as 64 hexadecimal digits."""
-    head = f"{array.dtype.str} {array.shape} ".encode()
-    return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()
+    digest = hashlib.sha256(f"{array.dtype.str} {array.shape} ".encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _taker(kind: type[np.floating[Any]], axes: int | None) -> Any:  # noqa: ANN401 (for pydantic)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from autospec.data.json_text import first_non_finite
 from autospec.data.writing import cannot
 from autospec.errors import OutputError
 from autospec.search.result import SCHEMA_VERSION, SearchResult
@@ -51,7 +51,7 @@ class ResultFile(Generic[R]):
 def dump_result(result: SearchResult | LocalisationResult) -> str:
     """Return `result` as JSON text: deterministic, keys in the order of the fields, no NaN."""
     data = asdict(result)
-    bad = _first_non_finite(data, "result")
+    bad = first_non_finite(data, "result")
     assert bad is None, f"{bad} is not finite"
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -150,7 +150,7 @@ def _parse(path: Path, content: bytes, job: str) -> dict[str, Any]:
         raise OutputError(_corrupt(path, f"no JSON: {error}", job)) from error
     if not isinstance(data, dict):
         raise OutputError(_corrupt(path, "no JSON object at the top", job))
-    bad = _first_non_finite(data, "run")
+    bad = first_non_finite(data, "run")
     if bad:
         raise OutputError(_corrupt(path, f"{bad} is not finite", job))
     return data
@@ -161,20 +161,6 @@ def _corrupt(path: Path, problem: str, job: str) -> str:
         f"{path}: not a result of a {job}: {problem}. Run the same {job} again with the same "
         "--out: it takes up what was finished and writes the file anew."
     )
-
-
-def _first_non_finite(value: object, where: str) -> str | None:
-    """Return where the first NaN or infinity sits, or None."""
-    items: Iterator[tuple[object, object]]
-    if isinstance(value, float):
-        return None if math.isfinite(value) else where
-    if isinstance(value, dict):
-        items = iter(value.items())
-    elif isinstance(value, list | tuple):
-        items = iter(enumerate(value))
-    else:
-        return None
-    return next((bad for k, v in items if (bad := _first_non_finite(v, f"{where}.{k}"))), None)
 
 
 def _disagreement(result: SearchResult) -> str:

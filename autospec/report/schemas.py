@@ -16,6 +16,8 @@ from autospec.data.writing import write_text
 from autospec.localisation.result import SCHEMA_VERSION as LOCALISATION_VERSION
 from autospec.localisation.result import LocalisationResult
 from autospec.nets.architecture import Architecture
+from autospec.predict.document import SCHEMA_VERSION as MODEL_VERSION
+from autospec.predict.document import ModelBundle
 from autospec.report.localise_summary import SummaryFile
 from autospec.report.localise_tables import ComparisonFile
 from autospec.report.tables import MetricsFile
@@ -31,6 +33,7 @@ _KINDS: dict[str, type] = {
     "localisation": LocalisationResult,
     "comparison": ComparisonFile,
     "summary": SummaryFile,
+    "model": ModelBundle,
 }
 _VERSIONS = {
     "run": SCHEMA_VERSION,
@@ -38,6 +41,7 @@ _VERSIONS = {
     "localisation": LOCALISATION_VERSION,
     "comparison": LOCALISATION_VERSION,
     "summary": LOCALISATION_VERSION,
+    "model": MODEL_VERSION,
 }
 
 

@@ -20,7 +20,16 @@ from autospec.report.words import settings_toml
 from autospec.search.result import SearchResult
 
 FOLDER = Path(__file__).parents[2] / "data_schemas"
-NAMES = ("study", "run", "architecture", "metrics", "localisation", "comparison", "summary")
+NAMES = (
+    "study",
+    "run",
+    "architecture",
+    "metrics",
+    "localisation",
+    "comparison",
+    "summary",
+    "model",
+)
 
 
 def validator(name: str) -> jsonschema.Draft202012Validator:

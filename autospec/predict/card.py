@@ -1,0 +1,201 @@
+"""`MODEL.md`: a kept model in words for whoever finds its file; nothing is computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autospec.data.spectra import AXIS_NAMES
+from autospec.evaluate.conformal import DEFAULT_LEVEL, highest_level
+from autospec.predict.document import Accuracy, ModelBundle, document_digest
+from autospec.predict.nodes import KernelExpansion, parts
+
+JOBS = {
+    "search": "`autospec search`",
+    "localise": "`autospec localise`",
+    "api": "the Python interface",
+}
+
+
+def card_name(stem: str) -> str:
+    """Return the name of the card of the model file ``stem.safetensors``."""
+    return "MODEL.md" if stem == "model" else f"MODEL-{stem}.md"
+
+
+def model_card(bundle: ModelBundle, file_name: str = "model.safetensors") -> str:
+    """Return the card of a model as Markdown.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+    file_name : str
+        Of its file, for the examples.
+    """
+    sections = {
+        "What it predicts": _what(bundle),
+        "How it was made": _how(bundle),
+        "The data": _data(bundle),
+        "Accuracy": _accuracy(bundle),
+        "Intervals": _intervals(bundle),
+        "Domain": _domain(bundle),
+        "When not to trust it": _limits(bundle),
+        "How to use it": _use(bundle, file_name),
+        "What is inside": _inside(bundle),
+        "Versions": _versions(bundle),
+    }
+    lines = [f"# {bundle.name}"]
+    for title, text in sections.items():
+        lines += ["", f"## {title}", "", *text]
+    return "\n".join(lines) + "\n"
+
+
+def _what(bundle: ModelBundle) -> list[str]:
+    axis = bundle.axis
+    return [
+        f"**{_safe(bundle.target_name)}** in **{_safe(bundle.target_unit) or 'no unit'}**, from "
+        f"{bundle.quantity} spectra at {len(axis)} bands, {AXIS_NAMES[bundle.axis_unit]} "
+        f"{axis[0]:g} to {axis[-1]:g}. Spectra on other bands of that range are brought onto "
+        "these by value."
+    ]
+
+
+def _how(bundle: ModelBundle) -> list[str]:
+    provenance = bundle.provenance
+    lines = [f"{_safe(bundle.model_kind)}. Made by {JOBS[provenance.job]} on {bundle.made}."]
+    return lines + [f"Run `{_safe(run)}`." for run in provenance.runs]
+
+
+def _data(bundle: ModelBundle) -> list[str]:
+    provenance, observed = bundle.provenance, bundle.calibration.observed
+    fields = ", ".join(f"{_safe(name)} ({n})" for name, n in provenance.fields.items())
+    return [
+        f"It learned from {bundle.n_train} rows of {fields or 'no named field'}. Their lab values "
+        f"run from {observed.min():.4g} to {observed.max():.4g} {_safe(bundle.target_unit)}, the "
+        f"median is {sorted(observed)[len(observed) // 2]:.4g}.",
+        "",
+        *(f"- {_safe(sentence)}" for sentence in provenance.sources),
+        f"- SHA-256 of the rows: `{provenance.data_digest}`",
+    ]
+
+
+def _accuracy(bundle: ModelBundle) -> list[str]:
+    if not bundle.accuracy:
+        return ["Not measured. Predict samples that you have lab values of before you rely on it."]
+    return _table(
+        ("number", "value", "95 % interval", "measured on"), [_record(r) for r in bundle.accuracy]
+    )
+
+
+def _record(record: Accuracy) -> tuple[str, ...]:
+    interval = "" if record.low is None or record.high is None else _span(record.low, record.high)
+    unit = f" {_safe(record.unit)}" if record.unit else ""
+    return _safe(record.what), f"{record.value:.3g}{unit}", interval, _safe(record.rows)
+
+
+def _intervals(bundle: ModelBundle) -> list[str]:
+    n = bundle.calibration.n
+    most = int(highest_level(n) * 1000) / 10
+    lines = [
+        f"Intervals are CV+ (https://doi.org/10.1214/20-AOS1965) from {n} rows and "
+        f"{len(bundle.twins)} twins of the model, each of which missed a part of them. They hold "
+        f"for new samples of the same kind. Levels up to {most:g} % can be asked for; the usual "
+        f"one is {100 * DEFAULT_LEVEL:g} %."
+    ]
+    trust = bundle.trust
+    if trust is not None:
+        share = _span(100 * trust.covered_low, 100 * trust.covered_high)
+        lines += [
+            "",
+            f"On {trust.rows} rows that it never saw, intervals made to hold "
+            f"{100 * trust.level:g} % of lab values held {100 * trust.covered:.3g} % (95 % "
+            f"interval {share} %); their mean width was "
+            f"{trust.mean_width:.3g} {_safe(bundle.target_unit)}.",
+        ]
+    return lines
+
+
+def _domain(bundle: ModelBundle) -> list[str]:
+    lines = [
+        "A spectrum is out of the domain if it is unlike those that the model learned from. Three "
+        "distances say so: Q, T² and the distance to the nearest training spectrum. Limits: "
+        + ", ".join(
+            f"{name} {limit:.3g}"
+            for name, limit in zip(("Q", "T²", "nearest"), bundle.domain.limits, strict=True)
+        )
+        + ". About 5 % of new samples of the same kind are out of it too."
+    ]
+    trust = bundle.trust
+    if trust is not None:
+        unit = _safe(bundle.target_unit)
+        parts = (
+            ("inside", trust.inside, trust.rmse_inside),
+            ("outside", trust.rows - trust.inside, trust.rmse_outside),
+        )
+        told = [
+            f"{n} {word}: RMSE {rmse:.3g} {unit}" for word, n, rmse in parts if rmse is not None
+        ]
+        lines += ["", f"Of the {trust.rows} rows: {'; '.join(told)}."]
+    return lines
+
+
+def _limits(bundle: ModelBundle) -> list[str]:
+    low, high = float(bundle.calibration.observed.min()), float(bundle.calibration.observed.max())
+    return [
+        "- Where `in_domain` is no: neither the prediction nor its interval is to be relied on.",
+        f"- Beyond lab values of {_span(low, high)} {_safe(bundle.target_unit)}: it learned "
+        "nothing there.",
+        "- On another instrument, another way of drying and grinding, other soils: a few samples "
+        "with lab values will tell.",
+        *(f"- {_safe(sentence)}" for sentence in bundle.limits),
+    ]
+
+
+def _use(bundle: ModelBundle, file_name: str) -> list[str]:
+    return [
+        "```bash",
+        "pip install autospec-soil",
+        f"autospec predict {file_name} scans.csv -o predictions.csv",
+        "```",
+        "",
+        "```python",
+        "import autospec",
+        "",
+        f'model = autospec.load_model("{file_name}")',
+        'found = autospec.predict(model, autospec.read_spectra("scans.csv"))',
+        "found.predicted, found.lower, found.upper, found.in_domain",
+        "```",
+    ]
+
+
+def _inside(bundle: ModelBundle) -> list[str]:
+    kernels = any(isinstance(part, KernelExpansion) for part in parts(bundle.model))
+    whole = ", and preprocessed spectra of some (its kernel model reads them)" if kernels else ""
+    return [
+        f"The file holds the model's numbers, {bundle.calibration.n} lab values of rows that it "
+        "learned from, and these rows' spectra in compressed form: scores of "
+        f"{len(bundle.domain.space.sd)} principal components{whole}. Pass it on only to whom you "
+        "would show these. It holds no sample names and no code, and nothing in it is ever run."
+    ]
+
+
+def _versions(bundle: ModelBundle) -> list[str]:
+    provenance = bundle.provenance
+    packages = ", ".join(f"{_safe(k)} {_safe(v)}" for k, v in provenance.packages.items())
+    return [
+        f"autospec {_safe(provenance.autospec)}, Python {_safe(provenance.python)}, {packages}; "
+        f"schema {bundle.schema_version}. SHA-256 of the document: `{document_digest(bundle)}`"
+    ]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(line) + " |" for line in lines]
+
+
+def _span(low: float, high: float) -> str:
+    return f"{low:.3g} to {high:.3g}"
+
+
+def _safe(text: str) -> str:
+    """Return text of a file as one line that cannot be taken for Markdown or HTML."""
+    line = " ".join(text.split())
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in line)
