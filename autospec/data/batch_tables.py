@@ -17,7 +17,8 @@ from autospec.data.parquet_blocks import parquet_blocks, parquet_rows
 from autospec.data.parquet_tables import read_parquet_header
 from autospec.data.readers import ReadOptions
 from autospec.data.tables import OpenTable, RawTable, Wanted
-from autospec.data.text_tables import TextHeader, read_text_header, text_blocks
+from autospec.data.text_blocks import text_blocks
+from autospec.data.text_tables import TextHeader, read_text_header
 from autospec.errors import DataError
 
 

@@ -4,7 +4,7 @@ The checks and their words are those of `read_spectra`. Two things differ: rows 
 cannot be used are listed with each block instead of refusing the file, and what the values are
 is decided from the first rows (`DECIDING_ROWS`) and then holds for the whole file. Lab values
 are not read. The columns are chosen in `batch_tables`; how blocks come out of a file is in
-`text_tables` and `parquet_blocks`.
+`text_blocks` and `parquet_blocks`.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def fit_onto(
         notes += _filled(axis, wanted_axis, wanted_unit)
         holes = _holes(axis, wanted_axis)
         _check_holes(holes, wanted_axis, wanted_unit)
-        notes += tell_bands(axis, wanted_axis, wanted_unit, holes, "band of the model")
+        notes += tell_bands(axis, wanted_axis, wanted_unit, holes, "model band")
         notes += _coarser(axis, wanted_axis, wanted_unit)
         weights = band_weights(axis, wanted_axis)
     return OntoAxis(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from shutil import disk_usage
 from tempfile import SpooledTemporaryFile, gettempdir
 
 import numpy as np
@@ -39,6 +40,7 @@ from autospec.errors import DataError
 MAX_CHUNK_BYTES = 256 * 1024**2  # one column of one row group, and so any of its pages
 MAX_GROUP_ROWS = 16_000_000
 STORE_BYTES = 64 * 1024**2  # kept in memory; more goes to disk
+MAX_STORE_BYTES = 32 * 1024**3
 _DECODE_BYTES = 16 * 1024**2  # columns decoded in one call: many calls are slow on wide tables
 _BUFFER_BYTES = 64 * 1024
 
@@ -189,6 +191,9 @@ def _fill(
 ) -> None:
     """Write the number columns of a row group into the store, one behind the other."""
     n = file.metadata.row_group(group).num_rows
+    needed = n * len(columns.stored) * columns.cell.itemsize
+    if needed > STORE_BYTES:
+        _check_room(group, needed)
     for names in _portions(file, group, columns):
         table = file.read_row_group(group, columns=names, use_threads=False)
         if table.num_rows != n:
@@ -198,12 +203,7 @@ def _fill(
             try:
                 store.write(cells.tobytes())
             except OSError as error:
-                needed = n * len(columns.stored) * columns.cell.itemsize
-                raise DataError(
-                    f"row group {group + 1}: no room for {needed:,} bytes in {gettempdir()!r} "
-                    f"({error.strerror}); want that much for a while. Set TMPDIR to a folder with "
-                    "room, or write the file again in row groups of 50,000 rows."
-                ) from error
+                raise _no_room(group, needed, str(error.strerror)) from error
 
 
 def _portions(file: pq.ParquetFile, group: int, columns: _Columns) -> Iterator[list[str]]:
@@ -267,6 +267,23 @@ def _with_texts(
         bad_cells=tuple(bad),
         bad_cells_more=more,
         row_faults=tuple(row_faults),
+    )
+
+
+def _check_room(group: int, needed: int) -> None:
+    """Refuse before the disk is full: equal cells pack to nothing and unfold to gigabytes."""
+    free = disk_usage(gettempdir()).free
+    most = min(MAX_STORE_BYTES, free)
+    if needed > most:
+        why = f"{free:,} are free" if most == free else f"at most {most:,} are used"
+        raise _no_room(group, needed, why)
+
+
+def _no_room(group: int, needed: int, why: str) -> DataError:
+    return DataError(
+        f"row group {group + 1}: no room for {needed:,} bytes in {gettempdir()!r} ({why}); want "
+        "that much for a while. Write the file again in row groups of 50,000 rows, or set TMPDIR "
+        "to a folder with room."
     )
 
 

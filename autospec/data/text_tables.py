@@ -46,7 +46,7 @@ class TextHeader:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Gathered:
+class GatheredRows:
     """Rows read so far; memory grows only with the wanted columns, however bad the rest is."""
 
     wanted: Wanted
@@ -175,54 +175,16 @@ def read_text_rows(
     DataError
         If a cap is met or the quoting breaks.
     """
-    rows = _Gathered(wanted=wanted)
-    for seen, (start, cells) in enumerate(_data_rows(table, header), start=1):
+    rows = GatheredRows(wanted=wanted)
+    for seen, (start, cells) in enumerate(data_rows(table, header), start=1):
         check_shape(seen, len(cells), len(wanted.bands))
-        _take(rows, start, cells, len(header.names))
+        take_row(rows, start, cells, len(header.names))
     raw = rows.table()
     findings.refuse(f"row {fault.row_number}: {fault.reason}" for fault in raw.row_faults)
     if raw.row_faults_more:
         findings.problems.append(f"... and {raw.row_faults_more:,} more rows with such faults")
     findings.mended.extend(mended_rows(raw.comma_rows, raw.blank_rows))
     return raw
-
-
-def text_blocks(
-    table: OpenTable, header: TextHeader, wanted: Wanted, block_rows: int
-) -> Iterator[RawTable]:
-    """Read the wanted columns block by block, in the memory of one block.
-
-    Parameters
-    ----------
-    table : OpenTable
-        The open file, of any number of rows.
-    header : TextHeader
-        From `read_text_header`.
-    wanted : Wanted
-        Columns to keep; b of them are bands.
-    block_rows : int
-        At most so many rows a block, ragged and blank rows counted.
-
-    Yields
-    ------
-    RawTable
-        Every row that is not kept as it should be is in `row_faults`.
-
-    Raises
-    ------
-    DataError
-        If a row is longer or wider than the caps, or the quoting breaks.
-    """
-    # Two faults a row at most: a long label, and two decimal marks.
-    rows = _Gathered(wanted=wanted, most_faults=2 * block_rows)
-    for seen, (start, cells) in enumerate(_data_rows(table, header), start=1):
-        check_shape(0, len(cells), 0)
-        _take(rows, start, cells, len(header.names))
-        if seen % block_rows == 0:
-            yield rows.table()
-            rows = _Gathered(wanted=wanted, most_faults=2 * block_rows)
-    if rows.row_numbers or rows.faults or rows.blank_rows:
-        yield rows.table()
 
 
 def mended_rows(comma_rows: int, blank_rows: int) -> list[str]:
@@ -235,7 +197,7 @@ def mended_rows(comma_rows: int, blank_rows: int) -> list[str]:
     return lines
 
 
-def _data_rows(table: OpenTable, header: TextHeader) -> Iterator[tuple[int, list[str]]]:
+def data_rows(table: OpenTable, header: TextHeader) -> Iterator[tuple[int, list[str]]]:
     """Yield the cells of every row below the header, with the line on which it begins."""
     with _text(table) as stream:
         lines = _Lines(stream)
@@ -292,7 +254,8 @@ def _text(table: OpenTable) -> Iterator[io.TextIOWrapper]:
     try:
         yield stream
     finally:
-        stream.detach()
+        if not table.handle.closed:  # a reader that was left half-way outlives the file
+            stream.detach()
 
 
 def _ragged(found: int, wanted: int) -> str:
@@ -305,7 +268,7 @@ def _ragged(found: int, wanted: int) -> str:
     return f"{count(found, 'cell')}; want {wanted}, as in the header.{hint}"
 
 
-def _take(rows: _Gathered, start: int, cells: Sequence[str], width: int) -> None:
+def take_row(rows: GatheredRows, start: int, cells: Sequence[str], width: int) -> None:
     """Add one row of `width` cells: its bands as numbers, its labels as text."""
     if not any(map(str.strip, cells)):
         rows.blank_rows += 1
@@ -339,7 +302,7 @@ def _take(rows: _Gathered, start: int, cells: Sequence[str], width: int) -> None
         kept.append(text)
 
 
-def _slowly(rows: _Gathered, index: int, bands: Sequence[str]) -> Iterator[float]:
+def _slowly(rows: GatheredRows, index: int, bands: Sequence[str]) -> Iterator[float]:
     """Read the bands of one row cell by cell, noting those that are not numbers."""
     marks: set[str] = set()
     for band, cell in enumerate(bands):
