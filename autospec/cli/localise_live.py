@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from autospec.localisation.progress import LocaliseProgress
 
 QUIET_S = 5.0  # between two lines of one piece of work where there is no terminal
-STAGES = {"draws": "Draws", "networks": "Networks", "final": "Finishing"}
+STAGES = {
+    "draws": "Draws",
+    "intervals": "Intervals",
+    "networks": "Networks",
+    "final": "Finishing",
+}
 
 
 class LocaliseDisplay:

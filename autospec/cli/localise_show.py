@@ -33,6 +33,8 @@ def show_result(result: LocalisationResult, folder: Path, as_json: bool) -> None
 
         typer.echo(comparison_table(result, "json"), nl=False)
         return
+    from autospec.report.localise_trust import trust_sentence
+
     console = _console()
     target = f"{result.farm.target_name} in {result.farm.target_unit}"
     table = _table(f"{result.name}: {target}, means over n draws (95 % interval)")
@@ -41,7 +43,8 @@ def show_result(result: LocalisationResult, folder: Path, as_json: bool) -> None
     for model in result.models:
         table.add_row(*(Text(cell) for cell in _cells(model)))
     console.print(table)
-    sentences = (result.verdict, result.transfer_verdict, *result.strategy_verdicts)
+    sentences = [result.verdict, result.transfer_verdict, *result.strategy_verdicts]
+    sentences += [words] if (words := trust_sentence(result)) else []
     notes = [f"Note: {note}" for note in result.notes[:SHOWN_NOTES]]
     if len(result.notes) > SHOWN_NOTES:
         notes.append(f"{len(result.notes) - SHOWN_NOTES} more notes stand in the report.")
@@ -69,17 +72,22 @@ def _cells(model: ModelRow) -> tuple[str, ...]:
 
 def show_summary(summary: SummaryFile, folder: Path, as_json: bool) -> None:
     """Print a row a site, the sentence over all, why sites have no result, and the files."""
-    from autospec.report.localise_summary import summary_cells, summary_json, summary_sentence
+    from autospec.report.localise_summary import (
+        coverage_sentence,
+        summary_cells,
+        summary_json,
+        summary_sentence,
+    )
 
     if as_json:
         typer.echo(summary_json(summary), nl=False)
         return
     console = _console()
     table = _table(f"All sites: {summary.target}, RMSE (ratio: auto over PLSR local)")
-    columns = ("Site", "n", "auto", "PLSR", "mean", "Best strategy", "Ratio", "95 %", "")
-    for i, column in enumerate(columns):
+    models = ("Site", "n", "auto", "PLSR", "mean", "Best strategy")
+    for i, column in enumerate((*models, "Ratio", "95 %", "Held", "Width", "")):
         table.add_column(
-            column, justify="left" if i in (0, 8) else "right", no_wrap=i in (1, 2, 3, 4, 6)
+            column, justify="left" if i in (0, 10) else "right", no_wrap=i in (1, 2, 3, 4, 6, 8, 9)
         )
     for row in summary.rows:
         cells = summary_cells(row)
@@ -87,6 +95,8 @@ def show_summary(summary: SummaryFile, folder: Path, as_json: bool) -> None:
         table.add_row(*(Text(cell) for cell in cells))
     console.print(table)
     console.print(Text(summary_sentence(summary)))
+    if words := coverage_sentence(summary):
+        console.print(Text(words))
     for row in summary.rows:
         if row.reason:
             console.print(Text(f"{row.name}: {row.reason}"))

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.decomposition import PCA
 
-from autospec.data.spectra import FloatArray, IntArray
-from autospec.localisation.auto import fit_autos
+from autospec.data.spectra import FloatArray, IntArray, Spectra
+from autospec.errors import StudyFailed, TrialFailed
+from autospec.evaluate.calibrated import CalibratedModel
+from autospec.evaluate.conformal import usual_level
+from autospec.evaluate.trust import bounds
 from autospec.localisation.baseline_draw import FINAL_SELECTION, select_rows, selection_record
 from autospec.localisation.candidates import LibraryModels
-from autospec.localisation.members import fit_members
 from autospec.localisation.pieces import Piece
 from autospec.localisation.preparation import Prepared, compact_spectra
 from autospec.localisation.protocol import inner_folds
 from autospec.localisation.result import FinalModel, SelectionRecord, SpectraMap
+from autospec.localisation.twins import calibrate_auto, fit_auto, lay_twins
 from autospec.transfer.alignment import measure_alignment
 from autospec.transfer.alignment_result import Alignment
 
@@ -25,11 +29,12 @@ if TYPE_CHECKING:
 MAP_ROWS = 500
 RANDOM_SELECTIONS = 10  # beside RS-Local's: half of the alignment's time goes into them
 DIGITS = 5
+INTERVALS = "its intervals"  # beside members, where the final model's failures are told
 
 
 def fit_final(
     prepared: Prepared, models: LibraryModels, seed: int
-) -> tuple[FinalModel, dict[str, str]]:
+) -> tuple[FinalModel, CalibratedModel | None, dict[str, str]]:
     """Fit auto on every row with a lab value, and predict the farm's other rows.
 
     Parameters
@@ -41,25 +46,46 @@ def fit_final(
 
     Returns
     -------
-    FinalModel, and members that could not be fitted with their reasons
+    FinalModel, CalibratedModel or None, dict of str to str
+        What the result tells of the model; the model itself, None if it could not be calibrated;
+        and why that is, or what members could not be fitted.
     """
-    train = prepared.farm
-    folds = inner_folds(train.own, seed).folds
-    members, failures = fit_members(models, train, folds, selected=None, only_auto=True)
-    auto = fit_autos(members, train.own.target)[0]
-    waiting = prepared.unlabelled
-    predicted = auto.predict(waiting) if waiting.own.n else np.empty(0)
-    return (
-        FinalModel(
-            detail=auto.detail,
-            weights={
-                member.name: float(weight)
-                for member, weight in zip(auto.members, auto.weights, strict=True)
-            },
-            ids=waiting.own.ids,
-            predicted=tuple(float(p) for p in predicted),
-        ),
-        failures,
+    rows = np.arange(prepared.raw.n)
+    model, failures = fit_auto(prepared, models, rows, inner_folds(prepared.raw, seed).folds)
+    waiting, auto = prepared.waiting, model.auto
+    predicted = model.predict(waiting.values) if waiting.n else np.empty(0)
+    final = FinalModel(
+        detail=auto.detail,
+        weights={
+            member.name: float(weight)
+            for member, weight in zip(auto.members, auto.weights, strict=True)
+        },
+        ids=waiting.ids,
+        predicted=tuple(float(p) for p in predicted),
+    )
+    try:
+        calibrated = calibrate_auto(model, lay_twins(prepared, models, rows, seed))
+    except (StudyFailed, TrialFailed) as error:
+        return final, None, failures | {INTERVALS: str(error)}
+    return _with_trust(final, calibrated, waiting), calibrated, failures
+
+
+def _with_trust(final: FinalModel, calibrated: CalibratedModel, waiting: Spectra) -> FinalModel:
+    """Add the intervals and the domain of the rows without a lab value."""
+    level = usual_level(calibrated.calibration.n)
+    if not waiting.n:
+        return replace(final, level=level, calibration_rows=calibrated.calibration.n)
+    measured = calibrated.domain.measure(waiting.values)
+    final = replace(final, inside=measured.inside, reasons=measured.reasons)
+    if level is None:
+        return final
+    lower, upper = bounds(calibrated, waiting.values, np.array(final.predicted), level)
+    return replace(
+        final,
+        level=level,
+        calibration_rows=calibrated.calibration.n,
+        lower=tuple(float(v) for v in lower),
+        upper=tuple(float(v) for v in upper),
     )
 
 

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from autospec.data.spectra import Spectra
 from autospec.data.splits import SplitPlan
 from autospec.errors import DataError, StudyFailed
+from autospec.evaluate.calibrated import CalibratedModel
 from autospec.localisation.baseline_draw import run_baselines
 from autospec.localisation.candidates import LibraryModels, learn_library
 from autospec.localisation.comparison import (
@@ -46,12 +47,14 @@ from autospec.localisation.protocol import lay_draws
 from autospec.localisation.remarks import (
     announcement,
     farm_remarks,
+    interval_remarks,
     missing_models,
     network_remarks,
     train_samples,
 )
 from autospec.localisation.result import AUTO, LocalisationResult, Stopped
 from autospec.localisation.settings import LocaliseSettings
+from autospec.localisation.trust_draw import interval_level, measure_intervals, pool_trust
 from autospec.search.plan import StopSearch
 from autospec.search.summary import describe_environment, summarise_spectra
 from autospec.training.trainer import Device
@@ -60,7 +63,8 @@ from autospec.transfer.network_settings import Resources
 from autospec.transfer.networks import check_fits
 from autospec.transfer.provenance import selection_stability
 
-RESERVE_S = 15.0  # kept back for the final model, the diagnostics and the report
+QUICK_INTERVALS = 3  # draws on which --quick measures intervals: they cost as much as the rest
+RESERVE_S = 20.0  # kept back for the final model, the diagnostics and the report
 
 
 def _never() -> bool:
@@ -81,6 +85,8 @@ class LocaliseExecution:
         Where networks train and RS-Local fits PLS.
     progress : callable (LocaliseProgress) -> None
         Told how far it is.
+    on_model : callable (CalibratedModel) -> None, or None
+        Given the final model; not called if it could not be calibrated.
     interrupted : callable () -> bool
         Asked between draws and after each epoch; True ends it, and what is finished is reported.
     """
@@ -89,6 +95,7 @@ class LocaliseExecution:
     storage: str | None = None
     device: Device = "auto"
     progress: LocaliseCallback = silent
+    on_model: Callable[[CalibratedModel], None] | None = None
     interrupted: Callable[[], bool] = _never
 
 
@@ -153,6 +160,7 @@ def localise(
     with threadpool_limits(1), config_context(assume_finite=True, skip_parameter_validation=True):
         models = learn_library(prepared.narrow, settings.seed)
         run.run_draws(models)
+        run.run_intervals(models)
         if not settings.quick:
             run.run_networks()
         return run.finish(models, name, farm, country)
@@ -170,6 +178,7 @@ class _Run:
     started: str
     clock: float
     baselines: list[Piece] = field(default_factory=list)
+    intervals: list[Piece] = field(default_factory=list)
     networks: list[Piece] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     stopped: Stopped = "complete"
@@ -244,6 +253,29 @@ class _Run:
             "with a longer --budget if you can."
         )
 
+    def run_intervals(self, models: LibraryModels) -> None:
+        """Measure auto's intervals and domain on the first draws, or on all."""
+        level, seed = interval_level(self.plans), self.settings.seed
+        draws = QUICK_INTERVALS if self.settings.quick else len(self.baselines)
+        wanted = self.baselines[:draws] if level is not None else []
+        mark = fingerprint(self.digest, self.settings, BASELINE_SETTINGS)
+        for done, baselines in enumerate(wanted):
+            name = f"intervals-{baselines.draw.number}"
+            piece = read_piece(self.execution.pieces, name, mark)
+            if piece is None:
+                if self.stopped == "complete" and (why := self._why_stop()):
+                    self._stop(why, f"the intervals of {done} of {len(wanted)} draws")
+                if self.stopped != "complete":
+                    break
+                plan = self.plans[baselines.draw.number]
+                assert level is not None, "else nothing is wanted"
+                piece = measure_intervals(
+                    self.prepared, models, plan, baselines, level=level, seed=seed
+                )
+                write_piece(self.execution.pieces, name, piece)
+            self.intervals.append(piece)
+            self.say("intervals", f"draw {baselines.draw.number}", done + 1, len(wanted))
+
     def run_networks(self) -> None:
         """Run the networks on the first draws, as far as the time goes."""
         wanted = min(self.settings.network_draws, len(self.baselines))
@@ -299,7 +331,10 @@ class _Run:
         searched = time.monotonic()
         settings, prepared = self.settings, self.prepared
         self.say("final", "the final model, on every row with a lab value")
-        final, failures = fit_final(prepared, models, settings.seed)
+        final, calibrated, failures = fit_final(prepared, models, settings.seed)
+        if calibrated is not None and self.execution.on_model is not None:
+            self.execution.on_model(calibrated)
+        trusts = tuple(piece.trust for piece in self.intervals if piece.trust is not None)
         record, selected = final_selection(prepared, settings.seed, self.execution.device)
         draws = {piece.draw.number: piece.draw for piece in self.baselines}
         comparison = Comparison(farm=prepared.farm.own, draws=draws, seed=settings.seed)
@@ -329,6 +364,8 @@ class _Run:
             alignment=self._alignment(),
             stability=selection_stability(chosen, prepared.library.n) if len(chosen) > 1 else None,
             spectra_map=map_spectra(prepared, selected, settings.seed),
+            trust=pool_trust(prepared.farm.own, self.baselines, trusts, settings.seed),
+            intervals=trusts,
             final=final,
             verdict=auto_verdict(rows, farm.target_unit, trained),
             transfer_verdict=transfer_verdict(comparison, rows),
@@ -356,5 +393,6 @@ class _Run:
         yield from farm_remarks(self.prepared.farm.own, self.plans[0], self.settings)
         if not self.settings.quick:
             yield from network_remarks(self.baselines, self.networks, self.prepared, country)
+        yield from interval_remarks(self.plans, self.baselines, self.intervals)
         yield from missing_models([*self.baselines, *self.networks])
         yield from (f"Final model: {name}: {why}" for name, why in failures.items())

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 import autospec
 from autospec.localisation.result import (
     Draw,
+    DrawTrust,
     Kind,
     NetworkRecord,
     Outcome,
@@ -51,7 +52,7 @@ class ModelPiece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """What one draw gave: of the baselines and auto, or of the networks.
+    """What one draw gave: of the baselines and auto, of the networks, or of auto's intervals.
 
     Parameters
     ----------
@@ -65,6 +66,7 @@ class Piece:
     selected : tuple of int
         Positions of the global selection within the usable library rows.
     networks : tuple of NetworkRecord
+    trust : DrawTrust or None
     """
 
     fingerprint: str
@@ -74,6 +76,7 @@ class Piece:
     selections: tuple[SelectionRecord, ...] = ()
     selected: tuple[int, ...] = ()
     networks: tuple[NetworkRecord, ...] = ()
+    trust: DrawTrust | None = None
 
 
 def fingerprint(inputs: str, settings: LocaliseSettings, names: tuple[str, ...]) -> str:

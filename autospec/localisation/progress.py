@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["plan", "draws", "networks", "final"]
+Stage = Literal["plan", "draws", "intervals", "networks", "final"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,8 +15,9 @@ class LocaliseProgress:
 
     Parameters
     ----------
-    stage : {"plan", "draws", "networks", "final"}
-        The cost is announced; baselines and auto; searched networks; the final model.
+    stage : {"plan", "draws", "intervals", "networks", "final"}
+        The cost is announced; baselines and auto; auto's intervals; searched networks; the final
+        model.
     message : str
         A sentence to show, or empty.
     done, total : int

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from autospec.data.spectra import Spectra
 from autospec.data.splits import SplitPlan
+from autospec.evaluate.conformal import DEFAULT_LEVEL
 from autospec.localisation.pieces import Piece
 from autospec.localisation.preparation import MIN_COUNTRY, Prepared
 from autospec.localisation.protocol import training_samples
 from autospec.localisation.settings import LocaliseSettings
+from autospec.localisation.trust_draw import interval_level
 
 
 def announcement(prepared: Prepared, plans: Sequence[SplitPlan], settings: LocaliseSettings) -> str:
@@ -55,6 +57,27 @@ def network_remarks(
             f"The networks ran on {len(networks)} of {len(baselines)} draws: they are compared "
             "with others on these draws only."
         )
+
+
+def interval_remarks(
+    plans: Sequence[SplitPlan], baselines: Sequence[Piece], intervals: Sequence[Piece]
+) -> Iterator[str]:
+    """Say on how many draws intervals were measured, where not on all, and at which level."""
+    level, rows = interval_level(plans), min(len(plan.train) for plan in plans)
+    measured = sum(piece.trust is not None for piece in intervals)
+    if level is None:
+        yield f"{rows} training rows a draw support no interval worth its name: none was measured."
+    elif level < DEFAULT_LEVEL:
+        yield (
+            f"{rows} training rows a draw do not support {100 * DEFAULT_LEVEL:g} % intervals: "
+            f"{100 * level:g} % ones were measured."
+        )
+    if level is not None and measured < len(baselines):
+        yield (
+            f"auto's intervals and domain were measured on {measured} of {len(baselines)} draws."
+        )
+    reasons = {why for piece in intervals for why in piece.failures.values()}
+    yield from (f"A draw has no intervals: {why}" for why in sorted(reasons))
 
 
 def missing_models(pieces: Sequence[Piece]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autospec.evaluate.metrics import Estimate, Winner
+from autospec.evaluate.trust import Trust
 from autospec.localisation.settings import LocaliseSettings
 from autospec.search.design import Design
 from autospec.search.result import Environment, SpectraSummary
@@ -16,7 +17,7 @@ from autospec.transfer.alignment_result import Alignment
 from autospec.transfer.provenance import Stability
 from autospec.transfer.selection import Generation
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 AUTO = "auto"
 AUTO_LOCAL = "auto, farm rows only"
 PLSR_LOCAL = "PLSR local"
@@ -152,6 +153,29 @@ class ModelRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DrawTrust:
+    """How far auto's predictions of one draw are to be trusted, as its training rows alone say.
+
+    Parameters
+    ----------
+    draw : int
+        Number of the draw.
+    level : float
+        What the intervals are made to hold, 0 to 1.
+    lower, upper : tuple of float
+        Of the draw's test rows, in their order, in the unit of the lab values.
+    inside : tuple of bool
+        Whether their spectra are inside the applicability domain.
+    """
+
+    draw: int
+    level: float
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    inside: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SelectionRecord:
     """What RS-Local selected in one draw, or for the final model.
 
@@ -246,12 +270,28 @@ class FinalModel:
         The farm's rows without a lab value.
     predicted : tuple of float
         Their predictions.
+    level : float or None
+        What their intervals are made to hold; None where there are none.
+    calibration_rows : int
+        Rows with a lab value that the intervals are made of; 0 where there are none.
+    lower, upper : tuple of float
+        Of the same rows; empty where there are none.
+    inside : tuple of bool
+        Whether their spectra are inside the applicability domain; empty where it is not known.
+    reasons : tuple of str
+        Why not, in words; empty for a row inside.
     """
 
     detail: str
     weights: dict[str, float]
     ids: tuple[str, ...]
     predicted: tuple[float, ...]
+    level: float | None = None
+    calibration_rows: int = 0
+    lower: tuple[float, ...] = ()
+    upper: tuple[float, ...] = ()
+    inside: tuple[bool, ...] = ()
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,6 +337,10 @@ class LocalisationResult:
     stability : Stability or None
         How much the selections of the draws agree.
     spectra_map : SpectraMap
+    trust : Trust or None
+        How auto's intervals and domain did, over the draws in `intervals`; None without any.
+    intervals : tuple of DrawTrust
+        Of the first draws, or of all.
     final : FinalModel
     notes : tuple of str
         What a reader must know: what was mended, dropped, not reached.
@@ -324,6 +368,8 @@ class LocalisationResult:
     alignment: Alignment | None
     stability: Stability | None
     spectra_map: SpectraMap
+    trust: Trust | None
+    intervals: tuple[DrawTrust, ...]
     final: FinalModel
     verdict: str
     transfer_verdict: str

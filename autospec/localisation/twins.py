@@ -1,11 +1,14 @@
-"""auto's twins: what its intervals are made of, for the final model and for every draw alike."""
+"""auto's twins, and the domain of its rows: alike for the final model and for every draw."""
 
 from __future__ import annotations
 
-from autospec.data.spectra import IntArray
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from autospec.data.spectra import IntArray, Spectra
 from autospec.data.splits import Fold, make_folds
 from autospec.evaluate.calibrated import CalibratedModel, calibrate
-from autospec.localisation.auto import Auto, fit_autos
+from autospec.localisation.auto import fit_autos
 from autospec.localisation.candidates import LibraryModels, allows_log
 from autospec.localisation.farm_model import FarmModel
 from autospec.localisation.members import fit_members
@@ -15,57 +18,103 @@ from autospec.localisation.protocol import inner_folds
 TWINS = 5
 
 
-def calibrate_auto(
+def fit_auto(
     prepared: Prepared,
     models: LibraryModels,
-    auto: Auto,
     rows: IntArray,
-    seed: int,
-    *,
-    n_folds: int = TWINS,
-) -> CalibratedModel:
-    """Fit auto's twins, each with all of auto's choices made anew on the rows that it sees.
+    folds: tuple[Fold, ...],
+) -> tuple[FarmModel, dict[str, str]]:
+    """Fit auto on some of the farm's rows.
+
+    Parameters
+    ----------
+    prepared, models
+        The rows, and what the library alone taught.
+    rows : int64, shape (n,)
+        Positions among the farm's rows with a lab value.
+    folds : tuple of Fold
+        Inner folds, positions within `rows`.
+
+    Returns
+    -------
+    FarmModel, and members that could not be fitted with their reasons
+
+    Raises
+    ------
+    StudyFailed
+        If no member could be fitted.
+    """
+    train = prepared.farm.rows(rows)
+    members, failures = fit_members(models, train, folds, selected=None, only_auto=True)
+    model = FarmModel(
+        axis=prepared.raw.axis,
+        quantity=prepared.raw.quantity,
+        grid=prepared.networked.axis,
+        auto=fit_autos(members, train.own.target)[0],
+    )
+    return model, failures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Twins:
+    """How auto's twins are to be fitted, before they are; made by `lay_twins`.
+
+    Parameters
+    ----------
+    train : Spectra
+        Rows of the farm with a lab value, as its instrument gives them.
+    folds : tuple of Fold
+        One a twin, positions within `train`; each row is scored by one.
+    fit : callable (Fold) -> FarmModel
+        Fits auto on ``fold.fit``, with all its choices made anew.
+    log : bool
+        Whether residuals are taken on log(1 + y).
+    """
+
+    train: Spectra
+    folds: tuple[Fold, ...]
+    fit: Callable[[Fold], FarmModel]
+    log: bool
+
+
+def lay_twins(
+    prepared: Prepared, models: LibraryModels, rows: IntArray, seed: int, *, most: int = TWINS
+) -> Twins:
+    """Lay folds over training rows, and say how auto is fitted without each of them.
 
     Parameters
     ----------
     prepared, models
         The rows, and what the library alone taught: all twins share the library.
-    auto : Auto
-        Fitted on `rows`.
     rows : int64, shape (n,)
         Positions among the farm's rows with a lab value.
     seed : int
         Fixes the folds, and the inner folds of each twin.
-    n_folds : int
-        Twins at most: a farm of fewer samples has one a sample.
+    most : int
+        Twins at most: of fewer samples there is one a sample.
+    """
+    train = prepared.raw.rows(rows)
 
-    Returns
-    -------
-    CalibratedModel
-        Predicts raw spectra of the farm.
+    def fit(fold: Fold) -> FarmModel:
+        inner = inner_folds(train.rows(fold.fit), seed).folds
+        return fit_auto(prepared, models, rows[fold.fit], inner)[0]
+
+    return Twins(
+        train=train,
+        folds=make_folds(train, min(most, len(set(train.groups))), 1, seed),
+        fit=fit,
+        log=allows_log(train.target),
+    )
+
+
+def calibrate_auto(model: FarmModel, twins: Twins) -> CalibratedModel:
+    """Return auto, fitted on ``twins.train``, with its twins, its calibration and its domain.
 
     Raises
     ------
     StudyFailed
         If nothing can be fitted without one of the folds.
+    TrialFailed
+        If a twin predicts what is not finite.
     """
-    farm, raw = prepared.farm.rows(rows), prepared.raw.rows(rows)
-    folds = make_folds(raw, min(n_folds, len(set(raw.groups))), 1, seed)
-
-    def fit(fold: Fold) -> FarmModel:
-        part = farm.rows(fold.fit)
-        inner = inner_folds(part.own, seed).folds
-        members, _ = fit_members(models, part, inner, None, only_auto=True)
-        return farm_model(prepared, fit_autos(members, part.own.target)[0])
-
-    return calibrate(farm_model(prepared, auto), raw, folds, fit, log=allows_log(raw.target))
-
-
-def farm_model(prepared: Prepared, auto: Auto) -> FarmModel:
-    """Return auto as a predictor of the farm's raw spectra."""
-    return FarmModel(
-        axis=prepared.raw.axis,
-        quantity=prepared.raw.quantity,
-        grid=prepared.networked.axis,
-        auto=auto,
-    )
+    return calibrate(model, twins.train, twins.folds, twins.fit, log=twins.log)

@@ -268,8 +268,8 @@ def honesty_section(result: LocalisationResult) -> str:
         "lowered by choosing: they are optimistic, and none is reported as an accuracy.",
         f"Before anything else the farm's own rows were looked for: {result.purged}.",
         "The final model learns from every labelled row, so no row is left to test it on: expect "
-        f"about the error that auto has here with {n} training rows. Single predictions come "
-        "without an interval.",
+        f"about the error that auto has here with {n} training rows. Its intervals are made the "
+        "same way as those that were tested on the draws.",
         "RS-Local is built from its publication; the network strategies (DTL-I, DTL-R, DTL-IR) "
         "are our reconstruction from the literature, not the published code.",
     ]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autospec.data.writing import cannot, write_text
 from autospec.errors import OutputError, UsageError
-from autospec.localisation.result import SCHEMA_VERSION, LocalisationResult
+from autospec.localisation.result import AUTO, SCHEMA_VERSION, LocalisationResult
 from autospec.localisation.settings import LocaliseSettings
 from autospec.report.folder import ResultFile, read_result
 
@@ -149,15 +149,21 @@ def refuse_other(folder: Path, file: str) -> None:
 
 def _disagreement(result: LocalisationResult) -> str:
     """Return in words what does not agree; empty if all does."""
-    return _of_rows(result) or _of_models(result) or _of_library(result)
+    return _of_rows(result) or _of_models(result) or _of_intervals(result) or _of_library(result)
 
 
 def _of_rows(result: LocalisationResult) -> str:
     n = len(result.farm_ids)
     if not len(result.farm_fields) == len(result.observed) == n:
         return f"farm_ids, farm_fields and observed: want {n} of each"
-    if len(result.final.ids) != len(result.final.predicted):
+    final = result.final
+    if len(final.ids) != len(final.predicted):
         return "final.ids and final.predicted: want as many of each"
+    for name in ("lower", "upper", "inside", "reasons"):
+        if len(getattr(final, name)) not in (0, len(final.ids)):
+            return f"final.ids and final.{name}: want as many of each, or none of the latter"
+    if len(final.lower) != len(final.upper) or len(final.inside) != len(final.reasons):
+        return "final: want as many of lower as of upper, and of inside as of reasons"
     for i, draw in enumerate(result.draws):
         rows = (*draw.train, *draw.test)
         if draw.number != i or len(set(rows)) < len(rows) or not all(0 <= r < n for r in rows):
@@ -180,6 +186,20 @@ def _of_models(result: LocalisationResult) -> str:
                     f"{model.name!r} predicts {len(outcome.predicted)} rows in draw "
                     f"{outcome.draw}; want {tests[outcome.draw]}"
                 )
+    return ""
+
+
+def _of_intervals(result: LocalisationResult) -> str:
+    tests = {draw.number: len(draw.test) for draw in result.draws}
+    numbers = [trust.draw for trust in result.intervals]
+    auto = {o.draw for m in result.models if m.name == AUTO for o in m.outcomes}
+    if numbers != sorted(set(numbers)) or not set(numbers) <= auto:
+        return f"intervals of draws {numbers}; want draws of {AUTO}, each at most once"
+    if (result.trust is None) != (not numbers):
+        return "trust and intervals: want both or neither"
+    for trust in result.intervals:
+        if not len(trust.lower) == len(trust.upper) == len(trust.inside) == tests[trust.draw]:
+            return f"intervals of draw {trust.draw}: want {tests[trust.draw]} rows"
     return ""
 
 

@@ -34,6 +34,7 @@ from autospec.report.localise_tables import (
     predictions_table,
     selected_rows,
 )
+from autospec.report.localise_trust import intervals_section
 from autospec.report.page import PLOTLY_ASSET, Figures, html_page, report_body
 
 FINAL_PREDICTIONS = "final_predictions.csv"
@@ -103,6 +104,7 @@ def localisation_html(result: LocalisationResult, *, digest: str) -> str:
         reduction_section(result, figures),
         compared_section(result),
         predictions_section(result, figures),
+        intervals_section(result, figures),
         auto_section(result, figures),
         library_section(result, figures),
         networks_section(result),

@@ -11,6 +11,7 @@ from autospec.localisation.result import (
     AUTO,
     LOCAL,
     PLSR_LOCAL,
+    FinalModel,
     LocalisationResult,
     ModelRow,
     Paired,
@@ -33,6 +34,7 @@ from autospec.report.sections import (
     estimate_cell,
     interval_note,
 )
+from autospec.report.trust_section import percent
 from autospec.report.words import (
     MISSING,
     count,
@@ -77,6 +79,7 @@ def header_section(result: LocalisationResult) -> str:
         ("reduction", "Is it better?"),
         ("compared", "All models"),
         ("predictions", "Observed and predicted"),
+        ("trust", "Intervals"),
         ("auto", "The model you get"),
         ("library", "What the library gave"),
         ("networks", "The networks"),
@@ -112,6 +115,11 @@ def cards_section(result: LocalisationResult) -> str:
             estimate = getattr(auto, name)
             note = interval_note(estimate) or METRIC_NOTES[name]
             cards.append(card(METRIC_NAMES[name], number(estimate.value), note))
+    if result.trust is not None:
+        t = result.trust
+        note = f"95 % interval {percent(t.covered_low)} to {percent(t.covered_high)}"
+        words = f"{percent(t.level)} intervals hold"
+        cards.append(card(words, f"{percent(t.covered)} <small>of lab values</small>", note))
     if result.draws:
         first = result.draws[0]
         note = f"each: {len(first.train)} rows to train, {len(first.test)} to test"
@@ -278,18 +286,32 @@ def _auto_draws(result: LocalisationResult) -> str:
     return f"<details><summary>auto in each draw</summary>{table}</details>"
 
 
+def _final_row(final: FinalModel, i: int) -> str:
+    cells = [f'<td class="n">{number(final.predicted[i])}</td>']
+    if final.lower:
+        cells.append(f'<td class="n">{number(final.lower[i])} to {number(final.upper[i])}</td>')
+    if final.inside:
+        why = f"outside<small>{escape(final.reasons[i])}</small>"
+        cells.append(f'<td class="words">{"inside" if final.inside[i] else why}</td>')
+    return f'<tr><th scope="row">{escape(final.ids[i])}</th>{"".join(cells)}</tr>'
+
+
 def _final_rows(result: LocalisationResult) -> str:
-    pairs = list(zip(result.final.ids, result.final.predicted, strict=True))
-    if not pairs:
+    final = result.final
+    n = len(final.ids)
+    if not n:
         return "<p>Every row of the farm has a lab value, so there was nothing more to predict.</p>"
     label = escape(target_label(result.farm))
     head = ['<th scope="col">Sample</th>', f'<th scope="col" class="n">Predicted {label}</th>']
-    rows = [
-        f'<tr><th scope="row">{escape(name)}</th><td class="n">{number(value)}</td></tr>'
-        for name, value in pairs[:SHOWN_FINAL]
-    ]
-    shown = f"; the first {SHOWN_FINAL} of {count(len(pairs))}" if len(pairs) > SHOWN_FINAL else ""
-    caption = f"Rows of the farm without a lab value{shown}."
+    if final.lower and final.level is not None:
+        head.append(f'<th scope="col" class="n">{percent(final.level)} interval</th>')
+    if final.inside:
+        head.append('<th scope="col">Domain</th>')
+    rows = [_final_row(final, i) for i in range(min(n, SHOWN_FINAL))]
+    shown = f"; the first {SHOWN_FINAL} of {count(n)}" if n > SHOWN_FINAL else ""
+    outside = n - sum(final.inside)
+    words = f" {count(outside)} of {count(n)} lie outside the domain." if final.inside else ""
+    caption = f"Rows of the farm without a lab value{shown}.{words}"
     return (
         f"<h3>Predicted for your farm</h3>{html_table(head, rows, caption)}<p><small>All: "
         '<a href="final_predictions.csv">final_predictions.csv</a></small></p>'

@@ -33,9 +33,22 @@ from autospec.report.localise_tables import VERDICTS
 from autospec.report.page import PLOTLY_ASSET, Figures, html_page, html_table
 from autospec.report.sections import card
 from autospec.report.tables import csv_text, markdown_table
+from autospec.report.trust_section import percent
 from autospec.report.words import MISSING, count, escape, number
 
-_HEAD = ("Site", "n", "RMSE auto", PLSR_LOCAL, "mean", "Best strategy", "Ratio", "95 %", "Verdict")
+_HEAD = (
+    "Site",
+    "n",
+    "RMSE auto",
+    PLSR_LOCAL,
+    "mean",
+    "Best strategy",
+    "Ratio",
+    "95 %",
+    "Held",
+    "Width",
+    "Verdict",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +72,12 @@ class SiteRow:
         better.
     better : {"first", "second", "cannot tell"} or None
         "first" is auto.
+    level : float or None
+        What auto's intervals are made to hold; None where they were not measured.
+    covered, covered_low, covered_high : float or None
+        Share of test rows that they hold, with its 95 % interval.
+    mean_width : float or None
+        Of the intervals, in `unit`.
     stopped : {"complete", "budget", "interrupt"} or None
         How the job ended.
     reason : str
@@ -77,6 +96,11 @@ class SiteRow:
     ratio_low: float | None = None
     ratio_high: float | None = None
     better: Winner | None = None
+    level: float | None = None
+    covered: float | None = None
+    covered_low: float | None = None
+    covered_high: float | None = None
+    mean_width: float | None = None
     stopped: Stopped | None = None
     reason: str = ""
 
@@ -112,6 +136,7 @@ def site_row(result: LocalisationResult) -> SiteRow:
     """Return a farm's row."""
     auto, best = find_model(result, AUTO), best_strategy(result)
     versus = auto.versus_plsr if auto else None
+    trust = result.trust
 
     def rmse(name: str) -> float | None:
         model = find_model(result, name)
@@ -130,6 +155,11 @@ def site_row(result: LocalisationResult) -> SiteRow:
         ratio_low=1 - versus.high / 100 if versus else None,
         ratio_high=1 - versus.low / 100 if versus else None,
         better=versus.better if versus else None,
+        level=trust.level if trust else None,
+        covered=trust.covered if trust else None,
+        covered_low=trust.covered_low if trust else None,
+        covered_high=trust.covered_high if trust else None,
+        mean_width=trust.mean_width if trust else None,
         stopped=result.stopped,
     )
 
@@ -165,6 +195,19 @@ def summary_sentence(summary: SummaryFile) -> str:
     )
 
 
+def coverage_sentence(summary: SummaryFile) -> str:
+    """Say how often auto's intervals hold, over all farms of one level; empty without any."""
+    levels = [row.level for row in summary.rows if row.level is not None]
+    if not levels:
+        return ""
+    level = max(set(levels), key=levels.count)
+    held = [row.covered for row in summary.rows if row.level == level and row.covered is not None]
+    return (
+        f"The {percent(level)} intervals hold {percent(sum(held) / len(held))} of the test rows on "
+        f"the mean of {len(held)} farms ({percent(min(held))} to {percent(max(held))})."
+    )
+
+
 def write_summary(summary: SummaryFile, folder: Path) -> tuple[Path, ...]:
     """Write summary.json, .csv, .md and .html into `folder`, each whole, the page last.
 
@@ -177,7 +220,9 @@ def write_summary(summary: SummaryFile, folder: Path) -> tuple[Path, ...]:
         "summary.json": summary_json(summary),
         "summary.csv": csv_text(pd.DataFrame([asdict(row) for row in summary.rows], dtype=object)),
         "summary.md": markdown_table(
-            summary_sentence(summary), _HEAD, [summary_cells(row) for row in summary.rows]
+            f"{summary_sentence(summary)} {coverage_sentence(summary)}".rstrip(),
+            _HEAD,
+            [summary_cells(row) for row in summary.rows],
         ),
         "summary.html": summary_html(summary),
     }
@@ -210,6 +255,8 @@ def summary_cells(row: SiteRow) -> list[str]:
         best,
         MISSING if row.ratio is None else f"{row.ratio:.3f}",
         spread,
+        MISSING if row.covered is None else percent(row.covered),
+        number(row.mean_width),
         verdict,
     ]
 
@@ -268,7 +315,8 @@ def summary_html(summary: SummaryFile) -> str:
     ]
     caption = (
         f"RMSE: means over draws, in the unit of the lab values. Ratio: auto over {PLSR_LOCAL} on "
-        "the same test rows, below 1 is better. The best strategy's RMSE is over its own draws."
+        "the same test rows, below 1 is better. The best strategy's RMSE is over its own draws. "
+        "Held: test rows inside auto's intervals; width: the mean of these."
     )
     drawn = ratio_figure(summary)
     words = (
@@ -278,6 +326,8 @@ def summary_html(summary: SummaryFile) -> str:
     words = words if drawn else "No farm has a ratio yet."
     figure = figures.figure("ratios", drawn, ("auto beside PLSR, farm by farm", words))
     verdict = card("Over all farms", escape(summary_sentence(summary)), "", "main")
+    if words := coverage_sentence(summary):
+        verdict += card("Do the intervals hold?", escape(words), "")
     settings = escape(f"autospec localise --site all {settings_words(summary.settings)}")
     body = (
         f"<header><div><h1>autospec localise: {len(summary.rows)} farms, "

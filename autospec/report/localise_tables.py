@@ -13,6 +13,7 @@ import pandas as pd
 
 from autospec.evaluate.metrics import LEVEL, Estimate
 from autospec.localisation.result import (
+    AUTO,
     LOCAL,
     PLSR_LOCAL,
     SCHEMA_VERSION,
@@ -228,7 +229,12 @@ def draws_table(result: LocalisationResult) -> str:
 
 
 def predictions_table(result: LocalisationResult) -> str:
-    """Return the test rows of every draw as CSV: id, field, draw, observed, a column a model."""
+    """Return the test rows of every draw as CSV.
+
+    Columns: id, field, draw, observed, one a model, then auto's lower and upper bound and whether
+    the spectrum is in its domain: empty in draws on which intervals were not measured.
+    """
+    bounds = {trust.draw: trust for trust in result.intervals}
     parts = []
     for draw in result.draws:
         test = list(draw.test)
@@ -241,14 +247,33 @@ def predictions_table(result: LocalisationResult) -> str:
         for model in result.models:
             found = [o.predicted for o in model.outcomes if o.draw == draw.number]
             columns[model.name] = list(found[0]) if found else [None] * len(test)
+        trust = bounds.get(draw.number)
+        columns[f"{AUTO}, lower"] = list(trust.lower) if trust else [None] * len(test)
+        columns[f"{AUTO}, upper"] = list(trust.upper) if trust else [None] * len(test)
+        columns[f"{AUTO}, in_domain"] = list(trust.inside) if trust else [None] * len(test)
         parts.append(pd.DataFrame(columns, dtype=object))
     return csv_text(pd.concat(parts)) if parts else "id,field,draw,observed\n"
 
 
 def final_predictions(result: LocalisationResult) -> str:
-    """Return auto's predictions of the farm's rows without a lab value as CSV."""
+    """Return auto's predictions of the farm's rows without a lab value as CSV.
+
+    Columns: id, the target with its unit, lower and upper bound, the level of the interval,
+    in_domain, and the reason where that is False. What could not be measured is empty.
+    """
+    final = result.final
     unit = f"{result.farm.target_name} ({result.farm.target_unit})"
-    return csv_text(pd.DataFrame({"id": result.final.ids, unit: result.final.predicted}))
+    nothing = (None,) * len(final.ids)
+    columns: dict[str, object] = {
+        "id": final.ids,
+        unit: final.predicted,
+        "lower": final.lower or nothing,
+        "upper": final.upper or nothing,
+        "level": (final.level,) * len(final.ids) if final.lower else nothing,
+        "in_domain": final.inside or nothing,
+        "reason": final.reasons or nothing,
+    }
+    return csv_text(pd.DataFrame(columns, dtype=object))
 
 
 def selected_rows(result: LocalisationResult) -> str:

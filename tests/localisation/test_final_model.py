@@ -38,7 +38,7 @@ def models() -> LibraryModels:
 
 @pytest.fixture(scope="module")
 def final(models: LibraryModels) -> FinalModel:
-    fitted, failures = fit_final(PREPARED, models, 0)
+    fitted, _, failures = fit_final(PREPARED, models, 0)
     assert failures == {}
     return fitted
 
@@ -63,8 +63,8 @@ def test_the_weights_are_those_of_the_detail(final: FinalModel) -> None:
 
 
 def test_a_farm_without_unlabelled_rows_has_nothing_to_predict(models: LibraryModels) -> None:
-    nothing = PREPARED.unlabelled.rows(np.empty(0, dtype=np.int64))
-    fitted, _ = fit_final(replace(PREPARED, unlabelled=nothing), models, 0)
+    nothing = PREPARED.waiting.rows(np.empty(0, dtype=np.int64))
+    fitted, _, _ = fit_final(replace(PREPARED, waiting=nothing), models, 0)
     assert (fitted.ids, fitted.predicted) == ((), ())
 
 

@@ -177,7 +177,12 @@ def test_a_fresh_process_gives_the_same_bits() -> None:
 def test_progress_begins_with_the_cost_and_goes_on_with_the_time_left() -> None:
     told: list[LocaliseProgress] = []
     run(execution=replace(ON_CPU, progress=told.append))
-    assert [one.stage for one in told] == ["plan", "draws", "draws", "final"]
+    assert [one.stage for one in told] == [
+        "plan",
+        *["draws"] * 2,
+        *["intervals"] * 2,
+        "final",
+    ]
     assert "33 rows of the farm with soc, 60 library rows" in told[0].message
     assert "no networks (--quick)" in told[0].message and "9 minutes" in told[0].message
     assert [(one.done, one.total) for one in told[1:3]] == [(1, 2), (2, 2)]

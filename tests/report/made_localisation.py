@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from autospec.evaluate.metrics import METRICS, Estimate, metric_table
+from autospec.evaluate.trust import Trust
 from autospec.localisation.result import (
     AUTO,
     AUTO_LOCAL,
@@ -14,6 +15,7 @@ from autospec.localisation.result import (
     MEAN,
     PLSR_LOCAL,
     Draw,
+    DrawTrust,
     FinalModel,
     Kind,
     LocalisationResult,
@@ -274,6 +276,41 @@ def spectra_map(rng: np.random.Generator) -> SpectraMap:
     )
 
 
+def made_intervals(
+    rng: np.random.Generator, draws: tuple[Draw, ...], models: tuple[ModelRow, ...]
+) -> tuple[DrawTrust, ...]:
+    """Bounds that hold about nine of ten lab values; every tenth row is outside the domain."""
+    auto = next(model for model in models if model.name == AUTO)
+    out = []
+    for draw, made in zip(draws[:NETWORK_DRAWS], auto.outcomes, strict=False):
+        half = rng.uniform(4.5, 6.5, len(draw.test))
+        predicted = np.array(made.predicted)
+        out.append(
+            DrawTrust(
+                draw=draw.number,
+                level=0.9,
+                lower=tuple(np.maximum(predicted - half, 0).tolist()),
+                upper=tuple((predicted + 1.2 * half).tolist()),
+                inside=tuple(i % 10 != 0 for i in draw.test),
+            )
+        )
+    return tuple(out)
+
+
+def made_trust() -> Trust:
+    return Trust(
+        level=0.9,
+        rows=285,
+        covered=0.911,
+        covered_low=0.86,
+        covered_high=0.95,
+        mean_width=12.1,
+        inside=258,
+        rmse_inside=3.2,
+        rmse_outside=4.9,
+    )
+
+
 def make_localisation(*, networks: bool = True) -> LocalisationResult:
     """Return a localisation of one Swedish field; hostile ids, five rows without a lab value."""
     rng = np.random.default_rng(20_261_121)
@@ -284,6 +321,7 @@ def make_localisation(*, networks: bool = True) -> LocalisationResult:
     farm = replace(spectra_summary(rng, N), n=N, n_unlabelled=5, fields={"SL.125": N}, n_groups=N)
     library = replace(farm, n=1002, n_unlabelled=0, fields=LIBRARY, digest="c1" * 32)
     strategies = [name for name, kind, *_ in MODELS if kind == "strategy"]
+    models = made_models(rng, draws, observed, networks)
     return LocalisationResult(
         name="sweden-skane",
         settings=LocaliseSettings(seed=11, quick=not networks),
@@ -301,7 +339,7 @@ def make_localisation(*, networks: bool = True) -> LocalisationResult:
         purged="0 library rows are the farm's own and were left out (0 by name, 0 by spectrum, "
         "0 as their replicates)",
         draws=draws,
-        models=made_models(rng, draws, observed, networks),
+        models=models,
         selections=(*(selection(rng, d.number) for d in draws[:4]), selection(rng, None)),
         networks=tuple(
             network(s, None if s == "Global" else d)
@@ -318,8 +356,16 @@ def make_localisation(*, networks: bool = True) -> LocalisationResult:
             detail="PLSR spiked 0.62, MBL 0.28, ridge 0.10",
             weights={"PLSR spiked": 0.62, "MBL": 0.28, "ridge": 0.1},
             ids=("new-1", "=cmd|' /C calc'!A0", "new-3", "new-4", "new-5"),
-            predicted=tuple(rng.gamma(3.0, 7.0, 5).tolist()),
+            predicted=(predicted := tuple(rng.gamma(3.0, 7.0, 5).tolist())),
+            level=0.9,
+            calibration_rows=N,
+            lower=tuple(0.6 * value for value in predicted),
+            upper=tuple(1.5 * value for value in predicted),
+            inside=(True, True, False, True, True),
+            reasons=("", "", "Q 0.0123 above 0.0045; nearest 3.1 above 2.2", "", ""),
         ),
+        trust=made_trust(),
+        intervals=made_intervals(rng, draws, models),
         verdict="auto predicts SOC with an error of 3.41 g/kg, 13 % below PLSR on the farm's own "
         "rows (6 to 21 %).",
         transfer_verdict="The library helped: 10 % lower error than from the farm's rows alone "
