@@ -254,7 +254,8 @@ def _show(result: SearchResult, folder: Path, as_json: bool) -> None:
         typer.echo(metrics_json(result))
         return
     from autospec.nets.architecture import TABLE_COLUMNS
-    from autospec.report.words import by_rmse
+    from autospec.report.trust_section import trust_line
+    from autospec.report.words import by_rmse, winner_model
 
     console = Console()
     best = Table(
@@ -293,6 +294,10 @@ def _show(result: SearchResult, folder: Path, as_json: bool) -> None:
         scores.add_row(model.name, *cells, _number(model.cv_rmse))
     console.print(scores)
     console.print(result.verdict, highlight=False)
+    winner = winner_model(result)
+    if winner.trust is not None:
+        line = trust_line(winner.trust, unit, "sealed test rows")
+        console.print(f"{line} See report.html.", highlight=False)
     for note in result.notes:
         console.print(f"Note: {note}", highlight=False)
     for line in ("report.html", "best_architecture.csv", "leaderboard.csv", "study.db"):

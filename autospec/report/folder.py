@@ -171,6 +171,13 @@ def _disagreement(result: SearchResult) -> str:
     for model in result.models:
         if len(model.predicted) not in (0, n):
             return f"{model.name!r} predicts {len(model.predicted)} rows; want {n}"
+        bounds = len(model.predicted) if model.trust else 0
+        if not len(model.lower) == len(model.upper) == bounds:
+            return f"{model.name!r}: want {bounds} lower and upper bounds"
+    if len(result.in_domain) not in (0, n) or (
+        not result.in_domain and any(model.trust for model in result.models)
+    ):
+        return f"in_domain: {len(result.in_domain)} rows; want {n}"
     curves = (*result.data.envelope, *result.data.examples)
     if len(result.data.envelope) != 5 or any(len(curve) != b for curve in curves):
         return f"data.envelope and data.examples: want 5 curves and any number, of {b} bands each"

@@ -18,6 +18,7 @@ from autospec.report.sections import (
     compared_section,
     header_section,
     predictions_section,
+    trust_section,
 )
 from autospec.report.sections_search import (
     data_figures,
@@ -89,6 +90,7 @@ def report_html(result: SearchResult, *, run_digest: str) -> str:
         cards_section(result),
         compared_section(result, figures),
         predictions_section(result, figures),
+        trust_section(result, figures),
         architecture_section(result),
         search_section(result, figures),
         data_section(result, figures),

@@ -1,6 +1,9 @@
-"""The sections of report.html about the result: header, cards, comparison, predictions, winner."""
+"""The sections of report.html about the result: numbers, comparison, predictions, trust, winner."""
 
 from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
 
 from autospec.evaluate.metrics import BOOTSTRAPS, METRICS, Comparison, Estimate
 from autospec.nets.architecture import TABLE_COLUMNS
@@ -8,6 +11,14 @@ from autospec.report.drawing import architecture_svg
 from autospec.report.figures import models_figure, predictions_figure
 from autospec.report.page import Figures, html_table
 from autospec.report.style import model_colour
+from autospec.report.trust_section import (
+    TRUST_TITLE,
+    IntervalRows,
+    interval_caption,
+    interval_figure,
+    trust_table,
+    trust_words,
+)
 from autospec.report.words import (
     MISSING,
     STOPPED,
@@ -41,6 +52,7 @@ def header_section(result: SearchResult) -> str:
     links = (
         ("compared", "Compared with"),
         ("predictions", "Observed and predicted"),
+        ("trust", TRUST_TITLE),
         ("architecture", "Best architecture"),
         ("search", "The search"),
         ("data", "The data"),
@@ -181,6 +193,38 @@ def predictions_section(result: SearchResult, figures: Figures) -> str:
         f'one for its id.</p><div class="pair">{"".join(drawn)}</div><p><small>The predictions of '
         'every model: <a href="predictions.csv">predictions.csv</a></small></p></section>'
     )
+
+
+def trust_section(result: SearchResult, figures: Figures) -> str:
+    """Return what intervals and domain mean, and how they did on the sealed test rows."""
+    head = f'<section id="trust"><h2>{TRUST_TITLE}</h2>'
+    rows = [(model.name, model.trust) for model in result.models if model.trust is not None]
+    if not rows:
+        why = "No model has intervals: the notes at the end of the page say why."
+        return f'{head}<p class="nothing">{why}</p></section>'
+    caption = (
+        f"Intervals and domain on the {count(result.n_test)} sealed test rows. Small print: the "
+        "95 % interval of the share, which the number of test rows sets."
+    )
+    table = trust_table(rows, result.data.target_unit, caption)
+    winner = winner_model(result)
+    drawn, words = None, f"{winner.name} has no intervals."
+    if winner.trust is not None:
+        drawn, words = _winner_intervals(result, winner), interval_caption(result.n_test)
+    figure = figures.figure("intervals", drawn, (f"Intervals of the {winner.name}", words))
+    return f"{head}{trust_words(rows[0][1].level)}{table}{figure}</section>"
+
+
+def _winner_intervals(result: SearchResult, winner: ModelResult) -> go.Figure | None:
+    rows = IntervalRows(
+        ids=result.test_ids,
+        observed=np.array(result.observed),
+        predicted=np.array(winner.predicted),
+        lower=np.array(winner.lower),
+        upper=np.array(winner.upper),
+        inside=np.array(result.in_domain),
+    )
+    return interval_figure(rows, target_label(result.data))
 
 
 def architecture_section(result: SearchResult) -> str:

@@ -215,6 +215,9 @@ def honesty_section(result: SearchResult) -> str:
         "test rows had no part in it.",
         f"With {count(result.n_test)} test rows the intervals are as wide as they look. They cover "
         "the choice of test rows, not the choice of the split or the seed.",
+        "The twins behind the intervals of the winner have its design and its number of epochs, "
+        "which were chosen on all training rows. They are single networks, which err a little more "
+        "than the mean of several does.",
         "The search space shen-like-1 is our reconstruction from the literature, not the published "
         "one; it contains every published architecture.",
     ]

@@ -16,6 +16,7 @@ import pandas as pd
 
 from autospec.data.cells import spreadsheet_cell
 from autospec.evaluate.metrics import BOOTSTRAPS, LEVEL, Comparison, Estimate, Scores
+from autospec.evaluate.trust import Trust
 from autospec.nets.architecture import TABLE_COLUMNS
 from autospec.report.words import preprocessing_words, training_words
 from autospec.search.result import (
@@ -196,13 +197,21 @@ def _leaderboard_row(
 
 
 def predictions(result: SearchResult) -> str:
-    """Return the sealed test rows as CSV: id, field, observed, and one column a model."""
+    """Return the sealed test rows as CSV: id, field, observed, domain, and each model's columns.
+
+    A model with intervals has its bounds beside its prediction.
+    """
     frame = pd.DataFrame(
         {"id": result.test_ids, "field": result.test_fields, "observed": result.observed}
     )
+    if result.in_domain:
+        frame["in_domain"] = result.in_domain
     for model in result.models:
         if model.predicted:
             frame[model.name] = model.predicted
+        if model.trust:
+            frame[f"{model.name} lower {model.trust.level:.0%}"] = model.lower
+            frame[f"{model.name} upper {model.trust.level:.0%}"] = model.upper
     return csv_text(frame)
 
 
@@ -226,6 +235,8 @@ class ModelMetrics:
         Tuned on the training rows, so optimistic: never an accuracy.
     versus_plsr : Comparison or None
         First: this model; second: PLSR, on the same rows.
+    trust : Trust or None
+        How its intervals and the applicability domain did, for a model that has them.
     """
 
     name: str
@@ -239,6 +250,7 @@ class ModelMetrics:
     rpiq: Estimate | None
     cv_rmse: float | None
     versus_plsr: Comparison | None
+    trust: Trust | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,4 +310,5 @@ def _model(model: ModelResult) -> ModelMetrics:
         rpiq=s.rpiq if s else None,
         cv_rmse=model.cv_rmse,
         versus_plsr=model.versus_plsr,
+        trust=model.trust,
     )

@@ -60,8 +60,8 @@ def trust_words(level: float) -> str:
         "and from no assumed distribution. What they really hold is counted here, on test rows."
         "</p><p>The applicability domain says whether a spectrum is like those that the model "
         "learned from. It is outside when its shape cannot be put together from theirs (Q), or "
-        "when it lies far from their centre (T²) or from the nearest of them. About 5 % of "
-        "spectra of the same kind fall outside too. Do not rely on a prediction outside, or on "
+        "when it lies far from their centre (T²) or from the nearest of them. Up to about 5 % "
+        "of spectra of the same kind fall outside too. Do not rely on a prediction outside, or on "
         "its interval: have the sample measured.</p>"
     )
 
@@ -89,7 +89,7 @@ def trust_table(rows: Sequence[tuple[str, Trust]], unit: str, caption: str) -> s
         Plain text: which test rows.
     """
     names = (
-        ("Lab values held", "wanted"),
+        ("Lab values held", "by their interval"),
         ("Mean width", unit),
         ("Rows inside", "the domain"),
         ("RMSE inside", unit),
@@ -110,8 +110,10 @@ def _trust_row(name: str, trust: Trust) -> str:
         "</small>",
         number(trust.mean_width),
         inside,
-        number(trust.rmse_inside),
-        number(trust.rmse_outside),
+        *(
+            f"{number(rmse)}<small>no such rows</small>" if rmse is None else number(rmse)
+            for rmse in (trust.rmse_inside, trust.rmse_outside)
+        ),
     ]
     figures = "".join(f'<td class="n">{cell}</td>' for cell in cells)
     return f'<tr><th scope="row">{escape(name)}</th>{figures}</tr>'

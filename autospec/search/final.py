@@ -2,7 +2,8 @@
 
 Here, and nowhere else in a search, `SplitPlan.unseal` is called. The winner, the published
 architectures, the random control's winner, PLSR and the mean are fitted on the same training rows
-and scored on the same test rows.
+and scored on the same test rows. The winner and PLSR get intervals and a domain beforehand, from
+the training rows alone; what these hold is counted on the test rows.
 """
 
 from __future__ import annotations
@@ -14,17 +15,22 @@ import numpy as np
 
 from autospec.data.spectra import FloatArray, Spectra
 from autospec.data.splits import SplitPlan
-from autospec.errors import StudyFailed, TrialFailed
-from autospec.evaluate.baselines import fit_mean, fit_plsr
+from autospec.errors import StudyFailed, TrialFailed, UsageError
+from autospec.evaluate.baselines import PLSRModel, fit_mean
+from autospec.evaluate.calibrated import CalibratedModel
+from autospec.evaluate.conformal import DEFAULT_LEVEL
 from autospec.evaluate.fitted import Predictor
 from autospec.evaluate.metrics import VERDICT_ROWS, compare, score
+from autospec.evaluate.trust import bounds, summarise_trust
 from autospec.search.design import Design
 from autospec.search.result import ModelKind, ModelResult, TrialRecord
 from autospec.search.settings import SearchSettings
+from autospec.search.twins import Twins
 from autospec.training.ensemble import Ensemble, fit_ensemble, with_epochs
 from autospec.training.trainer import Device
 
 WINNER, CONTROL, PLSR, MEAN = "autospec winner", "random search", "PLSR", "mean"
+KEPT = {WINNER: "winner", PLSR: "plsr"}  # what gets intervals, and can be kept as a file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +77,15 @@ def candidates(
 def refit_seconds(
     trials: tuple[TrialRecord, ...], settings: SearchSettings, folds_total: int
 ) -> float:
-    """Estimate how long the final refits will take, from what the trials took."""
+    """Estimate how long the refits and the winner's twins will take, from what the trials took."""
     if not any(t.value is not None for t in trials):
         return 0.0
-    total = 0.0
-    for t in {c.trial.number: c.trial for c in candidates(trials, ())}.values():
+    total, chosen = 0.0, candidates(trials, ())
+    for t in {c.trial.number: c.trial for c in chosen}.values():
         if t.seconds and t.curve and t.best_epoch:
             one_network = t.seconds / len(t.curve) / folds_total * t.best_epoch
             total += one_network * settings.members * settings.folds / (settings.folds - 1)
+            total += one_network * settings.folds if t is chosen[0].trial else 0.0
     return total
 
 
@@ -92,6 +99,32 @@ class _Fitted:
     cv_rmse: float | None = None
     trial: TrialRecord | None = None
     model: Predictor | None = None
+    calibrated: CalibratedModel | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evaluated:
+    """What the final evaluation found.
+
+    Parameters
+    ----------
+    test : Spectra
+        The test rows.
+    models : tuple of ModelResult
+        The candidates, then PLSR and the mean.
+    in_domain : tuple of bool, length n_test
+        Whether each test row is inside the applicability domain; empty if none was measured.
+    calibrated : dict of str to CalibratedModel
+        "winner" and "plsr", as far as their twins could be trained.
+    notes : tuple of str
+        What is missing, and why.
+    """
+
+    test: Spectra
+    models: tuple[ModelResult, ...]
+    in_domain: tuple[bool, ...]
+    calibrated: dict[str, CalibratedModel]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,6 +137,8 @@ class FinalEvaluation:
         All labelled rows.
     plan : SplitPlan
         Which of them are sealed.
+    plsr : PLSRModel
+        Tuned and fitted on the training rows.
     settings : SearchSettings
         Space, seed and members of the refits.
     device : {"auto", "cpu", "cuda"}
@@ -114,15 +149,14 @@ class FinalEvaluation:
 
     spectra: Spectra
     plan: SplitPlan
+    plsr: PLSRModel
     settings: SearchSettings
     device: Device
     on_step: Callable[[str], None]
 
-    def run(self, chosen: tuple[Candidate, ...]) -> tuple[Spectra, tuple[ModelResult, ...]]:
-        """Return the test rows, and one row a model: the candidates, then PLSR and the mean."""
-        train = self.spectra.rows(self.plan.train)
-        self.on_step("tuning PLSR on the same folds")
-        plsr = fit_plsr(train, self.plan.folds)
+    def run(self, chosen: tuple[Candidate, ...]) -> Evaluated:
+        """Fit and calibrate on the training rows, then score on the test rows."""
+        train, plsr = self.spectra.rows(self.plan.train), self.plsr
         words = f"{plsr.components} components; {plsr.recipe.describe()}"
         fitted = self._refits(train, chosen)
         fitted += [
@@ -134,9 +168,38 @@ class FinalEvaluation:
                 model=fit_mean(train),
             ),
         ]
+        notes: list[str] = []
+        fitted = [self._calibrated(one, train, notes) for one in fitted]
         test = self.spectra.rows(self.plan.unseal())
         by_plsr = plsr.predict(test.values)
-        return test, tuple(self._score(one, test, by_plsr) for one in fitted)
+        found = {KEPT[f.name]: f.calibrated for f in fitted if f.calibrated is not None}
+        domain = next((c.domain for c in found.values()), None)  # of the rows, not of a model
+        inside = domain.measure(test.values).inside if domain else ()
+        return Evaluated(
+            test=test,
+            models=tuple(self._trusted(one, test, by_plsr, inside, notes) for one in fitted),
+            in_domain=inside,
+            calibrated=found,
+            notes=tuple(notes),
+        )
+
+    def _calibrated(self, one: _Fitted, train: Spectra, notes: list[str]) -> _Fitted:
+        """Give the winner and PLSR their twins; where that fails, note why."""
+        if one.name not in KEPT or one.model is None:
+            return one
+        # The folds of the first repeat: each row is scored by one of them.
+        folds = self.plan.folds[: self.plan.n_folds]
+        twins = Twins(train=train, folds=folds, settings=self.settings, device=self.device)
+        self.on_step(f"calibrating {one.name}: {len(folds)} twins")
+        try:
+            if one.trial is None:
+                return replace(one, calibrated=twins.calibrate_plsr(self.plsr))
+            design, epochs = self.settings.space.decode(one.trial.params), one.trial.best_epoch
+            assert epochs is not None
+            return replace(one, calibrated=twins.calibrate_networks(one.model, design, epochs))
+        except TrialFailed as error:
+            notes.append(f"{one.name} has no intervals and cannot be kept: {error}.")
+            return one
 
     def _refits(self, train: Spectra, chosen: tuple[Candidate, ...]) -> list[_Fitted]:
         """Refit each candidate; one that is the same trial as another is fitted once."""
@@ -164,6 +227,36 @@ class FinalEvaluation:
         except TrialFailed as error:
             return replace(one, detail=f"the refit failed: {error}")
         return replace(one, model=model)
+
+    def _trusted(
+        self,
+        one: _Fitted,
+        test: Spectra,
+        by_plsr: FloatArray,
+        inside: tuple[bool, ...],
+        notes: list[str],
+    ) -> ModelResult:
+        """Score a model, and its intervals if it has any."""
+        row = self._score(one, test, by_plsr)
+        if one.calibrated is None or row.scores is None:
+            return row
+        predicted = np.array(row.predicted)
+        try:
+            lower, upper = bounds(one.calibrated, test.values, predicted, DEFAULT_LEVEL)
+        except UsageError as error:
+            notes.append(f"{one.name} has no intervals: {error}")
+            return row
+        if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
+            notes.append(f"{one.name} has no intervals: a bound is not finite.")
+            return row
+        return replace(
+            row,
+            lower=tuple(float(v) for v in lower),
+            upper=tuple(float(v) for v in upper),
+            trust=summarise_trust(
+                test.target, predicted, (lower, upper), np.array(inside), DEFAULT_LEVEL
+            ),
+        )
 
     def _score(self, one: _Fitted, test: Spectra, by_plsr: FloatArray) -> ModelResult:
         row = ModelResult(

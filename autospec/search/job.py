@@ -11,6 +11,8 @@ from optuna.study import Study
 
 from autospec.data.spectra import Spectra
 from autospec.data.splits import SplitPlan, make_split_plan
+from autospec.evaluate.baselines import PLSRModel, fit_plsr
+from autospec.evaluate.calibrated import CalibratedModel
 from autospec.nets.architecture import PUBLISHED
 from autospec.search.final import (
     FinalEvaluation,
@@ -28,10 +30,11 @@ from autospec.search.settings import SearchSettings
 from autospec.search.study import PUBLISHED_LABEL, open_study, reference_designs, run_study
 from autospec.search.summary import describe_environment, summarise_spectra
 from autospec.search.trials import trial_records
+from autospec.search.twins import plsr_twins_seconds
 from autospec.training.trainer import Device, resolve_device
 
 CONTROL_SUFFIX = "-random"
-SCORING_SECONDS = 5.0  # kept back for PLSR, intervals, importance and the report
+SCORING_SECONDS = 5.0  # kept back for scores, domain, importance and the report
 SEEDS_APART = 7919  # the folds' networks and the split draw from different streams of one seed
 
 
@@ -53,12 +56,31 @@ class Execution:
         Told how far the search is.
     interrupted : callable () -> bool
         Asked after each epoch; True ends the search, which is then scored as it stands.
+    on_model : callable (str, CalibratedModel) -> None, optional
+        Given "winner" and "plsr" with intervals and domain, after they were scored; one whose
+        twins could not be trained is not given.
     """
 
     storage: str | None = None
     device: Device = "auto"
     progress: ProgressCallback = silent
     interrupted: Callable[[], bool] = _never
+    on_model: Callable[[str, CalibratedModel], None] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Clock:
+    """The time a search has, and how much of it is kept back for the end."""
+
+    started: float
+    budget_s: float
+    baselines_s: float = 0.0
+    refits_s: float = 0.0
+
+    def seconds_left(self) -> float:
+        """Return how long trials may still run."""
+        kept_back = SCORING_SECONDS + self.baselines_s + self.refits_s
+        return self.budget_s - (time.monotonic() - self.started) - kept_back
 
 
 def search(
@@ -95,12 +117,14 @@ def search(
         If no trial could be completed.
     """
     settings, execution = settings or SearchSettings(), execution or Execution()
-    started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    clock = _Clock(started=time.monotonic(), budget_s=settings.budget_s)
     labelled = spectra.labelled()
     split = plan_split(labelled, settings)
     plan = _study_plan(labelled, split, settings, execution, clock)
     _announce(plan, split, spectra, execution)
     study = open_study(execution.storage, name, plan)
+    plsr = _tune_plsr(plan, execution, clock)
     stopped = run_study(study, plan)
     trials = trial_records(study)
     winner = best_trial(trials)  # raises if there is nothing to report
@@ -108,13 +132,17 @@ def search(
     if settings.control == "random" and stopped != "interrupt":
         control = _run_control(study, name, plan, execution)
     searched = time.monotonic()
-    test, models = FinalEvaluation(
+    final = FinalEvaluation(
         spectra=labelled,
         plan=split,
+        plsr=plsr,
         settings=settings,
         device=execution.device,
         on_step=lambda text: execution.progress(Progress(stage="final", message=text)),
     ).run(candidates(trials, control))
+    for key, model in final.calibrated.items():
+        if execution.on_model is not None:
+            execution.on_model(key, model)
     importance, note = parameter_importance(study, settings.seed)
     design = settings.space.decode(winner.params)
     assert winner.best_epoch is not None
@@ -133,17 +161,18 @@ def search(
         winner_bands=design.bands(labelled.axis),
         importance=importance,
         importance_note=note,
-        test_ids=test.ids,
-        test_fields=test.fields,
-        observed=tuple(float(v) for v in test.target),
-        models=models,
-        verdict=verdict(models, labelled.target_unit),
-        notes=_notes(plan, trials, stopped, spectra.n - labelled.n),
+        test_ids=final.test.ids,
+        test_fields=final.test.fields,
+        observed=tuple(float(v) for v in final.test.target),
+        in_domain=final.in_domain,
+        models=final.models,
+        verdict=verdict(final.models, labelled.target_unit),
+        notes=(*_notes(plan, trials, stopped, spectra.n - labelled.n), *final.notes),
         stopped=stopped,
         environment=describe_environment(
             execution.device,
             started=started,
-            seconds_search=searched - clock,
+            seconds_search=searched - clock.started,
             seconds_final=time.monotonic() - searched,
         ),
     )
@@ -171,14 +200,9 @@ def _study_plan(
     split: SplitPlan,
     settings: SearchSettings,
     execution: Execution,
-    clock: float,
+    clock: _Clock,
 ) -> StudyPlan:
-    """Bind data, settings and the stop rule; the time for the final refits is kept back."""
-    reserve = [SCORING_SECONDS]
-
-    def seconds_left() -> float:
-        return settings.budget_s - (time.monotonic() - clock) - reserve[0]
-
+    """Bind data, settings and the stop rule; the time for the final models is kept back."""
     validation = CrossValidation(
         train=labelled.rows(split.train),
         folds=split.folds,
@@ -189,10 +213,20 @@ def _study_plan(
         validation=validation,
         settings=settings,
         fingerprint={"data_digest": labelled.digest, "split_digest": split.digest},
-        should_stop=_stop_rule(execution, seconds_left),
-        seconds_left=seconds_left,
-        report=_Reporter(settings, len(split.folds), reserve, execution.progress),
+        should_stop=_stop_rule(execution, clock.seconds_left),
+        seconds_left=clock.seconds_left,
+        report=_Reporter(settings, len(split.folds), clock, execution.progress),
     )
+
+
+def _tune_plsr(plan: StudyPlan, execution: Execution, clock: _Clock) -> PLSRModel:
+    """Tune PLSR before the first trial: how long it takes tells how long its twins will take."""
+    execution.progress(Progress(stage="epoch", message="tuning PLSR on the same folds"))
+    train, started = plan.validation.train, time.monotonic()
+    plsr = fit_plsr(train, plan.validation.folds)
+    tuning_s = time.monotonic() - started
+    clock.baselines_s = plsr_twins_seconds(tuning_s, train.n, plan.settings)
+    return plsr
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,14 +235,14 @@ class _Reporter:
 
     settings: SearchSettings
     n_folds: int
-    reserve: list[float]
+    clock: _Clock
     progress: ProgressCallback
 
     def __call__(self, progress: Progress) -> None:
         """Take in the trials so far, then tell the caller."""
         if progress.stage == "search":
-            refits = refit_seconds(progress.records, self.settings, self.n_folds)
-            self.reserve[0] = SCORING_SECONDS + refits
+            seconds = refit_seconds(progress.records, self.settings, self.n_folds)
+            self.clock.refits_s = seconds
         self.progress(progress)
 
 
@@ -259,8 +293,9 @@ def _announce(plan: StudyPlan, split: SplitPlan, spectra: Spectra, execution: Ex
                 f"{spectra.n} spectra, {len(split.train)} to train on, {split.n_test} sealed as "
                 f"the test set. Up to {s.trials} trials × {len(split.folds)} folds = {networks} "
                 f"networks on {resolve_device(execution.device)}, then the refits of "
-                f"{s.members} networks each; it ends within {s.budget_s / 60:.3g} minutes "
-                f"whatever is left.{control} Stop early with Ctrl-C: what is done is reported."
+                f"{s.members} networks each and {s.folds} twins of the best; it ends within "
+                f"{s.budget_s / 60:.3g} minutes whatever is left.{control} Stop early with "
+                "Ctrl-C: what is done is reported."
             ),
         )
     )

@@ -59,8 +59,12 @@ class StudyPlan:
 
     @property
     def refit_share(self) -> float:
-        """Seconds a refit takes a second of its trial: more networks, on all training rows."""
-        return self.settings.members / (self.settings.folds - 1) / self.settings.repeats
+        """Seconds that refit and twins take a second of their trial.
+
+        A refit has more networks, on all training rows; the twins are the networks of one repeat.
+        """
+        members_a_fold = self.settings.members / (self.settings.folds - 1)
+        return (members_a_fold + 1) / self.settings.repeats
 
     @property
     def axis(self) -> FloatArray:

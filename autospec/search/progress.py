@@ -18,7 +18,8 @@ class Progress:
     Parameters
     ----------
     stage : {"plan", "epoch", "search", "final"}
-        The cost is announced; a trial is under way; a trial has ended; the refits are under way.
+        The cost is announced; a trial, or PLSR before the first, is under way; a trial has ended;
+        the refits are under way.
         Only "search" carries counts and records.
     message : str
         A sentence to show, or empty.

@@ -10,10 +10,11 @@ from typing import Literal
 
 from autospec.data.spectra import AxisUnit, Quantity
 from autospec.evaluate.metrics import Comparison, Scores
+from autospec.evaluate.trust import Trust
 from autospec.search.design import Design
 from autospec.search.settings import SearchSettings
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 TrialState = Literal["complete", "pruned", "infeasible", "failed"]
 ModelKind = Literal["winner", "published", "control", "baseline"]
 Stopped = Literal["trials", "budget", "interrupt", "proposals"]
@@ -114,6 +115,11 @@ class ModelResult:
     scores : Scores or None
     versus_plsr : Comparison or None
         First model: this one; second: PLSR.
+    lower, upper : tuple of float, length n_test
+        Bounds of the intervals of the test rows; empty for a model without intervals.
+    trust : Trust or None
+        How the intervals and the domain did; the winner and PLSR only, None where `notes` of the
+        result say why.
     """
 
     name: str
@@ -126,6 +132,9 @@ class ModelResult:
     epochs: int | None = None
     n_parameters: int | None = None
     trial: int | None = None
+    lower: tuple[float, ...] = ()
+    upper: tuple[float, ...] = ()
+    trust: Trust | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +174,9 @@ class SearchResult:
         What the importance leaves out, or why there is none.
     test_ids, test_fields, observed
         The sealed test rows, opened once.
+    in_domain : tuple of bool, length n_test
+        Whether each of them is inside the applicability domain of the training rows; empty if it
+        was not measured.
     models : tuple of ModelResult
         Winner, published, control, PLSR, mean: on the same rows.
     split_digest : str
@@ -191,6 +203,7 @@ class SearchResult:
     test_ids: tuple[str, ...]
     test_fields: tuple[str, ...]
     observed: tuple[float, ...]
+    in_domain: tuple[bool, ...] = ()
     models: tuple[ModelResult, ...]
     verdict: str
     notes: tuple[str, ...]

@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,12 @@ def test_dump_refuses_nan_and_says_where(result: SearchResult) -> None:
         dump_result(broken)
 
 
+def edited(data: dict[str, Any], **changes: object) -> bytes:
+    """Return a run whose first model has other fields."""
+    first, *others = data["models"]
+    return json.dumps(data | {"models": [first | changes, *others]}).encode()
+
+
 def corrupted(result: SearchResult) -> dict[str, bytes]:
     text = dump_result(result)
     data = json.loads(text)
@@ -60,6 +67,9 @@ def corrupted(result: SearchResult) -> dict[str, bytes]:
         "word for a number": json.dumps(data | {"n_train": "184"}).encode(),
         "impossible block": text.replace('"kernel": 11', '"kernel": 0', 1).encode(),
         "lost a row": json.dumps(data | {"test_ids": data["test_ids"][1:]}).encode(),
+        "a bound too few": edited(data, lower=data["models"][0]["lower"][1:]),
+        "bounds without trust": edited(data, trust=None),
+        "trust without domain": json.dumps(data | {"in_domain": []}).encode(),
         "no such winner": json.dumps(data | {"winner_trial": 999}).encode(),
     }
 
@@ -77,6 +87,9 @@ def corrupted(result: SearchResult) -> dict[str, bytes]:
         "word for a number",
         "impossible block",
         "lost a row",
+        "a bound too few",
+        "bounds without trust",
+        "trust without domain",
         "no such winner",
     ],
 )
@@ -88,13 +101,13 @@ def test_corrupt_run_is_refused_in_one_line(
         load_result(tmp_path)
 
 
-@pytest.mark.parametrize("version", [None, 0, 2, "1"])
+@pytest.mark.parametrize("version", [None, 1, 3, "2"])
 def test_other_schema_version_is_refused(
     result: SearchResult, tmp_path: Path, version: object
 ) -> None:
     data = json.loads(dump_result(result)) | {"schema_version": version}
     (tmp_path / "run.json").write_text(json.dumps(data), encoding="utf-8")
-    with pytest.raises(OutputError, match=r"schema_version is .*; this autospec reads 1"):
+    with pytest.raises(OutputError, match=r"schema_version is .*; this autospec reads 2"):
         load_result(tmp_path)
 
 

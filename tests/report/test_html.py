@@ -17,6 +17,7 @@ from autospec.data.spectra import Spectra
 from autospec.errors import DataError
 from autospec.report import html
 from autospec.report.html import report_html, write_report, write_spectra_plot
+from autospec.report.trust_section import percent
 from autospec.report.words import duration, number, settings_toml, size
 from autospec.search.result import SearchResult
 from autospec.search.settings import read_study
@@ -202,6 +203,31 @@ def test_verdict_and_honesty_are_on_the_page(page: Page, result: SearchResult) -
         assert model.detail in words
 
 
+def test_intervals_and_domain_are_shown_and_explained(page: Page, result: SearchResult) -> None:
+    words = " ".join(page.words)
+    trust = result.models[0].trust
+    assert trust is not None
+    assert percent(trust.covered) in words
+    assert number(trust.mean_width) in words
+    assert "90 % intervals are made to hold 90 % of new lab values" in words
+    assert "Do not rely on a prediction outside" in words
+    assert "#trust" in [attrs.get("href") for tag, attrs in page.tags if tag == "a"]
+
+
+def test_a_winner_without_intervals_is_no_crash(result: SearchResult) -> None:
+    first, *others = result.models
+    bare = replace(first, lower=(), upper=(), trust=None)
+    words = " ".join(
+        Page(report_html(replace(result, models=(bare, *others)), run_digest="")).words
+    )
+    assert "autospec winner has no intervals." in words
+    none = tuple(replace(m, lower=(), upper=(), trust=None) for m in result.models)
+    words = " ".join(
+        Page(report_html(replace(result, models=none, in_domain=()), run_digest="")).words
+    )
+    assert "No model has intervals" in words
+
+
 def test_what_is_missing_is_explained(result: SearchResult) -> None:
     bare = replace(
         result,
@@ -209,7 +235,10 @@ def test_what_is_missing_is_explained(result: SearchResult) -> None:
         control_trials=(),
         importance={},
         importance_note="fANOVA needs at least 4 complete trials.",
-        models=(replace(result.models[0], predicted=(), scores=None), *result.models[-2:]),
+        models=(
+            replace(result.models[0], predicted=(), scores=None, lower=(), upper=(), trust=None),
+            *result.models[-2:],
+        ),
         data=replace(result.data, axis=(1.0,), target_train=()),
     )
     words = " ".join(Page(report_html(bare, run_digest="")).words)

@@ -89,5 +89,5 @@ def test_schema_refuses_what_the_reader_refuses(study: dict[str, Any]) -> None:
 
 
 def test_schema_refuses_another_version(result: SearchResult) -> None:
-    data = json.loads(dump_result(result)) | {"schema_version": 2}
+    data = json.loads(dump_result(result)) | {"schema_version": 3}
     assert not validator("run").is_valid(data)

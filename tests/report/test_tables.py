@@ -162,10 +162,23 @@ def test_leaderboard_of_nothing_trained(result: SearchResult) -> None:
 def test_predictions_keep_every_digit_and_escape_ids(result: SearchResult) -> None:
     table = rows(predictions(result))
     fitted = [model.name for model in result.models if model.predicted]
-    assert table[0] == ["id", "field", "observed", *fitted]
+    head = ["id", "field", "observed", "in_domain"]
+    for name in fitted:
+        bounds = [f"{name} {side} 90%" for side in ("lower", "upper")]
+        head += [name, *bounds] if name in ("autospec winner", "PLSR") else [name]
+    assert table[0] == head
     assert [row[0] for row in table[1:]][:2] == ["<script>alert(1)</script>", "'=1+1"]
-    written = np.array([float(row[3]) for row in table[1:]])
-    np.testing.assert_array_equal(written, result.models[0].predicted)
+    written = np.array([[float(cell) for cell in row[4:7]] for row in table[1:]]).T
+    winner = result.models[0]
+    np.testing.assert_array_equal(written, [winner.predicted, winner.lower, winner.upper])
+    assert [row[3] == "True" for row in table[1:]] == list(result.in_domain)
+
+
+def test_predictions_without_intervals_have_no_columns_for_them(result: SearchResult) -> None:
+    bare = tuple(replace(m, lower=(), upper=(), trust=None) for m in result.models)
+    table = rows(predictions(replace(result, models=bare, in_domain=())))
+    fitted = [model.name for model in result.models if model.predicted]
+    assert table[0] == ["id", "field", "observed", *fitted]
 
 
 def test_metrics_name_every_model_and_why_one_has_none(result: SearchResult) -> None:
@@ -177,4 +190,5 @@ def test_metrics_name_every_model_and_why_one_has_none(result: SearchResult) -> 
     for name in ("rmse", "me", "sde", "ccc", "r2", "rpiq"):
         assert set(first[name]) == {"value", "low", "high", "reason"}
     assert first["versus_plsr"]["better"] == "first"
+    assert first["trust"]["level"] == 0.9
     assert data["models"][-1]["rmse"] is None

@@ -98,7 +98,16 @@ def test_names_from_data_are_escaped() -> None:
 
 def test_the_table_shows_coverage_beside_what_was_wanted() -> None:
     table = trust_table([("winner", TRUST), ("PLSR", replace(TRUST, level=0.8))], "g/kg", "Rows.")
-    for words in ("91.8 %", "82.2 % to 96.5 %", "wanted 90 %", "wanted 80 %", "14.2", "58", "3.31"):
+    for words in (
+        "91.8 %",
+        "82.2 % to 96.5 %",
+        "wanted 90 %",
+        "wanted 80 %",
+        "14.2",
+        "58",
+        "3.31",
+        "no such rows",
+    ):
         assert words in table
     assert "None" not in table
 
