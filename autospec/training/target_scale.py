@@ -10,6 +10,8 @@ from autospec.data.spectra import FloatArray
 from autospec.errors import TrialFailed
 from autospec.training.config import TargetTransform
 
+LARGEST_LOG = 50.0  # a network that runs away predicts exp(50), not infinity
+
 
 @dataclass(frozen=True, slots=True)
 class TargetScale:
@@ -35,7 +37,7 @@ class TargetScale:
     def inverse(self, z: FloatArray) -> FloatArray:
         """Return targets in the unit of the lab values."""
         y = z * self.sd + self.mean
-        return np.asarray(np.expm1(np.minimum(y, 50.0)) if self.log else y)
+        return np.asarray(np.expm1(np.minimum(y, LARGEST_LOG)) if self.log else y)
 
 
 def _log1p(y: FloatArray) -> FloatArray:
