@@ -49,9 +49,11 @@ class OutputRows:
     ids : tuple of str, length m
     row_numbers : int64, shape (m,)
     good : bool, shape (m,)
-        Which rows were predicted; the arrays of numbers below are of these n rows.
-    predicted, lower, upper, q, t2, nearest : float64, shape (n,)
-    inside : tuple of bool, length n
+        Which n rows were predicted.
+    numbers : float64, shape (6, n)
+        Of these: prediction, lower and upper bound, Q, T² and nearest distance.
+    inside : bool, shape (n,)
+        Whether they are inside the domain.
     reasons : tuple of str, length m
         Why a row is outside the domain, or was not predicted; empty where all is well.
     """
@@ -59,12 +61,7 @@ class OutputRows:
     ids: tuple[str, ...]
     row_numbers: IntArray
     good: NDArray[np.bool_]
-    predicted: FloatArray
-    lower: FloatArray
-    upper: FloatArray
-    q: FloatArray
-    t2: FloatArray
-    nearest: FloatArray
+    numbers: FloatArray
     inside: NDArray[np.bool_]
     reasons: tuple[str, ...]
 
@@ -141,11 +138,11 @@ class Output:
         columns = [
             pa.array(ids, pa.string()),
             pa.array(rows.row_numbers, pa.int64()),
-            *(_spread(v, good) for v in (rows.predicted, rows.lower, rows.upper)),
+            *(_spread(v, good) for v in rows.numbers[:3]),
             pa.array(np.full(m, self._level), mask=~good),
             pa.array(np.full(m, self._unit, dtype=object), pa.string(), mask=~good),
             pa.array(inside, pa.string(), mask=~good),
-            *(_spread(v, good) for v in (rows.q, rows.t2, rows.nearest)),
+            *(_spread(v, good) for v in rows.numbers[3:]),
             pa.array(reasons, pa.string(), mask=np.array([not r for r in reasons])),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)

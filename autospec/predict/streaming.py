@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
-from threadpoolctl import threadpool_limits
 
 from autospec.data.batches import BadRow, Batch, Batches
 from autospec.data.onto_axis import OntoAxis, fit_onto
@@ -27,13 +25,10 @@ from autospec.data.spectra import AxisUnit, FloatArray, Quantity, Spectra
 from autospec.errors import SHOWN_PROBLEMS
 from autospec.predict.document import ModelBundle
 from autospec.predict.output import OutputRows, open_output
-from autospec.predict.predictions import BlockRunner
-from autospec.training.trainer import one_thread, resolve_device, thread_count
+from autospec.predict.predictions import BLOCK_ROWS, BundleRunner, one_thread_each
 
-BLOCK_ROWS = 2048
 IN_FLIGHT = 2  # blocks that wait beside those at work, so that no worker does
 FIRST_ID = "id"
-NOT_FINITE = "the model's prediction or its bounds are no numbers; the spectrum is extreme"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,10 +147,10 @@ class Summary:
     def add(self, rows: OutputRows, bad: tuple[BadRow, ...]) -> None:
         """Take in a block."""
         self.rows += len(rows.ids)
-        self.predicted += len(rows.predicted)
+        self.predicted += rows.numbers.shape[1]
         self.outside += int(np.sum(~rows.inside))
         self.bad += bad[: SHOWN_PROBLEMS - len(self.bad)]
-        self.total += math.fsum(rows.predicted)
+        self.total += math.fsum(rows.numbers[0])
 
 
 def check_source(bundle: ModelBundle, source: Source) -> OntoAxis:
@@ -177,7 +172,7 @@ def check_source(bundle: ModelBundle, source: Source) -> OntoAxis:
 
 
 def predict_source(
-    runner: BlockRunner,
+    runner: BundleRunner,
     source: Source,
     onto: OntoAxis,
     path: Path,
@@ -188,7 +183,7 @@ def predict_source(
 
     Parameters
     ----------
-    runner : BlockRunner
+    runner : BundleRunner
         Of a model, a level and a device.
     source : Source
         What to predict.
@@ -214,7 +209,7 @@ def predict_source(
     unit = runner.bundle.target_unit
     with (
         open_output(path, source.id_header, runner.level, unit) as output,
-        closing(in_order(work, source.blocks, runner.device)) as computed,
+        closing(in_order(work, source.blocks, runner.workers)) as computed,
     ):
         for rows, bad in computed:
             output.write(rows)
@@ -224,50 +219,40 @@ def predict_source(
     return summary
 
 
-def predict_block(runner: BlockRunner, onto: OntoAxis, batch: Batch) -> Computed:
+def predict_block(runner: BundleRunner, onto: OntoAxis, batch: Batch) -> Computed:
     """Predict the good rows of a block; return what is written, and the rows without prediction."""
-    found = runner.predict_values(onto.transform(batch.values))
-    sound = np.isfinite(found.predicted) & np.isfinite(found.lower) & np.isfinite(found.upper)
+    numbers, told = runner.measure_block(onto.transform(batch.values))
+    known = np.isfinite(numbers[0])
     good = batch.good.copy()
-    good[batch.good] = sound
-    why = {row.row_number: row.reason for row in batch.bad}
-    lost = [i for i in range(len(good)) if not good[i]]
-    bad = tuple(
-        BadRow(row_number=number, id=batch.ids[i], reason=why.get(number, NOT_FINITE))
-        for i, number in ((i, int(batch.row_numbers[i])) for i in lost)
-    )
+    good[batch.good] = known
     reasons = np.full(len(good), "", dtype=object)
-    reasons[batch.good] = found.distances.reasons
-    reasons[lost] = [f"not predicted: {row.reason}" for row in bad]
-    distances = found.distances
+    reasons[batch.good] = told
+    reasons[~batch.good] = [row.reason for row in batch.bad]
+    bad = tuple(
+        BadRow(row_number=int(batch.row_numbers[i]), id=batch.ids[i], reason=reasons[i])
+        for i in np.flatnonzero(~good).tolist()
+    )
+    reasons[~good] = [f"not predicted: {row.reason}" for row in bad]
     rows = OutputRows(
         ids=batch.ids,
         row_numbers=batch.row_numbers,
         good=good,
-        predicted=found.predicted[sound],
-        lower=found.lower[sound],
-        upper=found.upper[sound],
-        q=distances.q[sound],
-        t2=distances.t2[sound],
-        nearest=distances.nearest[sound],
-        inside=np.array(distances.inside, dtype=np.bool_)[sound],
+        numbers=numbers[:, known],
+        inside=np.array([not reason for reason in told], dtype=np.bool_)[known],
         reasons=tuple(reasons),
     )
     return rows, bad
 
 
 def in_order(
-    work: Callable[[Batch], Computed], blocks: Iterable[Batch], device: torch.device
+    work: Callable[[Batch], Computed], blocks: Iterable[Batch], workers: int
 ) -> Generator[Computed]:
     """Yield ``work(block)`` for every block in turn; few are in memory at a time.
 
-    As many threads as there are cores, one for a GPU; the blocks are read by the caller's thread.
+    The blocks are read by the caller's thread, and computed by `workers` others.
     """
-    workers = thread_count() if device.type == "cpu" else 1
     waiting: deque[Future[Computed]] = deque()
-    # torch keeps its number of threads for each thread apart, so every worker is told too.
-    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
-    with one_thread(), threadpool_limits(1):
+    with one_thread_each(workers) as pool:
         try:
             for block in blocks:
                 waiting.append(pool.submit(work, block))
