@@ -95,8 +95,8 @@ def make_bundle(
         trust=trust,
         limits=limits,
     )
-    text, tensors = write_document(bundle)
     try:
+        text, tensors = write_document(bundle)
         # The same way as through a file, so that a model predicts the same before and after it.
         return _read(text, {key: _settled(array) for key, array in tensors.items()})
     except ValueError as error:
@@ -136,7 +136,17 @@ def save_model(bundle: ModelBundle, path: str | Path) -> Path:
 
 def dump_model(bundle: ModelBundle) -> bytes:
     """Return the content of a model file; the same bundle gives the same bytes."""
-    text, tensors = write_document(bundle)
+    return pack(*write_document(bundle))
+
+
+def pack(text: str, tensors: Mapping[str, AnyArray]) -> bytes:
+    """Return a document and its arrays as a safetensors file.
+
+    Raises
+    ------
+    UsageError
+        If it were larger than a model file may be.
+    """
     # Wider types first, as safetensors has it: then every array lies at a multiple of its type.
     order = sorted(tensors, key=lambda key: (-tensors[key].itemsize, key))
     digest = hashlib.sha256(text.encode()).hexdigest()

@@ -171,11 +171,18 @@ def describe_provenance(job: Job, train: Spectra, runs: tuple[str, ...] = ()) ->
 
 
 def write_document(bundle: ModelBundle) -> tuple[str, dict[str, AnyArray]]:
-    """Return a bundle as JSON text, and its arrays by name; the same bundle gives the same text."""
+    """Return a bundle as JSON text, and its arrays by name; the same bundle gives the same text.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
+    """
     tensors: dict[str, AnyArray] = {}
     data = _ADAPTER.dump_python(bundle, mode="json", context={"tensors": tensors})
     bad = first_non_finite(data, "model")
-    assert bad is None, f"{bad} is not finite"
+    if bad:
+        raise ValueError(f"{bad} is not finite")
     return json.dumps(data, separators=(",", ":"), allow_nan=False), tensors
 
 

@@ -177,7 +177,7 @@ def build_members(node: Networks, device: torch.device) -> tuple[FittedMember, .
         if learnt != wanted:
             raise ValueError(f"{learnt} weights; the architecture has {wanted}")
         network = build_network(node.architecture, node.bands, seed=0, device=device)
-        state = {name: torch.as_tensor(a, device=device) for name, a in weights.state.items()}
+        state = {name: torch.tensor(a, device=device) for name, a in weights.state.items()}
         missing, unexpected = network.load_state_dict(state, strict=False)
         if unexpected or any("num_batches" not in name for name in missing):
             raise ValueError(f"weights of another network: {[*missing, *unexpected][:3]}")

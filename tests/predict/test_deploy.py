@@ -1,4 +1,4 @@
-"""Nodes predict what the models predict that they were written down from; steps are the pipelines."""
+"""Nodes predict what the models do that they were written down from; steps are the pipelines."""
 
 from __future__ import annotations
 
