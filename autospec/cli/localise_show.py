@@ -84,15 +84,16 @@ def show_summary(summary: SummaryFile, folder: Path, as_json: bool) -> None:
         return
     console = _console()
     table = _table(f"All sites: {summary.target}, RMSE (ratio: auto over PLSR local)")
-    models = ("Site", "n", "auto", "PLSR", "mean", "Best strategy")
-    for i, column in enumerate((*models, "Ratio", "95 %", "Held", "Width", "")):
+    columns = ("Site", "n", "auto", "PLSR", "mean", "Best strategy", "Ratio", "95 %", "")
+    for i, column in enumerate(columns):
         table.add_column(
-            column, justify="left" if i in (0, 10) else "right", no_wrap=i in (1, 2, 3, 4, 6, 8, 9)
+            column, justify="left" if i in (0, 8) else "right", no_wrap=i in (1, 2, 3, 4, 6)
         )
     for row in summary.rows:
         cells = summary_cells(row)
-        cells[-1] = "no result" if row.reason else cells[-1]
-        table.add_row(*(Text(cell) for cell in cells))
+        verdict = "no result" if row.reason else cells[-1]
+        shown = (*cells[: len(columns) - 1], verdict)  # coverage and width are in the files
+        table.add_row(*(Text(cell) for cell in shown))
     console.print(table)
     console.print(Text(summary_sentence(summary)))
     if words := coverage_sentence(summary):

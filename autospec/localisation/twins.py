@@ -77,9 +77,7 @@ class Twins:
     log: bool
 
 
-def lay_twins(
-    prepared: Prepared, models: LibraryModels, rows: IntArray, seed: int, *, most: int = TWINS
-) -> Twins:
+def lay_twins(prepared: Prepared, models: LibraryModels, rows: IntArray, seed: int) -> Twins:
     """Lay folds over training rows, and say how auto is fitted without each of them.
 
     Parameters
@@ -90,8 +88,11 @@ def lay_twins(
         Positions among the farm's rows with a lab value.
     seed : int
         Fixes the folds, and the inner folds of each twin.
-    most : int
-        Twins at most: of fewer samples there is one a sample.
+
+    Returns
+    -------
+    Twins
+        Five; of fewer samples one a sample.
     """
     train = prepared.raw.rows(rows)
 
@@ -101,7 +102,7 @@ def lay_twins(
 
     return Twins(
         train=train,
-        folds=make_folds(train, min(most, len(set(train.groups))), 1, seed),
+        folds=make_folds(train, min(TWINS, len(set(train.groups))), 1, seed),
         fit=fit,
         log=allows_log(train.target),
     )

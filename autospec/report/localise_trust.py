@@ -55,8 +55,7 @@ def intervals_section(result: LocalisationResult, figures: Figures) -> str:
         f"{title}{trust_words(level)}{trust_table([(AUTO, result.trust)], unit, caption)}"
         f"{_outside(result)}{figures.figure('intervals', figure, (shown, words))}"
         "<p><small>Bounds and domain of every test row: "
-        '<a href="predictions.csv">predictions.csv</a>; of your other rows: '
-        '<a href="final_predictions.csv">final_predictions.csv</a></small></p></section>'
+        '<a href="predictions.csv">predictions.csv</a></small></p></section>'
     )
 
 

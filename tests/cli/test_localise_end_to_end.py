@@ -83,8 +83,10 @@ def test_the_rows_without_a_lab_value_are_predicted(
     predicted = pd.read_csv(files / "out" / "final_predictions.csv")
     truth = load_site("sweden-skane").rows(range(10))
     assert list(predicted["id"]) == list(truth.ids)
-    values = predicted.select_dtypes("number").iloc[:, -1].to_numpy()
+    values = predicted.iloc[:, 1].to_numpy()
     assert np.corrcoef(values, truth.target)[0, 1] > 0.2  # ten rows of one field
+    assert ((predicted["lower"] <= values) & (values <= predicted["upper"])).all()
+    assert (predicted["level"] == 0.9).all() and predicted["in_domain"].mean() > 0.5
 
 
 def test_what_was_done_to_the_tables_is_stated(

@@ -11,6 +11,7 @@ import pytest
 
 from autospec.data.spectra import FloatArray, Spectra, join_spectra
 from autospec.evaluate import baselines, kernels
+from autospec.localisation import twins
 from autospec.localisation.baseline_draw import run_baselines
 from autospec.localisation.candidates import learn_library
 from autospec.localisation.job import LocaliseExecution
@@ -96,7 +97,7 @@ def table(values: FloatArray, target: FloatArray, name: str) -> Spectra:
 
 @contextmanager
 def few_recipes() -> Iterator[None]:
-    """Let PLSR choose from two preprocessings and SVR from two settings: seconds, not a minute."""
+    """Two preprocessings for PLSR, two settings for SVR, three twins: seconds, not a minute."""
     every = baselines.plsr_recipes
 
     def two(step: float = 10.0) -> tuple[baselines.Preprocessing, ...]:
@@ -105,6 +106,7 @@ def few_recipes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(baselines, "plsr_recipes", two)
         patch.setattr(kernels, "SVR_GRID", {"C": [10.0], "gamma": [0.05, 0.2]})
+        patch.setattr(twins, "TWINS", 3)
         yield
 
 

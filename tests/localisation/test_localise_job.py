@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 
 from autospec.data.spectra import join_spectra
-from autospec.errors import DataError, StudyFailed, UsageError
-from autospec.localisation import candidates, job
+from autospec.errors import DataError, StudyFailed, TrialFailed, UsageError
+from autospec.evaluate.calibrated import CalibratedModel
+from autospec.evaluate.trust import bounds
+from autospec.localisation import candidates, final_model, job, trust_draw
 from autospec.localisation.job import LocaliseExecution, localise
 from autospec.localisation.progress import LocaliseProgress
 from autospec.localisation.result import (
@@ -202,7 +204,7 @@ def test_stopped_after_a_draw_it_reports_that_and_goes_on_later(
     assert first.stability is None and np.isfinite(first.final.predicted).all()
 
     again = run(execution=replace(ON_CPU, pieces=store))
-    assert store.written == ["draw-0", "draw-1"]
+    assert store.written == ["draw-0", "draw-1", "intervals-0", "intervals-1"]
     assert plain(again) == plain(result)
 
 
@@ -221,6 +223,95 @@ def test_interrupted_at_once_what_was_stored_is_still_reported(
         assert model.outcomes == first_outcome(result, model.name)
 
 
+def test_interrupted_among_the_intervals_it_goes_on_from_there(
+    result: LocalisationResult, pieces: dict[str, str]
+) -> None:
+    store = Store({name: text for name, text in pieces.items() if name != "intervals-1"})
+    held = replace(ON_CPU, pieces=store, interrupted=lambda: True)
+    late = run(execution=held)
+    assert (late.stopped, len(late.draws), store.written) == ("interrupt", 2, [])
+    assert late.intervals == result.intervals[:1] and late.trust is not None
+    assert any("measured on 1 of 2 draws" in note for note in late.notes)
+    assert plain(run(execution=replace(ON_CPU, pieces=store))) == plain(result)
+    assert store.written == ["intervals-1"]
+
+
+def test_intervals_are_pooled_over_the_draws(result: LocalisationResult) -> None:
+    trust, observed = result.trust, np.array(result.observed)
+    assert trust is not None and [part.draw for part in result.intervals] == [0, 1]
+    held, widths, errors, inside = [], [], [], []
+    for part, outcome in zip(result.intervals, result.model(AUTO).outcomes, strict=True):
+        truth = observed[list(result.draws[part.draw].test)]
+        lower, upper = np.array(part.lower), np.array(part.upper)
+        assert ((lower <= outcome.predicted) & (outcome.predicted <= upper)).all()
+        held.append((lower <= truth) & (truth <= upper))
+        widths.append(upper - lower)
+        errors.append((outcome.predicted - truth) ** 2)
+        inside.append(part.inside)
+    assert trust.rows == sum(map(len, held)) and trust.level == 0.9
+    assert trust.covered == pytest.approx(np.mean([np.mean(part) for part in held]))
+    assert trust.covered_low <= trust.covered <= trust.covered_high
+    assert trust.mean_width == pytest.approx(np.concatenate(widths).mean())
+    kept = np.concatenate(inside)
+    assert trust.inside == kept.sum()
+    error = np.sqrt(np.concatenate(errors)[kept].mean())
+    assert trust.rmse_inside == pytest.approx(error)
+
+
+def test_the_final_model_is_handed_over_with_all_that_the_result_tells_of_it(
+    result: LocalisationResult,
+) -> None:
+    given: list[CalibratedModel] = []
+    run(execution=replace(ON_CPU, on_model=given.append))
+    (model,) = given
+    final, waiting = result.final, FARM.rows(range(30, 34))
+    assert model.train.n == final.calibration_rows == 33 and final.level == 0.9
+    predicted = model.model.predict(waiting.values)
+    np.testing.assert_array_equal(predicted, final.predicted)
+    lower, upper = bounds(model, waiting.values, predicted, 0.9)
+    assert (tuple(lower), tuple(upper)) == (final.lower, final.upper)
+    measured = model.domain.measure(waiting.values)
+    assert (measured.inside, measured.reasons) == (final.inside, final.reasons)
+
+
+def test_the_quick_way_measures_intervals_on_the_first_draws(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(job, "QUICK_INTERVALS", 1)
+    result = run()
+    assert [part.draw for part in result.intervals] == [0]
+    assert "auto's intervals and domain were measured on 1 of 2 draws." in result.notes
+
+
+def test_a_farm_too_small_for_90_percent_has_80_percent_intervals_and_says_so() -> None:
+    """Of 10 samples 7 train in a draw: they support 7/8."""
+    small = replace(QUICK, n=10, draws=1)
+    result = localise(LIBRARY, FARM.rows(range(10)), settings=small, execution=ON_CPU)
+    assert result.trust is not None and result.trust.level == 0.8
+    assert any(
+        "7 training rows a draw do not support 90 % intervals: 80 % ones" in note
+        for note in result.notes
+    )
+    assert (result.final.level, result.final.calibration_rows) == (0.9, 10)
+
+
+def test_without_twins_there_are_predictions_but_no_intervals(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*args: Any, **words: Any) -> Any:
+        raise TrialFailed("no twin")
+
+    monkeypatch.setattr(trust_draw, "fit_twins", fail)
+    monkeypatch.setattr(final_model, "calibrate_auto", fail)
+    given: list[CalibratedModel] = []
+    result = run(ONE_DRAW, execution=replace(ON_CPU, on_model=given.append))
+    assert (result.trust, result.intervals, given) == (None, (), [])
+    assert (result.final.level, result.final.lower, result.final.inside) == (None, (), ())
+    assert np.isfinite(result.final.predicted).all()
+    assert "A draw has no intervals: no twin" in result.notes
+    assert "Final model: its intervals: no twin" in result.notes
+
+
 def test_a_budget_of_nothing_still_gives_one_draw() -> None:
     result = run(replace(QUICK, budget_s=1e-3))
     assert (result.stopped, len(result.draws)) == ("budget", 1)
@@ -234,7 +325,7 @@ def test_a_longer_run_takes_up_the_draws_of_a_shorter_one(
     """A piece does not know how many draws were asked for, so a run of one leaves this one."""
     store = Store({"draw-0": pieces["draw-0"]})
     assert plain(run(execution=replace(ON_CPU, pieces=store))) == plain(result)
-    assert store.written == ["draw-1"]
+    assert store.written == ["draw-1", "intervals-0", "intervals-1"]
 
 
 @pytest.mark.parametrize(
@@ -248,9 +339,10 @@ def test_a_longer_run_takes_up_the_draws_of_a_shorter_one(
 def test_a_piece_that_does_not_hold_is_computed_anew(
     result: LocalisationResult, pieces: dict[str, str], spoil: Callable[[str], str]
 ) -> None:
-    store = Store(pieces | {"draw-0": spoil(pieces["draw-0"])})
+    spoilt = {name: spoil(pieces[name]) for name in ("draw-0", "intervals-1")}
+    store = Store(pieces | spoilt)
     assert plain(run(execution=replace(ON_CPU, pieces=store))) == plain(result)
-    assert store.written == ["draw-0"]
+    assert store.written == ["draw-0", "intervals-1"]
 
 
 def test_a_small_farm_trains_on_three_quarters_and_says_so() -> None:

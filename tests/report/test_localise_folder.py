@@ -57,6 +57,14 @@ CHANGES: dict[str, Change] = {
     "lost a selected field": lambda d: d["selections"][0]["fields"].pop(),
     "lost a map field": lambda d: d["spectra_map"]["library_fields"].pop(),
     "lost a final row": lambda d: d["final"]["ids"].pop(),
+    "lost a final bound": lambda d: d["final"]["upper"].pop(),
+    "lower bounds only": lambda d: d["final"].update(upper=[]),
+    "lost a final reason": lambda d: d["final"]["reasons"].pop(),
+    "lost a bound": lambda d: d["intervals"][0]["lower"].pop(),
+    "intervals of no draw": lambda d: d["intervals"][2].update(draw=10),
+    "intervals of a draw twice": lambda d: d["intervals"][1].update(draw=0),
+    "intervals without trust": lambda d: d.update(trust=None),
+    "trust without intervals": lambda d: d.update(intervals=[]),
     "lost a curve": lambda d: d["farm"]["envelope"].pop(),
     "lost an example": lambda d: d["library"]["example_targets"].pop(),
 }
@@ -94,9 +102,9 @@ def test_other_version_missing_and_large_files_say_what_to_do(
 ) -> None:
     with pytest.raises(OutputError, match="run the localisation first"):
         load_localisation(tmp_path)
-    data = json.loads(dump_result(localisation)) | {"schema_version": 2}
+    data = json.loads(dump_result(localisation)) | {"schema_version": 1}
     (tmp_path / LOCALISATION_FILE).write_text(json.dumps(data), encoding="utf-8")
-    with pytest.raises(OutputError, match="schema_version is 2; this autospec reads 1"):
+    with pytest.raises(OutputError, match="schema_version is 1; this autospec reads 2"):
         load_localisation(tmp_path)
     monkeypatch.setattr(folder, "MAX_RUN_BYTES", 1000)
     with pytest.raises(OutputError, match="larger than"):

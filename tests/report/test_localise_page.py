@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from autospec.localisation.result import LocalisationResult
+from autospec.localisation.result import FinalModel, LocalisationResult
 from autospec.report import localise_page
 from autospec.report.localise_details import command_words
 from autospec.report.localise_folder import load_localisation
@@ -93,7 +93,8 @@ def test_second_report_is_the_same(localisation: LocalisationResult, tmp_path: P
 def test_no_old_predictions_stay_when_every_row_has_a_lab_value(
     quick: LocalisationResult, tmp_path: Path
 ) -> None:
-    final = replace(quick.final, ids=(), predicted=())
+    nothing: dict[str, tuple[()]] = dict.fromkeys(("lower", "upper", "inside", "reasons"), ())
+    final = replace(quick.final, ids=(), predicted=(), **nothing)
     done = replace(quick, final=final)
     (tmp_path / "final_predictions.csv").write_text("id,soc\nold,1\n", encoding="utf-8")
     write_localisation(done, tmp_path)
@@ -229,10 +230,13 @@ def test_a_run_stopped_before_anything_still_has_a_page(quick: LocalisationResul
         alignment=None,
         stability=None,
         spectra_map=replace(quick.spectra_map, library=(), library_fields=(), farm=()),
-        final=replace(quick.final, detail="", weights={}, ids=(), predicted=()),
+        trust=None,
+        intervals=(),
+        final=FinalModel(detail="", weights={}, ids=(), predicted=()),
         stopped="interrupt",
     )
     words = page_of(bare).words
+    assert "Intervals were not measured" in words
     assert "there is nothing to compare" in words
     assert "Nothing was selected" in words
     assert "It was not measured." in words

@@ -14,6 +14,7 @@ from autospec.localisation.result import LocalisationResult
 from autospec.report.localise_summary import (
     SiteRow,
     SummaryFile,
+    coverage_sentence,
     ratio_figure,
     site_row,
     summarise,
@@ -45,6 +46,16 @@ def test_a_row_holds_the_results_numbers(localisation: LocalisationResult) -> No
     assert row.ratio == pytest.approx(row.auto / row.plsr_local)  # type: ignore[operator]
     assert row.ratio_low is not None and row.ratio_high is not None
     assert row.ratio_low < row.ratio < row.ratio_high  # type: ignore[operator]
+
+
+def test_coverage_is_averaged_over_the_farms_of_one_level(summary: SummaryFile) -> None:
+    first, second, none = summary.rows
+    assert (first.level, first.covered, first.mean_width) == (0.9, 0.911, 12.1)
+    rows = (first, replace(second, covered=0.931), replace(second, level=0.8, covered=0.5), none)
+    assert coverage_sentence(replace(summary, rows=rows)) == (
+        "The 90 % intervals hold 92.1 % of the test rows on the mean of 2 farms (91.1 % to 93.1 %)."
+    )
+    assert coverage_sentence(replace(summary, rows=(none,))) == ""
 
 
 def test_a_row_without_networks_or_models_has_gaps(quick: LocalisationResult) -> None:

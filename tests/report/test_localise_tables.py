@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autospec.localisation.result import LocalisationResult
+from autospec.localisation.result import FinalModel, LocalisationResult
 from autospec.nets.architecture import TABLE_COLUMNS
 from autospec.report.localise_tables import (
     architectures_table,
@@ -124,9 +124,42 @@ def test_ids_never_run_in_a_spreadsheet(localisation: LocalisationResult) -> Non
     ids = [row[0] for row in cells(predictions_table(localisation))]
     assert "'=1+1" in ids and "=1+1" not in ids
     final = cells(final_predictions(localisation))
-    assert final[0] == ["id", "soc (g/kg)"]
+    wanted = ["id", "soc (g/kg)", "lower", "upper", "level", "in_domain", "reason"]
+    assert final[0] == wanted
     assert final[2][0] == "'=cmd|' /C calc'!A0"
     assert [float(row[1]) for row in final[1:]] == list(localisation.final.predicted)
+
+
+def test_rows_without_a_lab_value_carry_their_interval_and_domain(
+    localisation: LocalisationResult,
+) -> None:
+    final, table = localisation.final, frame(final_predictions(localisation))
+    assert table["lower"].tolist() == list(final.lower)
+    assert table["upper"].tolist() == list(final.upper)
+    assert table["level"].tolist() == [0.9] * 5
+    assert table["in_domain"].tolist() == list(final.inside)
+    assert table["reason"].fillna("").tolist() == list(final.reasons)
+
+
+def test_without_intervals_and_domain_their_columns_are_empty(
+    localisation: LocalisationResult,
+) -> None:
+    plain = FinalModel(
+        detail="", weights={}, ids=localisation.final.ids, predicted=localisation.final.predicted
+    )
+    table = frame(final_predictions(replace(localisation, final=plain)))
+    assert table[["lower", "upper", "level", "in_domain", "reason"]].isna().all(axis=None)
+
+
+def test_bounds_stand_beside_the_test_rows_of_the_draws_that_have_them(
+    localisation: LocalisationResult,
+) -> None:
+    table = frame(predictions_table(localisation))
+    first = table[table["draw"] == 0]
+    assert first["auto, lower"].tolist() == list(localisation.intervals[0].lower)
+    assert first["auto, upper"].tolist() == list(localisation.intervals[0].upper)
+    assert first["auto, in_domain"].tolist() == list(localisation.intervals[0].inside)
+    assert table.loc[table["draw"] >= 3, "auto, lower"].isna().all()
 
 
 def test_predictions_before_any_draw_are_a_header(localisation: LocalisationResult) -> None:
