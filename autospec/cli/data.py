@@ -18,10 +18,13 @@ from autospec.cli.options import (
     GroupOption,
     IdOption,
     JsonOption,
+    LabOption,
     NegativeOption,
     QuantityOption,
+    ReplicatesOption,
     TargetOption,
     TargetUnitOption,
+    lab_choice,
     read_options,
 )
 from autospec.errors import DataError, shorten
@@ -55,7 +58,9 @@ def sites(as_json: JsonOption = False) -> None:
 
 
 def check(
-    file: Annotated[Path, typer.Argument(help="A table of spectra: CSV or Parquet.")],
+    file: Annotated[
+        Path, typer.Argument(help="Spectra: CSV, Parquet, a folder of scans, one scan.")
+    ],
     target: TargetOption = None,
     target_unit: TargetUnitOption = None,
     id_column: IdOption = None,
@@ -64,12 +69,21 @@ def check(
     quantity: QuantityOption = None,
     axis_unit: AxisUnitOption = None,
     allow_negative: NegativeOption = False,
+    lab: LabOption = None,
+    replicates: ReplicatesOption = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Draw the spectra into this HTML file.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look at a table of spectra: what was recognised, what was mended, what is wrong."""
+    """Look at spectra: what was recognised, what was mended, what is wrong.
+
+    Examples:
+
+    autospec check farm.csv
+
+    autospec check scans/ --lab lab.csv
+    """
     from autospec.data.readers import examine
     from autospec.search.settings import DataSource
 
@@ -83,7 +97,7 @@ def check(
         axis_unit=axis_unit.value if axis_unit else None,
         allow_negative=allow_negative,
     )
-    found = examine(file, read_options(source))
+    found = examine(file, read_options(source, lab_choice(lab, replicates)))
     parts = (
         ("Recognised", found.recognised),
         ("Mended", found.mended),
@@ -103,6 +117,7 @@ def check(
         typer.echo(
             f"Good: {s.n} spectra of {s.b} bands, {s.axis[0]:g} to {s.axis[-1]:g} {s.axis_unit}, "
             f"{s.labelled().n} with {s.target_name}. Next: autospec search {file}"
+            + (f" --lab {lab}" if lab else "")
             + (f" --target {target}" if target else "")
         )
     if plot is not None:

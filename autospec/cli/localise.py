@@ -19,11 +19,16 @@ from autospec.cli.options import (
     GroupOption,
     IdOption,
     JsonOption,
+    LabChoice,
+    LabOption,
     NegativeOption,
     QuantityOption,
+    ReplicatesOption,
     StorageOption,
     TargetOption,
     TargetUnitOption,
+    lab_choice,
+    refuse_lab,
 )
 from autospec.errors import EXIT_INTERRUPTED, UsageError
 
@@ -55,7 +60,9 @@ def localise(
     ] = None,
     local: Annotated[
         Path | None,
-        typer.Option("--local", help="The farm's table; rows without a lab value are predicted."),
+        typer.Option(
+            "--local", help="The farm: a table or scans; what has no lab value is predicted."
+        ),
     ] = None,
     country: Annotated[
         str | None, typer.Option("--country", help="The farm's country, as the library has it.")
@@ -71,6 +78,8 @@ def localise(
     quantity: QuantityOption = None,
     axis_unit: AxisUnitOption = None,
     allow_negative: NegativeOption = False,
+    lab: LabOption = None,
+    replicates: ReplicatesOption = None,
     n: Annotated[
         int | None,
         typer.Option("--n", min=10, help="Training samples in a draw.", show_default="30"),
@@ -164,6 +173,9 @@ def localise(
     )
     _check_architecture(settings.architecture)
     _check_source(site, library or [], local, (country, country_column))
+    choice = lab_choice(lab, replicates)
+    if site is not None:
+        refuse_lab(choice)
 
     def place(name: str) -> Place:
         folder = out or Path("runs") / f"{name}-localised"
@@ -174,7 +186,7 @@ def localise(
         summary, stopped = run_all(data, settings, where)
         show_summary(summary, where.folder, as_json)
     else:
-        case = _case(site, library or [], local, data, country)
+        case = _case(site, library or [], local, data, (country, choice))
         where = place(case.name)
         result = run_case(case, settings, where)
         show_result(result, where.folder, as_json)
@@ -191,12 +203,17 @@ def _settings(changes: dict[str, Any]) -> LocaliseSettings:
 
 
 def _case(
-    site: str | None, library: list[Path], local: Path | None, data: DataSource, country: str | None
+    site: str | None,
+    library: list[Path],
+    local: Path | None,
+    data: DataSource,
+    more: tuple[str | None, LabChoice],
 ) -> Case:
+    country, choice = more
     if site is not None:
         return site_case(site, data, country)
     assert local is not None
-    return file_case(library, local, data, country)
+    return file_case(library, local, data, country, choice)
 
 
 def _check_source(

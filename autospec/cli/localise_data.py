@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autospec.cli.options import read_options
+from autospec.cli.options import NO_LAB, LabChoice, read_options
 from autospec.cli.search import study_name
 from autospec.errors import UsageError, near
 
@@ -88,7 +88,11 @@ def site_case(site: str, data: DataSource, country: str | None = None) -> Case:
 
 
 def file_case(
-    libraries: Sequence[Path], local: Path, data: DataSource, country: str | None
+    libraries: Sequence[Path],
+    local: Path,
+    data: DataSource,
+    country: str | None,
+    choice: LabChoice = NO_LAB,
 ) -> Case:
     """Read a farm's table and its libraries'.
 
@@ -97,11 +101,13 @@ def file_case(
     libraries : sequence of Path
         At least one.
     local : Path
-        The farm; rows without a lab value get predictions.
+        The farm, a table or scans; rows without a lab value get predictions.
     data : DataSource
         How both are read; its field is the libraries' country column.
     country : str, optional
         Rows of that field are the farm's country's.
+    choice : LabChoice
+        The farm's lab values, if they stand apart, and its replicate scans.
 
     Raises
     ------
@@ -116,7 +122,8 @@ def file_case(
 
     # how few lab values are too few the job says: it knows what they are for
     options = replace(read_options(data), min_labelled=1)
-    farm = read_spectra(local, replace(options, field_column=None))
+    own = replace(options, field_column=None, lab=choice.lab, replicates=choice.replicates)
+    farm = read_spectra(local, own)
     library = tuple(read_spectra(path, replace(options, hints=True)) for path in libraries)
     if country is not None:
         _check_country(country, _countries(library))

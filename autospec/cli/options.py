@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from autospec.errors import UsageError
+
 if TYPE_CHECKING:
-    from autospec.data.readers import ReadOptions
+    from autospec.data.readers import ReadOptions, Replicates
     from autospec.search.settings import DataSource
 
 
@@ -25,6 +28,13 @@ class AxisUnitName(StrEnum):
 
     nm = "nm"
     cm1 = "cm-1"
+
+
+class ReplicatesName(StrEnum):
+    """What becomes of replicate scans."""
+
+    average = "average"
+    keep = "keep"
 
 
 class DeviceName(StrEnum):
@@ -57,6 +67,18 @@ AxisUnitOption = Annotated[
     AxisUnitName | None, typer.Option("--axis-unit", help="Unit of bare band numbers.")
 ]
 NegativeOption = Annotated[bool, typer.Option("--allow-negative", help="Keep negative lab values.")]
+LabOption = Annotated[
+    Path | None,
+    typer.Option("--lab", help="Lab values in a table of their own, joined by sample id."),
+]
+ReplicatesOption = Annotated[
+    ReplicatesName | None,
+    typer.Option(
+        "--replicates",
+        help="Average the scans of a sample, or keep them.",
+        show_default="average for scans, keep for tables",
+    ),
+]
 DeviceOption = Annotated[DeviceName, typer.Option("--device", help="Where networks train.")]
 StorageOption = Annotated[
     str | None,
@@ -66,7 +88,39 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 RunArgument = Annotated[Path, typer.Argument(help="A run's folder, such as runs/sweden.")]
 
 
-def read_options(source: DataSource) -> ReadOptions:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabChoice:
+    """Where lab values stand beside the spectra, and what becomes of replicate scans.
+
+    Parameters
+    ----------
+    lab : Path, optional
+        A table of lab values.
+    replicates : {"average", "keep"}, optional
+        By default scans are averaged and tables kept.
+    """
+
+    lab: Path | None = None
+    replicates: Replicates | None = None
+
+
+NO_LAB = LabChoice()
+
+
+def lab_choice(lab: Path | None, replicates: ReplicatesName | None) -> LabChoice:
+    """Return what the two options say."""
+    return LabChoice(lab=lab, replicates=replicates.value if replicates else None)
+
+
+def refuse_lab(choice: LabChoice) -> None:
+    """Refuse the two options where a site is read."""
+    if choice != NO_LAB:
+        raise UsageError(
+            "--lab and --replicates are for files; a named site has its lab values. Leave them out."
+        )
+
+
+def read_options(source: DataSource, choice: LabChoice = NO_LAB) -> ReadOptions:
     """Turn a data source into what the reader is told."""
     from autospec.data.readers import ReadOptions
 
@@ -79,4 +133,6 @@ def read_options(source: DataSource) -> ReadOptions:
         axis_unit=source.axis_unit,
         target_unit=source.target_unit,
         allow_negative=source.allow_negative,
+        lab=choice.lab,
+        replicates=choice.replicates,
     )

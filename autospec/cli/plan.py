@@ -20,11 +20,16 @@ from autospec.cli.options import (
     AxisUnitOption,
     IdOption,
     JsonOption,
+    LabChoice,
+    LabOption,
     NegativeOption,
     QuantityOption,
+    ReplicatesOption,
     TargetOption,
     TargetUnitOption,
+    lab_choice,
     read_options,
+    refuse_lab,
 )
 from autospec.errors import UsageError
 
@@ -48,7 +53,7 @@ class MethodName(StrEnum):
 def plan(
     file: Annotated[
         Path | None,
-        typer.Argument(help="A table of spectra: CSV or Parquet. It needs no lab values."),
+        typer.Argument(help="Spectra: CSV, Parquet, a folder of scans. No lab values needed."),
     ] = None,
     site: Annotated[
         str | None, typer.Option("--site", help="A named site; see: autospec sites.")
@@ -74,6 +79,8 @@ def plan(
     quantity: QuantityOption = None,
     axis_unit: AxisUnitOption = None,
     allow_negative: NegativeOption = False,
+    lab: LabOption = None,
+    replicates: ReplicatesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Choose the samples to send to the laboratory, by their spectra alone.
@@ -97,7 +104,8 @@ def plan(
     )
     if out and file and out.exists() and file.exists() and out.samefile(file):
         raise UsageError(f"--out {out} is the table itself; want another file.")
-    planned = plan_samples(_load(source), n, method.value, seed, keep_labelled)
+    spectra = _load(source, lab_choice(lab, replicates))
+    planned = plan_samples(spectra, n, method.value, seed, keep_labelled)
     if out is not None:
         from autospec.data.writing import write_text
 
@@ -108,7 +116,7 @@ def plan(
         _show(planned, out)
 
 
-def _load(source: DataSource) -> Spectra:
+def _load(source: DataSource, choice: LabChoice) -> Spectra:
     """Read the spectra; lab values may be missing."""
     if bool(source.site) == bool(source.file):
         raise UsageError(
@@ -119,13 +127,14 @@ def _load(source: DataSource) -> Spectra:
             raise UsageError(
                 "--id, --quantity, --axis-unit and --target-unit are for files: a site has its own"
             )
+        refuse_lab(choice)
         from autospec.data.sites import load_site
 
         return load_site(source.site, source.target or "soc")
     assert source.file is not None
     from autospec.data.readers import read_spectra
 
-    return read_spectra(source.file, replace(read_options(source), need_target=False))
+    return read_spectra(source.file, replace(read_options(source, choice), need_target=False))
 
 
 def _csv(planned: SamplingPlan) -> str:

@@ -24,12 +24,17 @@ from autospec.cli.options import (
     GroupOption,
     IdOption,
     JsonOption,
+    LabChoice,
+    LabOption,
     NegativeOption,
     QuantityOption,
+    ReplicatesOption,
     StorageOption,
     TargetOption,
     TargetUnitOption,
+    lab_choice,
     read_options,
+    refuse_lab,
 )
 from autospec.errors import EXIT_INTERRUPTED, UsageError
 
@@ -59,7 +64,8 @@ class ControlName(StrEnum):
 
 def search(
     file: Annotated[
-        Path | None, typer.Argument(help="A table of spectra and lab values: CSV or Parquet.")
+        Path | None,
+        typer.Argument(help="Spectra and lab values: CSV, Parquet, or scans with --lab."),
     ] = None,
     site: Annotated[
         str | None, typer.Option("--site", help="A named site; see: autospec sites.")
@@ -76,6 +82,8 @@ def search(
     quantity: QuantityOption = None,
     axis_unit: AxisUnitOption = None,
     allow_negative: NegativeOption = False,
+    lab: LabOption = None,
+    replicates: ReplicatesOption = None,
     trials: Annotated[
         int | None, typer.Option("--trials", min=1, help="Designs to train.", show_default="24")
     ] = None,
@@ -143,7 +151,7 @@ def search(
         "repeats": repeats,
     }
     settings = _settings(given, changes)
-    spectra, name = _load(_merge_data(given, data))
+    spectra, name = _load(_merge_data(given, data), lab_choice(lab, replicates))
     folder = out or Path("runs") / name
     result = _run(spectra, name, settings, folder, (storage, device.value))
     _show(result, folder, as_json)
@@ -174,7 +182,7 @@ def _merge_data(given: StudyFile | None, data: DataSource) -> DataSource:
     return replace(given.data, **changed)
 
 
-def _load(data: DataSource) -> tuple[Spectra, str]:
+def _load(data: DataSource, choice: LabChoice) -> tuple[Spectra, str]:
     """Return the spectra and the study's name."""
     if bool(data.site) == bool(data.file):
         raise UsageError(
@@ -182,13 +190,14 @@ def _load(data: DataSource) -> tuple[Spectra, str]:
             "Next: autospec search --site sweden"
         )
     if data.site:
+        refuse_lab(choice)
         from autospec.data.sites import find_site, load_site
 
         return load_site(data.site, data.target or "soc"), study_name(find_site(data.site).name)
     assert data.file is not None
     from autospec.data.readers import read_spectra
 
-    spectra = read_spectra(data.file, read_options(data))
+    spectra = read_spectra(data.file, read_options(data, choice))
     return spectra, study_name(Path(data.file).stem)
 
 

@@ -43,7 +43,7 @@ _KINDS: dict[str, Kind] = {
 _FILLERS = frozenset(
     {"target", "usda", "iso", "lab", "measured", "value", "observed", "tot", "index"}
 )
-_CODE = re.compile(r"[a-z]\d{3,4}")
+_CODE = re.compile(r"[a-z]\d{3,4}|\d{5}")  # methods: of the USDA (c729), of the ISO (10694)
 UNITS: dict[str, str] = {
     **dict.fromkeys(("%", "pct", "perc", "percent", "wpct", "wt%", "wtpct", "mass%"), "%"),
     **dict.fromkeys(("gkg", "gkg1", "gperkg"), "g/kg"),
@@ -159,7 +159,7 @@ def choose_target(
                 f"ph) among {some(_plain(header))}; want one. Pass --target with its name."
             )
         return None
-    found = _named(header, wanted) or _by_word(known, wanted)
+    found = columns_named(header, wanted) or _by_word(known, wanted)
     if len(found) == 1:
         target = _target_at(header, found[0])
         findings.recognised.append(f"target: column {target.header!r} (asked for as {wanted!r})")
@@ -178,7 +178,7 @@ def choose_label(
     """Find the column that an option names, or add a problem; None when no name was given."""
     if wanted is None:
         return None
-    found = _named(header, wanted)
+    found = columns_named(header, wanted)
     if len(found) == 1:
         findings.recognised.append(f"{flag}: column {header[found[0]]!r}")
         return found[0]
@@ -238,7 +238,7 @@ def _target_at(header: Sequence[str], column: int) -> TargetColumn:
     return TargetColumn(column=column, header=header[column].strip(), kind=kind, unit=unit)
 
 
-def _named(header: Sequence[str], wanted: str) -> list[int]:
+def columns_named(header: Sequence[str], wanted: str) -> list[int]:
     """Return the columns of that exact name, or else of that name in any case."""
     word = wanted.strip()
     exact = [c for c, h in enumerate(header) if h.strip() == word]

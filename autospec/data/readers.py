@@ -1,7 +1,8 @@
 """`read_spectra` and `examine`: an untrusted file to checked `Spectra`; the checks have own rooms.
 
-Files and caps are in `tables`, `text_tables` and `parquet_tables`; columns in `headers` and
-`labels`; values in `checks`, `quantities`, `targets` and `replicates`.
+Files and caps are in `tables`, `text_tables`, `parquet_tables` and `instruments`; rows and columns
+of them all in `sources`, with `headers` and `labels`; lab values beside them in `lab`; values in
+`checks`, `quantities`, `targets` and `replicates`.
 """
 
 from __future__ import annotations
@@ -9,31 +10,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from autospec.data.checks import check_cells, check_rows, choose_spectrum, to_quantity
+from autospec.data.checks import check_cells, check_rows, to_quantity
 from autospec.data.findings import Findings, RowNames, count
-from autospec.data.headers import BandChoice
-from autospec.data.labels import (
-    LabelColumns,
-    choose_id,
-    choose_label,
-    choose_target,
-    read_target,
+from autospec.data.replicates import (
+    GroupKeys,
+    average_replicates,
+    check_groups,
+    check_replicates,
+    check_samples,
+    make_groups,
 )
-from autospec.data.parquet_tables import read_parquet_header, read_parquet_rows
-from autospec.data.replicates import GroupKeys, check_groups, check_replicates, make_groups
+from autospec.data.sources import Columns, read_source
 from autospec.data.spectra import AxisUnit, FloatArray, Quantity, Spectra, row_name
-from autospec.data.tables import OpenTable, RawTable, Wanted, check_shape, open_table
+from autospec.data.tables import RawTable
 from autospec.data.targets import MIN_LABELLED, TargetRules, TargetValues, read_target_values
-from autospec.data.text_tables import (
-    NO_VALUE_WORDS,
-    TextHeader,
-    read_text_header,
-    read_text_rows,
-)
+from autospec.data.text_tables import NO_VALUE_WORDS
 from autospec.errors import DataError
+
+Replicates = Literal["average", "keep"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +63,11 @@ class ReadOptions:
     hints : bool, default False
         The options are meant for another file read beside this one: a column that is not here is
         looked for by its kind or done without, and what the headers say of unit and quantity wins.
+    lab : Path, optional
+        A table (CSV or Parquet) with an id column and the lab values of the samples; the target is
+        then taken from there alone.
+    replicates : {"average", "keep"}, optional
+        One row a sample, or one a scan. By default scans are averaged and tables kept as they are.
     """
 
     target: str | None = None
@@ -78,6 +81,8 @@ class ReadOptions:
     need_target: bool = True
     min_labelled: int = MIN_LABELLED
     hints: bool = False
+    lab: Path | None = None
+    replicates: Replicates | None = None
 
 
 DEFAULT_OPTIONS = ReadOptions()
@@ -109,22 +114,14 @@ class Examination:
     problems: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Columns:
-    """The columns of one file that are read."""
-
-    header: tuple[str, ...]
-    bands: BandChoice
-    labels: LabelColumns
-
-
 def examine(path: str | Path, options: ReadOptions = DEFAULT_OPTIONS) -> Examination:
-    """Look at a table of spectra and say everything that is right, mended or wrong with it.
+    """Look at spectra and say everything that is right, mended or wrong with them.
 
     Parameters
     ----------
     path : str or Path
-        CSV (comma, semicolon or tab; UTF-8, UTF-16 or Windows-1252) or Parquet.
+        CSV (comma, semicolon or tab; UTF-8, UTF-16 or Windows-1252) or Parquet; or a folder of
+        scans, or one scan: ASD, OPUS, JCAMP-DX, SPC.
     options : ReadOptions
         What the user says of the file.
 
@@ -150,12 +147,13 @@ def examine(path: str | Path, options: ReadOptions = DEFAULT_OPTIONS) -> Examina
 
 
 def read_spectra(path: str | Path, options: ReadOptions = DEFAULT_OPTIONS) -> Spectra:
-    """Read a table of spectra, or refuse it with every problem at once.
+    """Read spectra, or refuse them with every problem at once.
 
     Parameters
     ----------
     path : str or Path
-        CSV (comma, semicolon or tab; UTF-8, UTF-16 or Windows-1252) or Parquet.
+        CSV (comma, semicolon or tab; UTF-8, UTF-16 or Windows-1252) or Parquet; or a folder of
+        scans, or one scan: ASD, OPUS, JCAMP-DX, SPC.
     options : ReadOptions
         What the user says of the file.
 
@@ -177,84 +175,32 @@ def read_spectra(path: str | Path, options: ReadOptions = DEFAULT_OPTIONS) -> Sp
 
 
 def _read(path: Path, options: ReadOptions, findings: Findings) -> Spectra | None:
-    """Read one file from its first byte to checked spectra."""
-    with open_table(path, findings) as table:
-        text = read_text_header(table, findings) if table.form == "text" else None
-        header = text.names if text else read_parquet_header(table)
-        check_shape(0, len(header), 0)
-        columns = _columns(header, options, findings)
-        raw = _rows(table, text, columns, findings)
-    if raw is None:
+    """Read one path from its first byte to checked spectra."""
+    source = read_source(path, options, findings)
+    if source is None:
         return None
-    if len(raw.row_numbers) == 0:
+    if len(source.raw.row_numbers) == 0:
         findings.problems.append(
             "no rows below the header; want one row a sample. Export the file again."
         )
         return None
-    spectra = _assemble(raw, columns, options, path.stem, findings)
+    if options.lab is not None:
+        from autospec.data.lab import join_lab
+
+        source = join_lab(source, options, findings)
+    spectra = _assemble(source.raw, source.columns, options, path.stem, findings)
     if spectra is None or findings.problems:
         return None
-    source = f"read from {path.name} (sha256 {table.sha256})"
-    return replace(spectra, provenance=(source, *findings.recognised, *findings.mended))
-
-
-def _columns(header: tuple[str, ...], options: ReadOptions, findings: Findings) -> _Columns:
-    """Choose the band and label columns, and check the header."""
-    if options.hints:
-        options = _as_hints(options, header)
-    bands = choose_spectrum(header, options.axis_unit, findings)
-    labels = LabelColumns(
-        target=choose_target(header, options.target, options.need_target, findings),
-        id=choose_id(header, options.id_column, findings),
-        group=choose_label(header, options.group_column, "group", findings),
-        field=choose_label(header, options.field_column, "field", findings),
-    )
-    if labels.target is not None and labels.target.column in bands.columns:
-        findings.problems.append(
-            f"header: column {labels.target.header!r} is both the target and a band; want a lab "
-            "value. Pass --target with another column."
-        )
-    return _Columns(header=header, bands=bands, labels=labels)
-
-
-def _as_hints(options: ReadOptions, header: tuple[str, ...]) -> ReadOptions:
-    """Return options without the names of columns that this file lacks."""
-    target = options.target
-    if target is not None and target not in header:
-        kinds = {read_target(name)[0] for name in header}
-        kind = read_target(target)[0]
-        if kind in ("soc", "som"):  # both become SOC
-            kind = "soc" if "soc" in kinds else "som"
-        target = target if kind == "other" else kind
-    return replace(
-        options,
-        target=target,
-        id_column=options.id_column if options.id_column in header else None,
-        group_column=options.group_column if options.group_column in header else None,
-    )
-
-
-def _rows(
-    table: OpenTable, text: TextHeader | None, columns: _Columns, findings: Findings
-) -> RawTable | None:
-    """Read the chosen columns; None if Parquet columns cannot be told apart by name."""
-    labels = columns.labels
-    named = (labels.target.column if labels.target else None, labels.id, labels.group, labels.field)
-    wanted = Wanted(
-        bands=columns.bands.columns,
-        labels=tuple(dict.fromkeys(c for c in named if c is not None)),
-    )
-    if text is not None:
-        return read_text_rows(table, text, wanted, findings)
-    names = [columns.header[c] for c in (*wanted.bands, *wanted.labels)]
-    doubtful = set(names) & {n for n in names if columns.header.count(n) > 1}
-    if doubtful:
-        return None  # already a problem: repeated headers, or one band twice
-    return read_parquet_rows(table, wanted, findings)
+    usual = "keep" if source.scans is None else "average"
+    if (options.replicates or usual) == "average":
+        spectra = average_replicates(spectra, findings)
+        if options.need_target:
+            check_samples(spectra, options.min_labelled, findings)
+    return replace(spectra, provenance=(source.told, *findings.recognised, *findings.mended))
 
 
 def _assemble(
-    raw: RawTable, columns: _Columns, options: ReadOptions, stem: str, findings: Findings
+    raw: RawTable, columns: Columns, options: ReadOptions, stem: str, findings: Findings
 ) -> Spectra | None:
     """Check the rows and put the table together."""
     written = _cells(raw, columns.labels.id)
@@ -309,7 +255,7 @@ def _ids(written: tuple[str, ...] | None, rows: RowNames, findings: Findings) ->
 
 
 def _target(
-    raw: RawTable, columns: _Columns, options: ReadOptions, rows: RowNames, findings: Findings
+    raw: RawTable, columns: Columns, options: ReadOptions, rows: RowNames, findings: Findings
 ) -> TargetValues | None:
     """Read the target column; without one, no row is labelled."""
     column = columns.labels.target

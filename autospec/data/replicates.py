@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from autospec.data.findings import Findings, RowNames, count
-from autospec.data.spectra import FloatArray
+from autospec.data.spectra import FloatArray, Spectra
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +120,50 @@ def check_replicates(
                 "cell, or pass --id with the column that names each sample."
             )
     findings.refuse(lines)
+
+
+def average_replicates(spectra: Spectra, findings: Findings) -> Spectra:
+    """Replace the rows of each id by their mean spectrum.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        Checked: rows of one id have one group and at most one lab value.
+    findings : Findings
+        Receives the sentence.
+
+    Returns
+    -------
+    Spectra
+        One row an id, in order of first appearance; the same table if no id is repeated.
+    """
+    members: dict[str, list[int]] = defaultdict(list)
+    for i, name in enumerate(spectra.ids):
+        members[name].append(i)
+    if len(members) == spectra.n:
+        return spectra
+    means = np.empty((len(members), spectra.b))
+    target = np.full(len(members), np.nan)
+    for k, same in enumerate(members.values()):
+        means[k] = spectra.values[same].mean(axis=0)
+        known = spectra.target[same]
+        known = known[np.isfinite(known)]
+        target[k] = known[0] if len(known) else np.nan
+    findings.mended.append(
+        f"{spectra.n} scans of {count(len(members), 'sample')} averaged: one row a sample"
+    )
+    first = spectra.rows([same[0] for same in members.values()])
+    return replace(first, values=means, target=target)
+
+
+def check_samples(spectra: Spectra, wanted: int, findings: Findings) -> None:
+    """Refuse too few labelled samples, scans of one counted once."""
+    n = spectra.labelled().n
+    if n < wanted:
+        findings.problems.append(
+            f"{count(n, 'sample')} with a value of {spectra.target_name}; want at least {wanted}. "
+            "Add samples with lab values."
+        )
 
 
 def _tie(parent: list[int], keys: Sequence[Hashable]) -> dict[Hashable, list[int]]:

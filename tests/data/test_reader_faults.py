@@ -246,7 +246,7 @@ def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
 
 
 def test_folders_and_pipes_are_refused(tmp_path: Path) -> None:
-    refused(tmp_path, NONE, ("this is a folder",))
+    refused(tmp_path, NONE, ("no scan in the folder",))
     os.mkfifo(tmp_path / "pipe.csv")
     refused(tmp_path / "pipe.csv", NONE, ("a device or a pipe",))
     refused(tmp_path / "a\x00b.csv", NONE, ("not a file name",))
