@@ -14,10 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from autospec.data.preprocess import band_grid, published_step, to_reflectance
 from autospec.data.spectra import FloatArray
 from autospec.evaluate.domain import Domain
+from autospec.predict.predictions import BundleRunner
 
 WINDOWS = 48
 MOST_ROWS = 200
@@ -83,6 +85,17 @@ def influence(
         high=sizes[:, 1:].max(axis=1, initial=0.0) if sizes.shape[1] > 1 else sizes[:, 0],
         rows=len(values),
     )
+
+
+def explain(runner: BundleRunner, values: FloatArray) -> Influence:
+    """Measure what the predictions of spectra (n, b), on the model's own bands, rest on."""
+    bundle = runner.bundle
+
+    def predict(spectra: FloatArray) -> FloatArray:
+        with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
+            return runner.runner.predict((bundle.model, *bundle.twins), spectra)
+
+    return influence(predict, bundle.domain, values)
 
 
 def smooth_windows(axis: FloatArray, windows: int) -> tuple[FloatArray, FloatArray]:

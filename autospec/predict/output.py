@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -67,7 +66,7 @@ class OutputRows:
 
 
 @contextmanager
-def open_output(path: Path, id_header: str, level: float, unit: str) -> Iterator[Output]:
+def open_output(path: Path, id_header: str, level: float | None, unit: str) -> Iterator[Output]:
     """Open a file of predictions to write; it appears when the block ends well.
 
     Parameters
@@ -89,7 +88,7 @@ def open_output(path: Path, id_header: str, level: float, unit: str) -> Iterator
     header = header if parquet else str(spreadsheet_cell(header))
     schema = pa.schema([(header, pa.string()), *COLUMNS.items()])
     with replacing(path) as stream:
-        writer: Any
+        writer: pa.csv.CSVWriter | pa.parquet.ParquetWriter
         if parquet:
             writer = pa.parquet.ParquetWriter(stream, schema, compression="zstd")
         else:
@@ -106,7 +105,13 @@ class Output:
     """An open file of predictions; made by `open_output`."""
 
     def __init__(
-        self, *, writer: Any, schema: pa.Schema, escaped: bool, level: float, unit: str
+        self,
+        *,
+        writer: pa.csv.CSVWriter | pa.parquet.ParquetWriter,
+        schema: pa.Schema,
+        escaped: bool,
+        level: float | None,
+        unit: str,
     ) -> None:
         self._writer, self._schema, self._escaped = writer, schema, escaped
         self._level, self._unit = level, unit
@@ -128,10 +133,9 @@ class Output:
         self._waiting, self._rows = [], 0
 
     def _batch(self, rows: OutputRows) -> pa.RecordBatch:
-        texts = (rows.ids, rows.reasons)
+        ids, reasons = rows.ids, rows.reasons
         if self._escaped:
-            texts = tuple(tuple(str(spreadsheet_cell(t)) for t in column) for column in texts)
-        ids, reasons = texts
+            ids, reasons = _escape(ids), _escape(reasons)
         m, good = len(ids), rows.good
         inside = np.full(m, "", dtype=object)
         inside[good] = np.where(rows.inside, "yes", "no")
@@ -139,7 +143,7 @@ class Output:
             pa.array(ids, pa.string()),
             pa.array(rows.row_numbers, pa.int64()),
             *(_spread(v, good) for v in rows.numbers[:3]),
-            pa.array(np.full(m, self._level), mask=~good),
+            pa.array([self._level] * m, pa.float64(), mask=~good),
             pa.array(np.full(m, self._unit, dtype=object), pa.string(), mask=~good),
             pa.array(inside, pa.string(), mask=~good),
             *(_spread(v, good) for v in rows.numbers[3:]),
@@ -148,11 +152,15 @@ class Output:
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
 
 
+def _escape(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(str(spreadsheet_cell(text)) for text in texts)
+
+
 def _spread(values: FloatArray, good: NDArray[np.bool_]) -> pa.Array:
     """Put the numbers of good rows (n,) in their places among m rows; the others are empty."""
-    out = np.zeros(len(good))
+    out = np.full(len(good), np.nan)
     out[good] = values
-    return pa.array(out, mask=~good)
+    return pa.array(out, mask=np.isnan(out))
 
 
 def is_parquet(path: Path) -> bool:
@@ -180,7 +188,8 @@ def refuse_to_lose(path: Path) -> None:
 def _is_ours(path: Path) -> bool:
     try:
         if is_parquet(path):
-            return pa.parquet.read_schema(path).names[1:] == list(COLUMNS)
+            names: list[str] = pa.parquet.read_schema(path).names
+            return names[1:] == list(COLUMNS)
         with path.open("rb") as stream:
             first = stream.readline(_HEADER_BYTES).decode("utf-8", "replace")
         ours = ",".join(f'"{name}"' for name in COLUMNS)

@@ -12,7 +12,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ import numpy as np
 from autospec.data.batches import BadRow, Batch, Batches
 from autospec.data.onto_axis import OntoAxis, fit_onto
 from autospec.data.spectra import AxisUnit, FloatArray, Quantity, Spectra
-from autospec.errors import SHOWN_PROBLEMS
+from autospec.errors import SHOWN_PROBLEMS, DataError
 from autospec.predict.document import ModelBundle
 from autospec.predict.output import OutputRows, open_output
 from autospec.predict.predictions import BLOCK_ROWS, BundleRunner, one_thread_each
@@ -153,22 +153,40 @@ class Summary:
         self.total += math.fsum(rows.numbers[0])
 
 
-def check_source(bundle: ModelBundle, source: Source) -> OntoAxis:
+def check_source(bundle: ModelBundle, source: Source, name: str) -> OntoAxis:
     """Find the way from the source's bands to the model's.
+
+    Parameters
+    ----------
+    bundle, source
+        The model, and what it is to predict.
+    name : str
+        Of the file, for messages.
 
     Raises
     ------
     DataError
-        If they do not cover the model's range.
+        If the file does not cover the model's range.
     """
-    return fit_onto(
-        source.axis,
-        source.axis_unit,
-        source.quantity,
-        bundle.axis,
-        bundle.axis_unit,
-        bundle.quantity,
-    )
+    try:
+        return fit_onto(
+            source.axis,
+            source.axis_unit,
+            source.quantity,
+            bundle.axis,
+            bundle.axis_unit,
+            bundle.quantity,
+        )
+    except DataError as error:
+        raise DataError([f"{name}: {problem}" for problem in error.problems]) from error
+
+
+def first_rows(source: Source, onto: OntoAxis) -> FloatArray:
+    """Return the good rows (n, b) of the first block that has any, on the model's bands."""
+    for batch in source.blocks:
+        if len(batch.values):
+            return onto.transform(batch.values)
+    raise DataError("no row has a usable spectrum")
 
 
 def predict_source(
@@ -197,7 +215,7 @@ def predict_source(
     Raises
     ------
     DataError
-        If the source breaks off.
+        If the source breaks off, or no row of it can be predicted.
     OutputError
         If the file cannot be written.
     """
@@ -216,7 +234,13 @@ def predict_source(
             summary.add(rows, bad)
             summary.seconds = time.monotonic() - started
             progress(Progress(rows=summary.rows, total=source.n_rows, seconds=summary.seconds))
+        if not summary.predicted:  # inside: a file of nothing must not replace another
+            raise DataError([f"none of {summary.rows} rows can be predicted:", *_lines(summary)])
     return summary
+
+
+def _lines(summary: Summary) -> list[str]:
+    return [f"row {row.row_number} (id {row.id}): {row.reason}" for row in summary.bad]
 
 
 def predict_block(runner: BundleRunner, onto: OntoAxis, batch: Batch) -> Computed:

@@ -11,9 +11,9 @@ from plotly.offline import get_plotlyjs
 
 from autospec import __version__
 from autospec.data.spectra import AxisUnit
+from autospec.data.writing import write_text
 from autospec.predict.explain import Influence
 from autospec.report import style
-from autospec.report.folder import write_text
 from autospec.report.page import Figures, html_page, report_body
 from autospec.report.tables import csv_text
 from autospec.report.words import UNIT_SIGNS, count, escape

@@ -65,11 +65,15 @@ def write_search_models(
         If a file cannot be written.
     """
     order, choice = _recommended(result, tuple(models))
-    written = []
+    written: list[Path] = []
     for place, key in enumerate(order):
         path = folder / (OTHER_FILES[key] if place else MODEL_FILE)
-        save_model(_search_bundle(result, key, models[key], choice), path)
-        written.append(path)
+        try:
+            save_model(_search_bundle(result, key, models[key], choice), path)
+        except UsageError as error:  # a search of hours does not end because of this
+            choice += f" {ROWS[key]} was not written: {error}"
+        else:
+            written.append(path)
     _remove_others(folder, written)
     return KeptModels(files=tuple(written), choice=choice)
 
@@ -178,9 +182,7 @@ def _kind(result: SearchResult, key: str, own: ModelResult) -> str:
 
 def _accuracy(what: str, rmse: Estimate, unit: str, rows: str) -> Accuracy:
     assert rmse.value is not None
-    return Accuracy(
-        what=what, value=rmse.value, low=rmse.low, high=rmse.high, unit=unit, rows=rows
-    )
+    return Accuracy(what=what, value=rmse.value, low=rmse.low, high=rmse.high, unit=unit, rows=rows)
 
 
 def _name(run: str, model: str) -> str:
