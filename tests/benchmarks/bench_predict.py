@@ -184,24 +184,30 @@ def seconds(job: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def compare(net: str, rows: int, pairs: int, folder: Path) -> None:
+def compare(net: str, rows: int, pairs: int, files: list[str], folder: Path) -> None:
     """Print rows a second of both, interleaved, and the median of their ratios."""
     bundle, table = made_bundle(net, MEMBERS, TWINS), folder / f"{rows}.parquet"
     if not table.exists():
         write_table(table, rows)
     x = torch.as_tensor(soil(rows, 1)[:, None, :], dtype=torch.float32)
     by_torch, by_workers = plain(bundle, x, "torch"), plain(bundle, x, "workers")
-    for name in ("out.csv", "out.parquet"):
-        ours, best = [], []
+    for name in files:
+        took: dict[str, list[float]] = {"ours": [], "torch": [], "workers": []}
+        jobs = {
+            "ours": lambda name=name: streamed(bundle, table, folder / name),
+            "torch": by_torch,
+            "workers": by_workers,
+        }
         for _ in range(pairs):
-            ours.append(seconds(lambda name=name: streamed(bundle, table, folder / name)))
-            best.append(min(seconds(by_torch), seconds(by_workers)))
-        ratios = np.array(best) / np.array(ours)
+            for key, job in jobs.items():
+                took[key].append(seconds(job))
+        best = min(("torch", "workers"), key=lambda key: float(np.median(took[key])))
+        ratios = np.array(took[best]) / np.array(took["ours"])
         low, high = np.quantile(ratios, [0.25, 0.75])
         print(
-            f"{net:7} {name:12} {rows / np.median(ours):8.0f} rows/s; plain torch "
-            f"{rows / np.median(best):8.0f}; ratio {np.median(ratios):.2f} "
-            f"(quartiles {low:.2f} to {high:.2f}, {pairs} pairs)",
+            f"{net:7} {name:12} {rows / np.median(took['ours']):8.0f} rows/s; plain torch "
+            f"({best}) {rows / np.median(took[best]):8.0f}; ratio {np.median(ratios):.2f} "
+            f"(quartiles {low:.2f} to {high:.2f}, {pairs} pairs of {rows} rows)",
             flush=True,
         )
 
@@ -235,6 +241,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--nets", nargs="*", default=["china", "sweden"])
+    parser.add_argument("--files", nargs="*", default=["out.csv", "out.parquet"])
     parser.add_argument("--long", type=int, default=1_000_000)
     parser.add_argument("--long-members", type=int, default=1)
     parser.add_argument("--child", nargs=3)
@@ -247,7 +254,7 @@ def main() -> None:
     print(f"torch {torch.__version__}, numpy {np.__version__}, {MEMBERS} members, {TWINS} twins")
     with tempfile.TemporaryDirectory() as name:
         for net in given.nets if given.rows else []:
-            compare(net, given.rows, given.pairs, Path(name))
+            compare(net, given.rows, given.pairs, given.files, Path(name))
         if given.long:
             long_run("china", given.long, given.long_members, Path(name))
 
