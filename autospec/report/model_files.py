@@ -7,7 +7,7 @@ gives the same files, byte for byte.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -64,18 +64,22 @@ def write_search_models(
     OutputError
         If a file cannot be written.
     """
-    order, choice = _recommended(result, tuple(models))
-    written: list[Path] = []
-    for place, key in enumerate(order):
-        path = folder / (OTHER_FILES[key] if place else MODEL_FILE)
-        try:
-            save_model(_search_bundle(result, key, models[key], choice), path)
-        except UsageError as error:  # a search of hours does not end because of this
-            choice += f" {ROWS[key]} was not written: {error}"
-        else:
+    left, lost = list(models), ""
+    while True:
+        order, choice = _recommended(result, left)
+        written: list[Path] = []
+        for place, key in enumerate(order):
+            path = folder / (OTHER_FILES[key] if place else MODEL_FILE)
+            try:
+                save_model(_search_bundle(result, key, models[key], choice + lost), path)
+            except UsageError as error:  # a search of hours does not end because of this
+                left.remove(key)
+                lost += f" {ROWS[key]} was not written: {error}"
+                break
             written.append(path)
-    _remove_others(folder, written)
-    return KeptModels(files=tuple(written), choice=choice)
+        else:
+            _remove_others(folder, written)
+            return KeptModels(files=tuple(written), choice=choice + lost)
 
 
 def write_localise_model(
@@ -131,7 +135,7 @@ def write_localise_model(
     return KeptModels(files=(path,), choice=f"{MODEL_FILE} is auto, on {learnt}.")
 
 
-def _recommended(result: SearchResult, keys: tuple[str, ...]) -> tuple[list[str], str]:
+def _recommended(result: SearchResult, keys: Sequence[str]) -> tuple[list[str], str]:
     """Order what can be kept by the RMSE of the inner cross-validation, and say so."""
     rmse = {row.name: row.cv_rmse for row in result.models}
     known = {key: value for key in keys if (value := rmse.get(ROWS[key])) is not None}
