@@ -11,7 +11,7 @@ import pytest
 from autospec.evaluate.calibrated import CalibratedModel
 from autospec.localisation.result import LocalisationResult
 from autospec.predict.bundle import load_model
-from autospec.report.model_files import write_search_models
+from autospec.report.model_files import write_localise_model, write_search_models
 from autospec.search.final import PLSR, WINNER
 from autospec.search.job import Execution, search
 from autospec.search.result import SearchResult
