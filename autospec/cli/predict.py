@@ -76,7 +76,7 @@ def predict(
     """
     from autospec.data.readers import ReadOptions
     from autospec.predict.bundle import load_model
-    from autospec.predict.output import refuse_to_lose
+    from autospec.predict.output import influence_files, refuse_to_lose
     from autospec.predict.predictions import open_runner
 
     target = out or Path(f"{file.resolve().stem}-predictions.csv")
@@ -84,7 +84,8 @@ def predict(
         raise UsageError(f"-o {target}: want a name that ends in .csv or .parquet.")
     bundle = load_model(model_file(model))
     runner = open_runner(bundle, level=level, device=device.value)
-    refuse_to_lose(target)
+    beside = influence_files(target) if explain else ()
+    refuse_to_lose(target, beside)
     options = ReadOptions(
         id_column=id_column,
         quantity=quantity.value if quantity else None,
@@ -235,6 +236,7 @@ def _line(p: Progress) -> str:
 def _explain(runner: BundleRunner, file: Path, options: ReadOptions, target: Path) -> list[Path]:
     """Write which bands the predictions of the first rows rest on, beside the predictions."""
     from autospec.predict.explain import explain
+    from autospec.predict.output import influence_files
     from autospec.predict.streaming import check_source, first_rows
     from autospec.report.influence_page import write_influence
 
@@ -244,7 +246,7 @@ def _explain(runner: BundleRunner, file: Path, options: ReadOptions, target: Pat
     bundle = runner.bundle
     page, table = write_influence(
         found,
-        target.with_name(f"{target.stem}-influence.html"),
+        influence_files(target)[0],
         title=f"{bundle.name} on {file.name}",
         axis_unit=bundle.axis_unit,
         unit=bundle.target_unit,

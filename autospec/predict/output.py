@@ -168,21 +168,36 @@ def is_parquet(path: Path) -> bool:
     return path.suffix.lower() == ".parquet"
 
 
-def refuse_to_lose(path: Path) -> None:
+def influence_files(path: Path) -> tuple[Path, Path]:
+    """Return the page and the table of ``--explain`` beside a file of predictions."""
+    page = path.with_name(f"{path.stem}-influence.html")
+    return page, page.with_suffix(".csv")
+
+
+def refuse_to_lose(path: Path, beside: tuple[Path, ...] = ()) -> None:
     """Refuse to write over a file unless it is an earlier file of predictions.
+
+    Parameters
+    ----------
+    path : Path
+        Of the predictions.
+    beside : tuple of Path
+        Files that are written with it; where predictions are, these are taken for theirs.
 
     Raises
     ------
     OutputError
-        If there is another file at `path`, or a folder.
+        If another file, or a folder, is in the way.
     """
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; want a file. Choose another with -o.")
-    if path.exists() and not _is_ours(path):
-        raise OutputError(
-            f"{path}: exists, and is no file of predictions that autospec wrote; it is left as it "
-            "is. Move it, or choose another name with -o."
-        )
+    ours = path.exists() and _is_ours(path)
+    for found in (path, *beside):
+        if found.exists() and not ours:
+            raise OutputError(
+                f"{found}: exists, and autospec predict did not write it; it is left as it is. "
+                "Move it, or choose another name with -o."
+            )
 
 
 def _is_ours(path: Path) -> bool:

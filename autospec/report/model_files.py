@@ -104,35 +104,42 @@ def write_localise_model(
     if calibrated is None:
         _remove_others(folder, [])
         return KeptModels(files=(), choice=f"{NO_MODEL}: auto has no intervals; see the notes.")
-    rows = f"test rows of {count(len(result.draws))} draws of {result.settings.n} training rows"
-    named = {"RMSE": AUTO, "RMSE of PLSR": PLSR_LOCAL, "RMSE of the mean": MEAN}
-    known = {row.name: row for row in result.models}
-    learnt = f"{count(calibrated.train.n)} labelled rows of the farm"
+    path = folder / MODEL_FILE
     try:
-        bundle = make_bundle(
-            calibrated,
-            name=_name(result.name, "auto"),
-            model_kind=f"auto, a stack fitted on {learnt}: {result.final.detail}",
-            provenance=describe_provenance("localise", calibrated.train, (result.inputs_digest,)),
-            accuracy=tuple(
-                _accuracy(what, known[name].rmse, result.farm.target_unit, rows)
-                for what, name in named.items()
-                if name in known and known[name].rmse.value is not None
-            ),
-            trust=result.trust,
-            limits=(
-                "It is this farm's: another farm wants samples of its own and another run.",
-                f"The accuracy is that of models of {result.settings.n} training rows; this one "
-                f"learned from {learnt}.",
-            ),
-        )
+        save_model(_localise_bundle(result, calibrated), path)
     except UsageError as error:
         _remove_others(folder, [])
         return KeptModels(files=(), choice=f"{NO_MODEL}: {error}")
-    path = folder / MODEL_FILE
-    save_model(replace(bundle, made=result.environment.started), path)
     _remove_others(folder, [path])
-    return KeptModels(files=(path,), choice=f"{MODEL_FILE} is auto, on {learnt}.")
+    return KeptModels(files=(path,), choice=f"{MODEL_FILE} is auto, on {_learnt(calibrated)}.")
+
+
+def _learnt(calibrated: CalibratedModel) -> str:
+    return f"{count(calibrated.train.n)} labelled rows of the farm"
+
+
+def _localise_bundle(result: LocalisationResult, calibrated: CalibratedModel) -> ModelBundle:
+    n, learnt = result.settings.n, _learnt(calibrated)
+    rows = f"test rows of {count(len(result.draws))} draws of {n} training rows"
+    named = {"RMSE": AUTO, "RMSE of PLSR": PLSR_LOCAL, "RMSE of the mean": MEAN}
+    known = {row.name: row.rmse for row in result.models if row.rmse.value is not None}
+    bundle = make_bundle(
+        calibrated,
+        name=_name(result.name, "auto"),
+        model_kind=f"auto, a stack fitted on {learnt}: {result.final.detail}",
+        provenance=describe_provenance("localise", calibrated.train, (result.inputs_digest,)),
+        accuracy=tuple(
+            _accuracy(what, known[name], result.farm.target_unit, rows)
+            for what, name in named.items()
+            if name in known
+        ),
+        trust=result.trust,
+        limits=(
+            "It is this farm's: another farm wants samples of its own and another run.",
+            f"The accuracy is that of models of {n} training rows; this one learned from {learnt}.",
+        ),
+    )
+    return replace(bundle, made=result.environment.started)
 
 
 def _recommended(result: SearchResult, keys: Sequence[str]) -> tuple[list[str], str]:

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from autospec.data.cells import FORMULA_STARTS
 from autospec.errors import OutputError
-from autospec.predict.output import COLUMNS, ROW_GROUP, OutputRows, open_output, refuse_to_lose
+from autospec.predict.output import (
+    COLUMNS,
+    ROW_GROUP,
+    OutputRows,
+    influence_files,
+    open_output,
+    refuse_to_lose,
+)
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -92,6 +99,15 @@ def test_any_other_file_is_left_alone(name: str, content: bytes, tmp_path: Path)
     (tmp_path / name).write_bytes(content)
     with pytest.raises(OutputError, match="left as it is"):
         refuse_to_lose(tmp_path / name)
+
+
+def test_files_beside_are_replaced_only_where_predictions_are(tmp_path: Path) -> None:
+    path, page = tmp_path / "out.csv", influence_files(tmp_path / "out.csv")[0]
+    page.write_text("a page of mine", encoding="utf-8")
+    with pytest.raises(OutputError, match=r"out-influence\.html: exists"):
+        refuse_to_lose(path, (page,))
+    write(path, made_rows(("a",), [True], np.ones((6, 1))))
+    refuse_to_lose(path, (page,))
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
