@@ -27,6 +27,7 @@ from autospec.localisation.inputs import inputs_digest
 from autospec.localisation.progress import LocaliseProgress
 from autospec.localisation.result import LocalisationResult
 from autospec.report.localise_folder import load_localisation
+from autospec.report.localise_trust import trust_sentence
 from tests.report.made_localisation import make_localisation
 
 
@@ -135,7 +136,9 @@ def test_the_table_and_the_verdicts_are_printed_within_the_width(
     _, out, _ = command("--site", "germany-rp", "-o", "out")
     assert max(len(line) for line in out.splitlines()) <= 100
     words = " ".join(out.split())
-    for said in (job.made.verdict, job.made.transfer_verdict, *job.made.strategy_verdicts):
+    trust = trust_sentence(job.made)
+    assert "hold 91.1 % of the 285 test rows of 3 draws" in trust
+    for said in (job.made.verdict, job.made.transfer_verdict, trust, *job.made.strategy_verdicts):
         assert said in words
     for model in job.made.models:
         assert model.name.split(" (")[0] in words

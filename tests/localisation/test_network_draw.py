@@ -36,6 +36,7 @@ FROM_GLOBAL = [
     "DTL-IR_g (K→m)",
 ]
 FROM_COUNTRY = [name.replace("Global", "Country").replace("_g", "_c") for name in FROM_GLOBAL]
+BASELINES = ("draw-0", "draw-1", "intervals-0", "intervals-1")
 NAMES = ["Global", "Country", LOCAL, *FROM_GLOBAL, *FROM_COUNTRY]
 
 
@@ -148,7 +149,7 @@ def stored() -> Stored:
         patch.setattr(network_stage, "network_settings", given)
         patch.setattr(job, "run_baselines", lambda *_, **__: pytest.fail("computed again"))
         result = run(execution=replace(execution, progress=told.append))
-    assert store.written == ["draw-0", "draw-1", "networks-0"]
+    assert store.written == [*BASELINES, "networks-0"]
     return Stored(result=result, told=tuple(told), pieces=store.texts)
 
 
@@ -163,7 +164,13 @@ def test_a_given_design_is_trained_without_a_search(stored: Stored) -> None:
 
 
 def test_progress_tells_of_the_networks(stored: Stored) -> None:
-    assert {one.stage for one in stored.told} == {"plan", "draws", "networks", "final"}
+    assert {one.stage for one in stored.told} == {
+        "plan",
+        "draws",
+        "intervals",
+        "networks",
+        "final",
+    }
     assert "then networks on the first 1." in stored.told[0].message
     steps = [one for one in stored.told if one.stage == "networks"]
     assert {one.message.split(":")[0] for one in steps} >= {LOCAL, *FROM_GLOBAL}
@@ -199,7 +206,7 @@ def test_networks_are_taken_up_again(stored: Stored, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(
         network_stage, "train_library_networks", lambda *_: pytest.fail("trained again")
     )
-    again = run(execution=stored.execution("draw-0", "draw-1", "networks-0"))
+    again = run(execution=stored.execution(*BASELINES, "networks-0"))
     assert timeless(asdict(again)) == timeless(asdict(stored.result))
 
 
@@ -215,7 +222,7 @@ def test_networks_that_were_finished_are_reported_when_later_draws_are_stopped(
 
 @pytest.mark.usefixtures("unsearched")
 def test_interrupted_in_its_networks_a_run_reports_the_baselines(stored: Stored) -> None:
-    execution = stored.execution("draw-0", "draw-1")
+    execution = stored.execution(*BASELINES)
     result = run(execution=replace(execution, interrupted=lambda: True))
     assert result.stopped == "interrupt" and len(result.draws) == 2 and names(result) == []
     assert result.notes[0].startswith("Ctrl-C ended it after the networks of 0 of 1 draws.")
@@ -230,7 +237,7 @@ def test_networks_that_found_no_time_are_named_with_the_reason(
         return train_library_networks(library, country, settings, late)
 
     monkeypatch.setattr(network_stage, "train_library_networks", too_late)
-    result = run(execution=stored.execution("draw-0", "draw-1"))
+    result = run(execution=stored.execution(*BASELINES))
     assert names(result) == [LOCAL, "DTL-I_g"]
     assert "Without a result: Global: the time was up before it began" in result.notes
 
