@@ -14,6 +14,7 @@ from autospec.cli.localise_live import LocaliseDisplay
 from autospec.errors import AutospecError, OutputError, UsageError
 
 if TYPE_CHECKING:
+    from autospec.evaluate.calibrated import CalibratedModel
     from autospec.localisation.result import LocalisationResult
     from autospec.localisation.settings import LocaliseSettings
     from autospec.report.localise_summary import SiteRow, SummaryFile
@@ -64,6 +65,7 @@ def run_case(
     )
     from autospec.report.localise_page import write_localisation
     from autospec.report.lock import discard_empty, locked
+    from autospec.report.model_files import write_localise_model
 
     folder = place.folder
     refuse_other(folder, LOCALISATION_FILE)
@@ -77,6 +79,7 @@ def run_case(
             return done
         for note in case.notes:
             typer.echo(note, err=True)
+        models: list[CalibratedModel] = []
         with LocaliseDisplay() as display, CtrlC(display.console, STOPPING) as ctrl_c:
             result = localise(
                 case.library,
@@ -90,8 +93,12 @@ def run_case(
                     device=place.device,
                     progress=display,
                     interrupted=ctrl_c.pressed,
+                    on_model=models.append,
                 ),
             )
+        # before the report, whose result file ends the run: a finished run has its model
+        kept = write_localise_model(result, models[-1] if models else None, folder)
+        typer.echo(kept.choice, err=True)
         write_localisation(result, folder)
     return result
 

@@ -36,10 +36,12 @@ from autospec.cli.options import (
     read_options,
     refuse_lab,
 )
+from autospec.cli.predict import show_next
 from autospec.errors import EXIT_INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
     from autospec.data.spectra import Spectra
+    from autospec.evaluate.calibrated import CalibratedModel
     from autospec.search.result import SearchResult
     from autospec.search.settings import DataSource, SearchSettings, StudyFile
 
@@ -225,6 +227,7 @@ def _run(
     from autospec.report.html import write_report
     from autospec.report.localise_folder import SEARCH_FILE, refuse_other
     from autospec.report.lock import locked, make_folder
+    from autospec.report.model_files import write_search_models
     from autospec.search.job import Execution, plan_split
     from autospec.search.job import search as run_search
 
@@ -241,6 +244,7 @@ def _run(
             SearchDisplay(spectra.target_unit) as display,
             CtrlC(display.console, STOPPING) as ctrl_c,
         ):
+            models: dict[str, CalibratedModel] = {}
             result = run_search(
                 spectra,
                 name=name,
@@ -250,8 +254,11 @@ def _run(
                     device=device,
                     progress=display,
                     interrupted=ctrl_c.pressed,
+                    on_model=models.__setitem__,
                 ),
             )
+        # before the report, whose run.json ends the run: a finished run has its models
+        typer.echo(write_search_models(result, models, folder).choice, err=True)
         write_report(result, folder)
     return result
 
@@ -312,6 +319,7 @@ def _show(result: SearchResult, folder: Path, as_json: bool) -> None:
     for line in ("report.html", "best_architecture.csv", "leaderboard.csv", "study.db"):
         if (folder / line).exists():
             typer.echo(folder / line)
+    show_next(folder)
 
 
 def _number(value: float | None) -> str:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from autospec.errors import OutputError
 
@@ -53,12 +55,27 @@ def write_bytes(path: Path, content: bytes) -> None:
     OutputError
         If the file cannot be written; what was there before is still there.
     """
+    with replacing(path) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Yield a stream whose content becomes the file `path`, whole or not at all.
+
+    If the block raises, Ctrl-C included, nothing of it remains. Missing folders are made.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; what was there before is still there.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}{TEMPORARY}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("xb") as stream:
-                stream.write(content)
+                yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(path)

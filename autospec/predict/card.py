@@ -160,7 +160,8 @@ def _use(bundle: ModelBundle, file_name: str) -> list[str]:
         "import autospec",
         "",
         f'model = autospec.load_model("{file_name}")',
-        'found = autospec.predict(model, autospec.read_spectra("scans.csv"))',
+        'scans = autospec.read_spectra("scans.csv", autospec.ReadOptions(need_target=False))',
+        "found = autospec.predict(model, scans)",
         "found.predicted, found.lower, found.upper, found.in_domain",
         "```",
     ]
