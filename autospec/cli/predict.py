@@ -301,6 +301,11 @@ def _show(result: dict[str, Any], as_json: bool) -> None:
     more = result["not_predicted"] - len(result["bad_rows"])
     if more:
         typer.echo(f"... and {more} more, in the file")
+    if 2 * result["outside_domain"] > result["predicted"]:
+        typer.echo(
+            "Most of these spectra are unlike those that the model learned from: rely on neither "
+            "their predictions nor their intervals before a few samples have lab values."
+        )
     for path in result["files"]:
         typer.echo(path)
 
