@@ -1,7 +1,9 @@
 """Which bands a prediction rests on: each part of the spectrum in turn is made ordinary.
 
-A smooth window of bands is drawn towards the mean spectrum of the training rows, and the change of
-the prediction is that part's influence: positive where the row's own bands raise the prediction.
+A smooth window of bands is drawn towards the mean spectrum of the training rows, which is first
+brought to the row's own contrast and to its level in that window (else every window would be a bump
+as high as the row is brighter, which no soil has), and the change of the prediction is that part's
+influence: positive where the row's own bands raise the prediction.
 The windows overlap by half and sum to one, so that no band is left out or counted twice; they are
 smooth, because a step would be a feature of its own to a model of derivatives. It is the same for
 every kind of model, and follows occlusion (Zeiler & Fergus 2014,
@@ -73,9 +75,13 @@ def influence(
         rows = np.random.default_rng(seed).permutation(len(values))[:MOST_ROWS]
         values = values[np.sort(rows)]
     centres, shares = smooth_windows(domain.axis, min(windows, len(domain.axis)))
-    away = mean_spectrum(domain) - values
-    whole = predict(values)
-    changes = np.stack([whole - predict(values + share * away) for share in shares])
+    mean, whole = mean_spectrum(domain), predict(values)
+    changes = np.stack(
+        [
+            whole - predict(values + share * (matched(mean, values, share) - values))
+            for share in shares
+        ]
+    )
     sizes = np.abs(changes).mean(axis=2)
     return Influence(
         centres=centres,
@@ -104,6 +110,18 @@ def smooth_windows(axis: FloatArray, windows: int) -> tuple[FloatArray, FloatArr
     apart = float(centres[1] - centres[0])
     off = np.clip(np.abs(axis - centres[:, None]) / apart, 0.0, 1.0)
     return centres, (1 + np.cos(np.pi * off)) / 2
+
+
+def matched(mean: FloatArray, values: FloatArray, share: FloatArray) -> FloatArray:
+    """Return c + b · mean for each spectrum (n, b): its contrast b, its level c within a window.
+
+    b is that of least squares over all bands; c makes the two levels under `share` (b,) equal.
+    """
+    shape = mean - mean.mean()
+    centred = values - values.mean(axis=1, keepdims=True)
+    contrasts = centred @ shape / max(float(shape @ shape), 1e-300)
+    scaled = contrasts[:, None] * shape
+    return np.asarray(scaled + ((values - scaled) @ share / share.sum())[:, None])
 
 
 def mean_spectrum(domain: Domain) -> FloatArray:

@@ -103,7 +103,7 @@ def write_influence(
     strongest = ", ".join(f"{band:.0f}" for band in sorted(lead)) + f" {UNIT_SIGNS[axis_unit]}"
     sentence = (
         f"Each part of {count(influence.rows)} spectra was drawn towards the mean "
-        f"training spectrum in turn; shown is how far the prediction moved. It moved most around "
+        f"training spectrum in turn, at its own level; shown is how far the prediction moved. It moved most around "
         f"{strongest}. Neighbouring bands carry the same news: a part that hardly matters here may "
         "still hold what its neighbours hold."
     )

@@ -8,7 +8,13 @@ import pytest
 from autospec.data.spectra import FloatArray, Quantity, Spectra
 from autospec.data.splits import make_folds
 from autospec.evaluate.domain import Domain, fit_domain
-from autospec.predict.explain import MOST_ROWS, influence, mean_spectrum, smooth_windows
+from autospec.predict.explain import (
+    MOST_ROWS,
+    influence,
+    matched,
+    mean_spectrum,
+    smooth_windows,
+)
 
 AXIS = np.arange(400.0, 2500.0, 10.0)
 
@@ -44,15 +50,25 @@ def test_the_influence_lies_where_the_model_looks() -> None:
     band = int(np.argmin(np.abs(AXIS - 1400)))
     found = influence(lambda x: x[None, :, band] * 3.0, domain, values)
     assert abs(found.centres[np.argmax(found.size)] - 1400) <= found.centres[1] - found.centres[0]
-    assert np.all(found.size[np.abs(found.centres - 1400) > 100] < 1e-12)
+    assert np.all(found.size[np.abs(found.centres - 1400) > 100] < 1e-9)
 
 
-def test_influences_of_a_linear_model_sum_to_its_distance_from_the_mean() -> None:
+def test_the_influence_on_a_linear_model_is_that_of_the_features_in_the_window() -> None:
     domain, values = make_domain()
     slopes = np.random.default_rng(1).standard_normal(len(AXIS))
     found = influence(lambda x: (x @ slopes)[None], domain, values)
-    whole = (values - mean_spectrum(domain)) @ slopes
-    np.testing.assert_allclose(found.mean.sum(), whole.mean(), rtol=1e-6, atol=1e-9)
+    _, shares = smooth_windows(AXIS, len(found.centres))
+    mean = mean_spectrum(domain)
+    features = [share * (values - matched(mean, values, share)) for share in shares]
+    wanted = [(feature @ slopes).mean() for feature in features]
+    np.testing.assert_allclose(found.mean, wanted, rtol=1e-6, atol=1e-9)
+
+
+def test_the_level_within_a_window_stays() -> None:
+    domain, values = make_domain()
+    _, shares = smooth_windows(AXIS, 12)
+    near = matched(mean_spectrum(domain), values, shares[4])
+    np.testing.assert_allclose(near @ shares[4], values @ shares[4], rtol=1e-12)
 
 
 def test_the_mean_spectrum_is_in_the_quantity_of_the_model() -> None:
@@ -75,3 +91,10 @@ def test_many_rows_are_thinned_the_same_way_every_time() -> None:
     first, second = (influence(lambda x: x[None, :, 9], domain, many) for _ in range(2))
     assert first.rows == MOST_ROWS
     np.testing.assert_array_equal(first.mean, second.mean)
+
+
+def test_a_brighter_row_of_the_same_shape_has_no_influence() -> None:
+    domain, _ = make_domain()
+    values = np.array([[0.1], [0.4]]) + np.array([[0.5], [2.0]]) * mean_spectrum(domain)
+    found = influence(lambda x: (x**2).sum(axis=1)[None], domain, values)
+    np.testing.assert_allclose(found.size, 0.0, atol=1e-9)
