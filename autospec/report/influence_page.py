@@ -102,10 +102,10 @@ def write_influence(
     lead = influence.centres[np.argsort(-influence.size)[:3]]
     strongest = ", ".join(f"{band:.0f}" for band in sorted(lead)) + f" {UNIT_SIGNS[axis_unit]}"
     sentence = (
-        f"Each part of {count(influence.rows)} spectra was drawn towards the mean "
-        f"training spectrum in turn, at its own level; shown is how far the prediction moved. It moved most around "
-        f"{strongest}. Neighbouring bands carry the same news: a part that hardly matters here may "
-        "still hold what its neighbours hold."
+        f"Each part of {count(influence.rows)} spectra was drawn towards the mean training "
+        "spectrum in turn, at its own level; shown is how far the prediction moved. It moved most "
+        f"around {strongest}. Neighbouring bands carry the same news: a part that hardly matters "
+        "here may still hold what its neighbours hold."
     )
     caption = ("Which bands the predictions rest on", sentence)
     drawn = figures.figure("influence", influence_figure(influence, axis_unit, unit), caption)
