@@ -55,8 +55,9 @@ def run_case(
     spent_counts : bool
         Whether a result that the same budget ended before is finished.
     """
+    from autospec.localisation.execution import LocaliseExecution
     from autospec.localisation.inputs import inputs_digest
-    from autospec.localisation.job import LocaliseExecution, localise
+    from autospec.localisation.job import localise
     from autospec.report.localise_folder import (
         LOCALISATION_FILE,
         FilePieces,
