@@ -270,7 +270,7 @@ def _split(content: bytes) -> tuple[str, dict[str, Any]]:
 def _sniffed(content: bytes) -> str:
     if content.startswith(b"PK"):
         return "it is a zip archive (torch and numpy write such), and none is ever opened"
-    if content[:1] == b"\x80" and 2 <= content[1] <= 5:
+    if content[:1] == b"\x80" and b"\x02" <= content[1:2] <= b"\x05":
         return "it is a pickle, and none is ever opened"
     return (
         "no safetensors file" if len(content) > 8 else f"cut short: {len(content)} bytes are left"
