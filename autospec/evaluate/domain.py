@@ -73,8 +73,10 @@ class Space:
         nearest = np.empty(len(x))
         for start in range(0, len(x), AT_ONCE):  # all rows by all neighbours would be 80 MB
             part = slice(start, start + AT_ONCE)
-            nearest[part] = (own - 2 * scores[part] @ self.scores.T).min(axis=1)
-        return np.stack([q, t2, np.sqrt(np.maximum(nearest + t2, 0.0))])
+            which = (own - 2 * scores[part] @ self.scores.T).argmin(axis=1)
+            # again by differences: the squares above cancel where a row is its own neighbour
+            nearest[part] = np.sqrt(np.sum((scores[part] - self.scores[which]) ** 2, axis=1))
+        return np.stack([q, t2, nearest])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -229,7 +229,10 @@ def _read_capped(path: Path) -> bytes:
             "localise wrote: check the name."
         ) from error
     if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"{path}: no file. Want a model file ({SUFFIX}): name one.")
+        raise DataError(
+            f"{path}: no file. Want a model file ({SUFFIX}); that of a run's folder is "
+            f"{path / 'model'}{SUFFIX}."
+        )
     if status.st_size > MAX_FILE:
         raise DataError(
             f"{path}: {status.st_size / 1024**3:.1f} GB; want at most {MAX_FILE / 1024**3:.0f}. "

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from autospec.data.onto_axis import fit_onto
 from autospec.data.spectra import FloatArray, Spectra, row_name
+from autospec.errors import UsageError
 from autospec.evaluate.conformal import DEFAULT_LEVEL, check_level
 from autospec.evaluate.trust import holding_bounds
 from autospec.predict.document import ModelBundle
@@ -90,8 +91,14 @@ def predict(
     DataError
         If the spectra do not cover the model's bands.
     UsageError
-        If the model's calibration cannot support the level.
+        If the model's calibration cannot support the level, or an argument is of another kind.
     """
+    if not isinstance(bundle, ModelBundle) or not isinstance(spectra, Spectra):
+        raise UsageError(
+            f"predict({type(bundle).__name__}, {type(spectra).__name__}): want a ModelBundle, from "
+            "load_model(FILE), and Spectra, from read_spectra(FILE, "
+            "ReadOptions(need_target=False))."
+        )
     onto = fit_onto(
         spectra.axis,
         spectra.axis_unit,
