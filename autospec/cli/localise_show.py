@@ -25,6 +25,8 @@ FILES = (
     "predictions.csv",
     "final_predictions.csv",
     "selected_rows.csv",
+    "model.safetensors",
+    "MODEL.md",
 )
 
 

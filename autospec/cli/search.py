@@ -46,6 +46,14 @@ if TYPE_CHECKING:
     from autospec.search.settings import DataSource, SearchSettings, StudyFile
 
 NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
+FILES = (
+    "report.html",
+    "best_architecture.csv",
+    "leaderboard.csv",
+    "model.safetensors",
+    "MODEL.md",
+    "study.db",
+)
 STOPPING = "the best design so far is refitted and reported; finished trials are kept"
 
 
@@ -316,7 +324,7 @@ def _show(result: SearchResult, folder: Path, as_json: bool) -> None:
         console.print(f"{line} See report.html.", highlight=False)
     for note in result.notes:
         console.print(f"Note: {note}", highlight=False)
-    for line in ("report.html", "best_architecture.csv", "leaderboard.csv", "study.db"):
+    for line in FILES:
         if (folder / line).exists():
             typer.echo(folder / line)
     show_next(folder)

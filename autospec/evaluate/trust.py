@@ -1,4 +1,8 @@
-"""How intervals and domain did on rows that no model saw: the record that results carry."""
+"""How intervals and domain did on test rows: the record that results carry.
+
+No model that is measured here saw its test rows. A model that is fitted afterwards on all rows, as
+a localisation's final one, did: whoever keeps it with such a record says so beside it.
+"""
 
 from __future__ import annotations
 

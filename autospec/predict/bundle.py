@@ -31,6 +31,7 @@ from autospec.predict.document import (
     Accuracy,
     ModelBundle,
     Provenance,
+    lab_range,
     parse_document,
     read_document,
     write_document,
@@ -53,6 +54,7 @@ def make_bundle(
     provenance: Provenance,
     accuracy: tuple[Accuracy, ...] = (),
     trust: Trust | None = None,
+    trust_rows: str = "",
     limits: tuple[str, ...] = (),
 ) -> ModelBundle:
     """Write a fitted model down so that it can be kept.
@@ -67,7 +69,7 @@ def make_bundle(
         What it is, in words.
     provenance : Provenance
         See `autospec.predict.document.describe_provenance`.
-    accuracy, trust, limits
+    accuracy, trust, trust_rows, limits
         As of `ModelBundle`.
 
     Raises
@@ -86,6 +88,7 @@ def make_bundle(
         target_name=train.target_name,
         target_unit=train.target_unit,
         n_train=train.n,
+        lab=lab_range(train),
         model=deploy(calibrated.model, train.b),
         twins=tuple(deploy(twin, train.b) for twin in calibrated.twins),
         calibration=calibrated.calibration,
@@ -93,6 +96,7 @@ def make_bundle(
         provenance=provenance,
         accuracy=accuracy,
         trust=trust,
+        trust_rows=trust_rows,
         limits=limits,
     )
     try:

@@ -18,15 +18,19 @@ from autospec.localisation.result import AUTO, MEAN, PLSR_LOCAL, LocalisationRes
 from autospec.predict.bundle import make_bundle, save_model
 from autospec.predict.card import card_name
 from autospec.predict.document import Accuracy, ModelBundle, describe_provenance
+from autospec.report.sections import MODEL_FILE as MODEL_FILE
 from autospec.report.words import count, number
 from autospec.search.final import MEAN as MEAN_ROW
 from autospec.search.final import PLSR, WINNER
 from autospec.search.result import ModelResult, SearchResult
 
-MODEL_FILE = "model.safetensors"
 OTHER_FILES = {"winner": "network.safetensors", "plsr": "plsr.safetensors"}
 ROWS = {"winner": WINNER, "plsr": PLSR}
 NO_MODEL = "No model file was written"
+TUNED = (
+    "Its design and epochs were chosen on all training rows, those too that a twin misses: its "
+    "intervals may be a little too narrow."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,27 +123,66 @@ def _learnt(calibrated: CalibratedModel) -> str:
 
 
 def _localise_bundle(result: LocalisationResult, calibrated: CalibratedModel) -> ModelBundle:
-    n, learnt = result.settings.n, _learnt(calibrated)
-    rows = f"test rows of {count(len(result.draws))} draws of {n} training rows"
+    learnt, trained = _learnt(calibrated), _training_rows(result)
     named = {"RMSE": AUTO, "RMSE of PLSR": PLSR_LOCAL, "RMSE of the mean": MEAN}
     known = {row.name: row.rmse for row in result.models if row.rmse.value is not None}
+    draws = {row.name: _draws(len(row.outcomes)) for row in result.models}
     bundle = make_bundle(
         calibrated,
         name=_name(result.name, "auto"),
         model_kind=f"auto, a stack fitted on {learnt}: {result.final.detail}",
         provenance=describe_provenance("localise", calibrated.train, (result.inputs_digest,)),
         accuracy=tuple(
-            _accuracy(what, known[name], result.farm.target_unit, rows)
+            _accuracy(
+                what,
+                known[name],
+                result.farm.target_unit,
+                f"test rows of {draws[name]} of {trained} training rows",
+            )
             for what, name in named.items()
             if name in known
         ),
         trust=result.trust,
+        trust_rows=_localise_trust_rows(result, calibrated),
         limits=(
             "It is this farm's: another farm wants samples of its own and another run.",
-            f"The accuracy is that of models of {n} training rows; this one learned from {learnt}.",
+            f"The accuracy is that of models of {trained} training rows; this one learned from "
+            f"{learnt}.",
+            *_fewer_draws(result),
         ),
     )
     return replace(bundle, made=result.environment.started)
+
+
+def _draws(n: int) -> str:
+    return f"{count(n)} draw{'s' if n != 1 else ''}"
+
+
+def _training_rows(result: LocalisationResult) -> str:
+    """Return how many rows trained in a draw: a small farm has fewer than were asked for."""
+    sizes = sorted({len(draw.train) for draw in result.draws})
+    return " to ".join(dict.fromkeys((count(sizes[0]), count(sizes[-1])))) if sizes else "no"
+
+
+def _localise_trust_rows(result: LocalisationResult, calibrated: CalibratedModel) -> str:
+    if result.trust is None:
+        return ""
+    return (
+        f"the test rows of {_draws(len(result.intervals))} (a row counts once a draw), predicted "
+        f"by models made the same way from {_training_rows(result)} training rows; this one "
+        f"learned from all {_learnt(calibrated)}"
+    )
+
+
+def _fewer_draws(result: LocalisationResult) -> tuple[str, ...]:
+    """Say over how many draws accuracy and trust are, where these differ."""
+    scored, counted = len(result.model(AUTO).outcomes), len(result.intervals)
+    if result.trust is None or scored == counted:
+        return ()
+    return (
+        f"The accuracy is over {_draws(scored)}; intervals and domain were counted on "
+        f"{counted} of them.",
+    )
 
 
 def _recommended(result: SearchResult, keys: Sequence[str]) -> tuple[list[str], str]:
@@ -179,7 +222,8 @@ def _search_bundle(
             and not (key == "plsr" and what == "RMSE of PLSR")
         ),
         trust=own.trust,
-        limits=(choice,),
+        trust_rows=f"the {result.n_test} sealed test rows, which it never saw" if own.trust else "",
+        limits=(choice, TUNED) if key == "winner" else (choice,),
     )
     return replace(bundle, made=result.environment.started)
 

@@ -34,7 +34,7 @@ from autospec.evaluate.domain import fit_domain
 from autospec.nets.architecture import PUBLISHED
 from autospec.nets.build import build_network
 from autospec.predict.bundle import load_model, save_model
-from autospec.predict.document import ModelBundle, describe_provenance
+from autospec.predict.document import ModelBundle, describe_provenance, lab_range
 from autospec.predict.nodes import (
     Average,
     Networks,
@@ -127,6 +127,7 @@ def made_bundle(net: str, members: int, twins: int) -> ModelBundle:
         target_name="soc",
         target_unit="g/kg",
         n_train=ROWS,
+        lab=lab_range(train),
         model=networks(members, 0),
         twins=tuple(networks(1, 100 + k) for k in range(twins)),
         calibration=Calibration(
@@ -139,6 +140,7 @@ def made_bundle(net: str, members: int, twins: int) -> ModelBundle:
         provenance=describe_provenance("api", train),
         accuracy=(),
         trust=None,
+        trust_rows="",
         limits=(),
     )
 

@@ -90,6 +90,8 @@ def run(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert "Best architecture" in done.stdout
     assert "sealed test rows" in done.stdout
     assert str(folder / "report.html") in done.stdout
+    assert str(folder / "model.safetensors") in done.stdout
+    assert str(folder / "MODEL.md") in done.stdout
     assert "4 trials × 3 folds = 12 networks" in done.stderr
     return folder
 

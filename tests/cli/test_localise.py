@@ -21,6 +21,7 @@ from autospec.cli import localise_run, main
 from autospec.cli.live import clock
 from autospec.cli.localise_data import farm_sites
 from autospec.cli.localise_live import LocaliseDisplay, progress_line
+from autospec.cli.localise_show import show_result
 from autospec.data.spectra import Spectra
 from autospec.errors import DataError, OutputError
 from autospec.localisation.inputs import inputs_digest
@@ -383,6 +384,18 @@ def test_all_stops_at_once_if_results_cannot_be_written(
     job.failing["germany-rp"] = OutputError("the disk is full")
     assert command("--site", "all", "-o", "out")[0] == 74
     assert len(job.asked) == 1
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_model_and_card_are_listed_where_they_were_written(
+    written: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("model.safetensors", "MODEL.md")
+    for name in names if written else ():
+        (tmp_path / name).touch()
+    show_result(make_localisation(), tmp_path, False)
+    lines = capsys.readouterr().out.splitlines()
+    assert [str(tmp_path / name) in lines for name in names] == [written, written]
 
 
 def test_progress_off_a_terminal_is_a_line_a_piece(capsys: pytest.CaptureFixture[str]) -> None:

@@ -104,6 +104,49 @@ def test_a_localisation_keeps_auto_beside_plsr_and_the_mean(
     assert found.provenance.runs == (localisation.inputs_digest,)
     assert found.made == localisation.environment.started
     assert found.trust == localisation.trust
+    card = (tmp_path / "MODEL.md").read_text(encoding="utf-8")
+    assert found.trust_rows in card and "never saw" not in card
+
+
+def test_the_card_of_a_localisation_says_what_was_counted_on_what(
+    localisation: LocalisationResult, tmp_path: Path
+) -> None:
+    # A small farm: fewer rows train in a draw than were asked for, one fewer still in one draw.
+    first, *others = (replace(draw, train=draw.train[:24]) for draw in localisation.draws)
+    draws = (replace(first, train=first.train[:23]), *others)
+    small = replace(localisation, draws=draws, intervals=localisation.intervals[:1])
+    write_localise_model(small, soil_model(), tmp_path)
+    found = load_model(tmp_path / "model.safetensors")
+    assert found.trust_rows == (
+        "the test rows of 1 draw (a row counts once a draw), predicted by models made the same way "
+        "from 23 to 24 training rows; this one learned from all 30 labelled rows of the farm"
+    )
+    assert found.accuracy[0].rows == f"test rows of {len(draws)} draws of 23 to 24 training rows"
+    assert any("of models of 23 to 24 training rows" in limit for limit in found.limits)
+    assert found.limits[-1] == (
+        f"The accuracy is over {len(draws)} draws; intervals and domain were counted on 1 of them."
+    )
+
+
+def test_where_accuracy_and_intervals_share_their_draws_nothing_is_said(
+    localisation: LocalisationResult, tmp_path: Path
+) -> None:
+    every = tuple(replace(localisation.intervals[0], draw=d.number) for d in localisation.draws)
+    write_localise_model(replace(localisation, intervals=every), soil_model(), tmp_path)
+    assert not [x for x in load_model(tmp_path / "model.safetensors").limits if "of them" in x]
+
+
+@pytest.mark.parametrize("key", ["winner", "plsr"])
+def test_the_card_of_a_search_says_that_its_rows_were_sealed(
+    key: str, small_settings: SearchSettings, tmp_path: Path
+) -> None:
+    result, models = searched(small_settings)
+    write_search_models(result, {key: models[key]}, tmp_path)
+    found = load_model(tmp_path / "model.safetensors")
+    assert found.trust_rows == f"the {result.n_test} sealed test rows, which it never saw"
+    assert found.trust_rows in (tmp_path / "MODEL.md").read_text(encoding="utf-8")
+    tuned = [limit for limit in found.limits if "may be a little too narrow" in limit]
+    assert bool(tuned) == (key == "winner")
 
 
 def test_without_intervals_a_localisation_keeps_nothing_and_says_so(
