@@ -44,7 +44,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def spelt_out(text: str) -> str:
-    """Return a text that UTF-8 can hold: lone surrogates, of a name badly decoded, as ``\\udcff``."""
+    r"""Return a text that UTF-8 can hold: a lone surrogate of a file's name as ``\udcff``."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
@@ -111,7 +111,7 @@ def sweep_left_overs(path: Path) -> None:
                 continue
             with suppress(OSError):
                 if time.time() - entry.stat().st_mtime >= LEFT_OVER_S:
-                    os.unlink(entry.path)
+                    Path(entry.path).unlink()
 
 
 def _real(path: Path) -> Path:

@@ -222,9 +222,7 @@ def _on_axis(
         other = _in_unit(scan, main.axis_unit)
         why = _cannot_serve(other.axis, main.axis)
         if why:
-            bad.append(
-                (scan.name, f"{_bands(scan)}, where most scans have {_bands(main)}; {why}")
-            )
+            bad.append((scan.name, f"{_bands(scan)}, where most scans have {_bands(main)}; {why}"))
             continue
         key = other.axis.tobytes()
         if key not in weights:
