@@ -94,19 +94,7 @@ def predict(
         need_target=False,
         replicates=replicates.value,
     )
-    with _opened(file, options) as opened:
-        before = opened.told()
-        onto = _announce(bundle, opened, file, target)
-        summary = _run(runner, opened.source, onto, target)
-        after = opened.told()
-    result = Result(
-        bundle=bundle,
-        summary=summary,
-        level=level,
-        notes=(*after, *onto.notes),
-        late=tuple(note for note in after if note not in before),
-        predictions=target,
-    )
+    result = _predicted(runner, file, options, target)
     if not as_json:  # before the influence is measured: that takes a while, and may be stopped
         show(result)
     more = _explained(runner, file, options, result, as_json=as_json) if explain else ()
@@ -147,6 +135,24 @@ def show_next(folder: Path) -> None:
 
     if (folder / MODEL_FILE).is_file():
         typer.echo(f"Predict new scans: autospec predict {folder} scans.csv")
+
+
+def _predicted(runner: BundleRunner, file: Path, options: ReadOptions, target: Path) -> Result:
+    """Read, predict and write; return what became of the file."""
+    assert runner.level is not None, "the command always asks for intervals"
+    with _opened(file, options) as opened:
+        before = opened.told()
+        onto = _announce(runner.bundle, opened, file, target)
+        summary = _run(runner, opened.source, onto, target)
+        after = opened.told()
+    return Result(
+        bundle=runner.bundle,
+        summary=summary,
+        level=runner.level,
+        notes=(*after, *onto.notes),
+        late=tuple(note for note in after if note not in before),
+        predictions=target,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

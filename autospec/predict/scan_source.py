@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autospec.data.checks import Scale, flat_faults, read_scale, scale_faults
+from autospec.data.checks import Scale, read_scale, scale_faults
 from autospec.data.findings import Findings
 from autospec.data.headers import BandChoice
 from autospec.data.instruments.folder import LeftOut, ScanTable, gather_scans
@@ -83,7 +83,7 @@ def _usable(
     scale = read_scale(table.values, bands, options.quantity, findings)
     if scale is None:
         raise DataError(findings.problems)
-    faults = dict([*scale_faults(table.values, scale, bands), *flat_faults(table.values)])
+    faults = dict(scale_faults(table.values, scale, bands))
     lost = tuple((table.names[i], faults[i]) for i in sorted(faults))
     if len(lost) == len(table.names):
         raise DataError([f"{name}: {why}" for name, why in lost])

@@ -390,7 +390,7 @@ def test_scans_of_a_sample_are_averaged_when_told(farm: Path) -> None:
 def test_a_flat_scan_costs_no_other(farm: Path) -> None:
     write_asd(farm / "scans", "F9.asd", np.full(len(AXIS), 0.3), np.array(AXIS, dtype=np.float64))
     said = json.loads(run("predict", ".", "scans", "--json", cwd=farm).stdout)
-    assert (said["predicted"], said["bad_rows"][1]["id"]) == (3, "F9.asd")
+    assert (said["predicted"], said["bad_rows"][0]["id"]) == (3, "F9.asd")
 
 
 def test_export_replaces_no_file_of_others(place: Path) -> None:
