@@ -21,17 +21,19 @@ def export(
 ) -> None:
     """Write a kept model as ONNX, preprocessing inside; it wants the extra [onnx].
 
-    The domain and the alignment of wavelengths stay behind. Example:
+    The domain and the alignment of wavelengths stay behind. An earlier export of the same name is
+    replaced; any other file is left alone. Example:
 
     autospec export runs/sweden --onnx sweden.onnx --level 0.9
     """
     from autospec.data.writing import write_bytes
     from autospec.predict.bundle import load_model
     from autospec.predict.document import document_digest
-    from autospec.predict.onnx_graph import onnx_model
+    from autospec.predict.onnx_graph import onnx_model, refuse_to_lose
 
     if onnx.suffix.lower() != ".onnx":
         raise UsageError(f"--onnx {onnx}: want a name that ends in .onnx.")
+    refuse_to_lose(onnx)
     bundle = load_model(model_file(model))
     content = onnx_model(
         bundle.model,

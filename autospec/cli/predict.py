@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group
-from rich.table import Table
-from rich.text import Text
 
-from autospec.cli.live import Screen, clock
 from autospec.cli.options import (
     AxisUnitOption,
     DeviceName,
@@ -22,7 +16,9 @@ from autospec.cli.options import (
     IdOption,
     JsonOption,
     QuantityOption,
+    ReplicatesName,
 )
+from autospec.cli.predict_show import PredictDisplay, Result, printed, show, show_json
 from autospec.errors import EXIT_INTERRUPTED, DataError, UsageError
 
 if TYPE_CHECKING:
@@ -30,14 +26,18 @@ if TYPE_CHECKING:
 
     from autospec.data.batches import Batches
     from autospec.data.onto_axis import OntoAxis
-    from autospec.data.readers import Examination, ReadOptions
+    from autospec.data.readers import ReadOptions
     from autospec.predict.document import ModelBundle
     from autospec.predict.predictions import BundleRunner
-    from autospec.predict.streaming import Progress, Source, Summary
+    from autospec.predict.scan_source import Scans
+    from autospec.predict.streaming import Source, Summary
 
-LINE_EVERY_S = 10.0  # between two lines where there is no terminal
 ModelArgument = Annotated[
     Path, typer.Argument(help="A model file, or a run's folder, such as runs/sweden.")
+]
+ScansOption = Annotated[
+    ReplicatesName,
+    typer.Option("--replicates", help="Predict every scan, or the mean of those of a sample."),
 ]
 LevelOption = Annotated[
     float, typer.Option("--level", help="Share of lab values that the intervals are to hold.")
@@ -59,6 +59,7 @@ def predict(
     id_column: IdOption = None,
     quantity: QuantityOption = None,
     axis_unit: AxisUnitOption = None,
+    replicates: ScansOption = ReplicatesName.keep,
     device: DeviceOption = DeviceName.auto,
     explain: Annotated[
         bool, typer.Option("--explain", help="Also show which bands the predictions rest on.")
@@ -91,15 +92,17 @@ def predict(
         quantity=quantity.value if quantity else None,
         axis_unit=axis_unit.value if axis_unit else None,
         need_target=False,
+        replicates=replicates.value,
     )
-    with _opened(file, options) as opened:
-        onto = _announce(bundle, opened, file, target)
-        summary = _run(runner, opened.source, onto, target)
-        notes = (*opened.told(), *onto.notes)
-    files = [target]
-    if explain:
-        files += _explain(runner, file, options, target)
-    _show(_result(bundle, summary, level, notes, files), as_json)
+    result = _predicted(runner, file, options, target)
+    if not as_json:  # before the influence is measured: that takes a while, and may be stopped
+        show(result)
+    more = _explained(runner, file, options, result, as_json=as_json) if explain else ()
+    if as_json:
+        show_json(result, more)
+    else:
+        for path in more:
+            typer.echo(printed(path))
 
 
 def model_file(path: Path) -> Path:
@@ -134,12 +137,30 @@ def show_next(folder: Path) -> None:
         typer.echo(f"Predict new scans: autospec predict {folder} scans.csv")
 
 
+def _predicted(runner: BundleRunner, file: Path, options: ReadOptions, target: Path) -> Result:
+    """Read, predict and write; return what became of the file."""
+    assert runner.level is not None, "the command always asks for intervals"
+    with _opened(file, options) as opened:
+        before = opened.told()
+        onto = _announce(runner.bundle, opened, file, target)
+        summary = _run(runner, opened.source, onto, target)
+        after = opened.told()
+    return Result(
+        bundle=runner.bundle,
+        summary=summary,
+        level=runner.level,
+        notes=(*after, *onto.notes),
+        late=tuple(note for note in after if note not in before),
+        predictions=target,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Opened:
     """A file of spectra that is open, and what the reader has to tell of it."""
 
     source: Source
-    table: Batches | Examination
+    table: Batches | Scans
 
     def told(self) -> tuple[str, ...]:
         """What was recognised and mended, as far as the file is read."""
@@ -151,30 +172,34 @@ def _opened(file: Path, options: ReadOptions) -> Iterator[_Opened]:
     """Open a table to be streamed; scans of an instrument are read at once."""
     from autospec.data.batches import open_batches
     from autospec.data.instruments.folder import holds_scans
-    from autospec.data.readers import examine
     from autospec.predict.predictions import BLOCK_ROWS
-    from autospec.predict.streaming import spectra_source, table_source
+    from autospec.predict.scan_source import read_scans_to_predict
+    from autospec.predict.streaming import table_source
 
     if holds_scans(file):
-        found = examine(file, options)
-        if found.spectra is None:
-            raise DataError(found.problems)
-        yield _Opened(source=spectra_source(found.spectra), table=found)
+        scans = read_scans_to_predict(file, options)
+        yield _Opened(source=scans.source, table=scans)
         return
+    if options.replicates == "average":
+        raise UsageError(
+            "--replicates average is for scans of an instrument; a table is predicted row by row. "
+            "Leave it out."
+        )
     with open_batches(file, options, block_rows=BLOCK_ROWS) as batches:
         yield _Opened(source=table_source(batches), table=batches)
 
 
 def _announce(bundle: ModelBundle, opened: _Opened, file: Path, target: Path) -> OntoAxis:
     """Say beforehand what will be done, on stderr."""
+    from autospec.data.findings import count
     from autospec.predict.streaming import check_source
 
     source = opened.source
     onto = check_source(bundle, source, file.name)
-    rows = "rows, as many as there are" if source.n_rows is None else f"{source.n_rows} rows"
+    rows = "all rows" if source.n_rows is None else count(source.n_rows, "row")
     unit = f" in {bundle.target_unit}" if bundle.target_unit else ""
     lines = [
-        f"{bundle.name}: {bundle.target_name}{unit}, {rows} of {file.name} to {target}",
+        f"{bundle.name}: {bundle.target_name}{unit}, {rows} of {file.name} to {printed(target)}",
         *opened.told(),
         *(onto.notes or ("the file has the model's own bands",)),
     ]
@@ -194,46 +219,30 @@ def _run(runner: BundleRunner, source: Source, onto: OntoAxis, target: Path) -> 
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
-class PredictDisplay:
-    """Draws how far a file is; use as a context manager and as the callback."""
+def _explained(
+    runner: BundleRunner, file: Path, options: ReadOptions, result: Result, *, as_json: bool
+) -> tuple[Path, ...]:
+    """Measure the influence and return its files; Ctrl-C keeps the predictions."""
+    from autospec.predict.explain import WINDOWS
 
-    def __init__(self) -> None:
-        self.last: Progress | None = None
-        self.told = 0.0
-        self.screen = Screen(self.draw)
-
-    def __enter__(self) -> PredictDisplay:
-        """Begin to draw, on a terminal."""
-        self.screen.__enter__()
-        return self
-
-    def __exit__(self, *rest: object) -> None:
-        """Leave the terminal as it was."""
-        self.screen.live.stop()
-
-    def __call__(self, progress: Progress) -> None:
-        """Take in how far the file is."""
-        self.last = progress
-        if not self.screen.console.is_terminal and progress.seconds - self.told >= LINE_EVERY_S:
-            self.told = progress.seconds
-            self.screen.say(_line(progress))
-
-    def draw(self) -> Group:
-        """Return the state now."""
-        p = self.last
-        if p is None:
-            return Group(self.screen.gone())
-        bar = self.screen.gone() if p.total is None else self.screen.bar(p.rows, p.total)
-        return Group(bar, Text(_line(p)))
+    parts = min(WINDOWS, len(runner.bundle.axis))
+    typer.echo(f"measuring the influence of {parts} parts of the spectrum ...", err=True)
+    try:
+        return _explain(runner, file, options, result.predictions)
+    except KeyboardInterrupt:
+        if as_json:
+            show_json(result)
+        typer.echo(
+            f"autospec: stopped. The predictions are in {printed(result.predictions)}; "
+            "the influence was not written.",
+            err=True,
+        )
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
-def _line(p: Progress) -> str:
-    of = "" if p.total is None else f" of {p.total}"
-    eta = "" if p.eta_s is None else f"; about {clock(p.eta_s)} to go"
-    return f"{p.rows}{of} rows, {p.rows / max(p.seconds, 1e-9):.0f} a second{eta}"
-
-
-def _explain(runner: BundleRunner, file: Path, options: ReadOptions, target: Path) -> list[Path]:
+def _explain(
+    runner: BundleRunner, file: Path, options: ReadOptions, target: Path
+) -> tuple[Path, Path]:
     """Write which bands the predictions of the first rows rest on, beside the predictions."""
     from autospec.predict.explain import explain
     from autospec.predict.output import influence_files
@@ -244,71 +253,10 @@ def _explain(runner: BundleRunner, file: Path, options: ReadOptions, target: Pat
         onto = check_source(runner.bundle, opened.source, file.name)
         found = explain(runner, first_rows(opened.source, onto))
     bundle = runner.bundle
-    page, table = write_influence(
+    return write_influence(
         found,
         influence_files(target)[0],
         title=f"{bundle.name} on {file.name}",
         axis_unit=bundle.axis_unit,
         unit=bundle.target_unit,
     )
-    return [page, table]
-
-
-def _result(
-    bundle: ModelBundle,
-    summary: Summary,
-    level: float,
-    notes: tuple[str, ...],
-    files: list[Path],
-) -> dict[str, Any]:
-    return {
-        "model": bundle.name,
-        "target": bundle.target_name,
-        "unit": bundle.target_unit,
-        "level": level,
-        "rows": summary.rows,
-        "predicted": summary.predicted,
-        "outside_domain": summary.outside,
-        "not_predicted": summary.rows - summary.predicted,
-        "mean": summary.mean,
-        "seconds": round(summary.seconds, 3),
-        "notes": list(notes),
-        "bad_rows": [
-            {"row": row.row_number, "id": row.id, "reason": row.reason} for row in summary.bad
-        ],
-        "files": [str(path) for path in files],
-    }
-
-
-def _show(result: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
-        return
-    unit, mean = result["unit"], result["mean"]
-    table = Table(box=SIMPLE_HEAD, show_header=False)
-    for name, value in (
-        ("rows", result["rows"]),
-        ("predicted", result["predicted"]),
-        ("of these outside the domain", result["outside_domain"]),
-        ("not predicted", result["not_predicted"]),
-        (f"mean {result['target']}", f"{mean:.4g} {unit}"),
-        ("intervals made to hold", f"{100 * result['level']:g} %"),
-    ):
-        table.add_row(name, Text(str(value)))
-    Console().print(table)
-    for row in result["bad_rows"]:
-        typer.echo(f"not predicted: row {row['row']} (id {_printable(row['id'])}): {row['reason']}")
-    more = result["not_predicted"] - len(result["bad_rows"])
-    if more:
-        typer.echo(f"... and {more} more, in the file")
-    if 2 * result["outside_domain"] > result["predicted"]:
-        typer.echo(
-            "Most of these spectra are unlike those that the model learned from: rely on neither "
-            "their predictions nor their intervals before a few samples have lab values."
-        )
-    for path in result["files"]:
-        typer.echo(path)
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from autospec.data.cells import spreadsheet_cell
 from autospec.data.spectra import FloatArray, IntArray
-from autospec.data.writing import replacing
+from autospec.data.writing import replacing, spelt_out, sweep_left_overs
 from autospec.errors import OutputError
 
 COLUMNS = {
@@ -37,6 +37,9 @@ COLUMNS = {
 }
 ROW_GROUP = 65536
 _HEADER_BYTES = 4096
+_PAGE_BYTES = 64 * 1024**2
+_PAGE_MARK = b'data-figure="figure-1-influence"'  # the one figure of the page of --explain
+_INFLUENCE_HEADER = b"centre,mean_change,mean_absolute_change,twins_low,twins_high\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,8 +88,9 @@ def open_output(path: Path, id_header: str, level: float | None, unit: str) -> I
     """
     parquet = is_parquet(path)
     header = id_header if id_header not in COLUMNS else f"{id_header}_of_file"
-    header = header if parquet else str(spreadsheet_cell(header))
+    header = spelt_out(header if parquet else str(spreadsheet_cell(header)))
     schema = pa.schema([(header, pa.string()), *COLUMNS.items()])
+    sweep_left_overs(path)
     with replacing(path) as stream:
         writer: pa.csv.CSVWriter | pa.parquet.ParquetWriter
         if parquet:
@@ -133,7 +137,7 @@ class Output:
         self._waiting, self._rows = [], 0
 
     def _batch(self, rows: OutputRows) -> pa.RecordBatch:
-        ids, reasons = rows.ids, rows.reasons
+        ids, reasons = tuple(map(spelt_out, rows.ids)), tuple(map(spelt_out, rows.reasons))
         if self._escaped:
             ids, reasons = _escape(ids), _escape(reasons)
         m, good = len(ids), rows.good
@@ -175,14 +179,14 @@ def influence_files(path: Path) -> tuple[Path, Path]:
 
 
 def refuse_to_lose(path: Path, beside: tuple[Path, ...] = ()) -> None:
-    """Refuse to write over a file unless it is an earlier file of predictions.
+    """Refuse to write over a file unless an earlier prediction wrote it.
 
     Parameters
     ----------
     path : Path
         Of the predictions.
     beside : tuple of Path
-        Files that are written with it; where predictions are, these are taken for theirs.
+        From `influence_files`, where these are written too; each is told by its own content.
 
     Raises
     ------
@@ -191,9 +195,9 @@ def refuse_to_lose(path: Path, beside: tuple[Path, ...] = ()) -> None:
     """
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; want a file. Choose another with -o.")
-    ours = path.exists() and _is_ours(path)
-    for found in (path, *beside):
-        if found.exists() and not ours:
+    checks = {path: _is_ours, **dict.fromkeys(beside, _is_influence)}
+    for found, is_ours in checks.items():
+        if found.exists() and not is_ours(found):
             raise OutputError(
                 f"{found}: exists, and autospec predict did not write it; it is left as it is. "
                 "Move it, or choose another name with -o."
@@ -210,4 +214,15 @@ def _is_ours(path: Path) -> bool:
         ours = ",".join(f'"{name}"' for name in COLUMNS)
         return first.endswith(f",{ours}\n")
     except (OSError, pa.ArrowException):
+        return False
+
+
+def _is_influence(path: Path) -> bool:
+    """Say whether a file is a table of ``--explain``, or its page."""
+    try:
+        with path.open("rb") as stream:
+            if path.suffix == ".csv":
+                return stream.read(len(_INFLUENCE_HEADER)) == _INFLUENCE_HEADER
+            return _PAGE_MARK in stream.read(_PAGE_BYTES)
+    except OSError:
         return False

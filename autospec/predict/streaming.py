@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from autospec.data.batches import BadRow, Batch, Batches
+from autospec.data.findings import count
 from autospec.data.onto_axis import OntoAxis, fit_onto
 from autospec.data.spectra import AxisUnit, FloatArray, Quantity, Spectra
 from autospec.errors import SHOWN_PROBLEMS, DataError
@@ -93,19 +94,27 @@ def table_source(batches: Batches) -> Source:
     )
 
 
-def spectra_source(spectra: Spectra) -> Source:
-    """Return spectra that are already in memory as a source; rows are counted from 1."""
+def spectra_source(spectra: Spectra, left_out: Sequence[tuple[str, str]] = ()) -> Source:
+    """Return spectra that are already in memory as a source; rows are counted from 1.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        What can be predicted.
+    left_out : sequence of (str, str)
+        Names and reasons of scans that cannot be: bad rows behind the others.
+    """
     return Source(
         axis=spectra.axis,
         axis_unit=spectra.axis_unit,
         quantity=spectra.quantity,
-        n_rows=spectra.n,
+        n_rows=spectra.n + len(left_out),
         id_header=FIRST_ID,
-        blocks=_blocks(spectra),
+        blocks=_blocks(spectra, left_out),
     )
 
 
-def _blocks(spectra: Spectra) -> Iterator[Batch]:
+def _blocks(spectra: Spectra, left_out: Sequence[tuple[str, str]]) -> Iterator[Batch]:
     for start in range(0, spectra.n, BLOCK_ROWS):
         values = spectra.values[start : start + BLOCK_ROWS]
         yield Batch(
@@ -114,6 +123,18 @@ def _blocks(spectra: Spectra) -> Iterator[Batch]:
             values=values,
             good=np.ones(len(values), dtype=np.bool_),
             bad=(),
+        )
+    if left_out:
+        numbers = np.arange(spectra.n + 1, spectra.n + 1 + len(left_out), dtype=np.int64)
+        yield Batch(
+            ids=tuple(name for name, _ in left_out),
+            row_numbers=numbers,
+            values=np.empty((0, spectra.b)),
+            good=np.zeros(len(left_out), dtype=np.bool_),
+            bad=tuple(
+                BadRow(row_number=k, id=name, reason=why)
+                for k, (name, why) in zip(numbers.tolist(), left_out, strict=True)
+            ),
         )
 
 
@@ -235,7 +256,8 @@ def predict_source(
             summary.seconds = time.monotonic() - started
             progress(Progress(rows=summary.rows, total=source.n_rows, seconds=summary.seconds))
         if not summary.predicted:  # inside: a file of nothing must not replace another
-            raise DataError([f"none of {summary.rows} rows can be predicted:", *_lines(summary)])
+            rows_told = count(summary.rows, "row")
+            raise DataError([f"none of {rows_told} can be predicted:", *_lines(summary)])
     return summary
 
 

@@ -24,6 +24,7 @@ from autospec.data.preprocess import to_absorbance
 from autospec.predict.bundle import dump_model, pack
 from autospec.predict.document import parse_document, write_document
 from autospec.predict.output import COLUMNS
+from tests.data.instruments.made_scans import write_asd
 from tests.data.soil_tables import AXIS, soil_reflectance
 from tests.predict.made_scans import as_csv, frame, scans, soil_bundle
 
@@ -298,6 +299,105 @@ def test_explain_writes_a_page_and_a_table(place: Path) -> None:
     table = pd.read_csv(place / "scans-predictions-influence.csv")
     assert table["mean_absolute_change"].max() > 0
     assert "scans-predictions-influence.html" in done.stdout
+
+
+def test_a_stop_while_the_influence_is_measured_keeps_the_predictions(place: Path) -> None:
+    def stop(*rest: object) -> None:
+        raise KeyboardInterrupt
+
+    for words, said in (((), "intervals made to hold"), (("--json",), '"predicted": 12')):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("autospec.predict.explain.explain", stop)
+            done = run("predict", ".", "scans.csv", "--explain", *words, cwd=place)
+        assert done.returncode == 130
+        assert done.stdout.count(said) == 1
+        assert "measuring the influence of 48 parts" in done.stderr
+        assert "The predictions are in scans-predictions.csv; the influence was not" in done.stderr
+        assert "influence" not in done.stdout
+    assert len(pd.read_csv(place / "scans-predictions.csv")) == 12
+
+
+def test_another_page_beside_is_never_written_over(place: Path) -> None:
+    page = place / "scans-predictions-influence.html"
+    page.write_text("mine", encoding="utf-8")
+    run("predict", ".", "scans.csv", cwd=place)
+    done = run("predict", ".", "scans.csv", "--explain", cwd=place)
+    assert (done.returncode, page.read_text(encoding="utf-8")) == (74, "mine")
+
+
+def test_what_was_found_while_reading_is_told_after_the_table(place: Path) -> None:
+    table = scans()
+    table.loc[2, "sample"] = ""
+    text = table.to_csv(index=False).split("\n")
+    (place / "scans.csv").write_text("\n".join([*text[:4], "", *text[4:]]), encoding="utf-8")
+    done = run("predict", ".", "scans.csv", cwd=place)
+    assert "all rows of scans.csv to scans-predictions.csv" in done.stderr
+    _, after = done.stdout.split("intervals made to hold")
+    assert "1 row without an id: named by row number" in after
+    assert "1 blank row skipped" in after
+    assert "bands" not in after  # announced before
+
+
+def test_progress_is_told_in_plain_words() -> None:
+    from autospec.cli.predict_show import progress_line
+    from autospec.predict.streaming import Progress
+
+    assert progress_line(Progress(rows=1, total=None, seconds=1)) == "1 row, 1 a second"
+    some = progress_line(Progress(rows=10, total=20, seconds=0.5))
+    assert some == "10 of 20 rows, 20 a second; about 1 s to go"
+    long = progress_line(Progress(rows=10, total=1010, seconds=1))
+    assert long.endswith("about 1:40 min to go")
+
+
+@pytest.fixture
+def farm(place: Path) -> Path:
+    """Three scans of two samples, one cut off and one with a name that is no text."""
+    soils = soil_reflectance(4, 7)
+    names = (b"F1-1.asd", b"F1-2.asd", b"F2-1.asd", b"\xff\xfe bad.asd")
+    axis = np.array(AXIS, dtype=np.float64)
+    for name, soil in zip(names, soils, strict=True):
+        path = write_asd(place / "scans", os.fsdecode(name), soil, axis)
+        if b"bad" in name:
+            path.write_bytes(path.read_bytes()[:700])
+    return place
+
+
+def test_every_scan_of_a_folder_is_a_row_and_bad_ones_are_listed(farm: Path) -> None:
+    done = run("predict", ".", "scans", "--json", cwd=farm)
+    assert done.returncode == 0, done.stderr
+    assert "every scan is a row (--replicates average makes one a sample)" in done.stderr
+    table = pd.read_csv(farm / "scans-predictions.csv")
+    assert table["id"].tolist() == ["F1-1", "F1-2", "F2-1", r"\udcff\udcfe bad.asd"]
+    assert table["prediction"].notna().tolist() == [True, True, True, False]
+    assert table["reason"][3].startswith("not predicted: cut off")
+    said = json.loads(done.stdout)
+    assert (said["rows"], said["predicted"], said["not_predicted"]) == (4, 3, 1)
+    assert (said["bad_rows"][0]["row"], said["bad_rows"][0]["id"]) == (4, table["id"][3])
+    plain = run("predict", ".", "scans", cwd=farm)
+    assert "not predicted: row 4 (id \\udcff\\udcfe bad.asd): cut off" in plain.stdout
+
+
+def test_scans_of_a_sample_are_averaged_when_told(farm: Path) -> None:
+    done = run("predict", ".", "scans", "--replicates", "average", cwd=farm)
+    assert done.returncode == 0, done.stderr
+    assert "3 scans of 2 samples averaged" in done.stderr
+    table = pd.read_csv(farm / "scans-predictions.csv")
+    assert table["id"].tolist()[:2] == ["F1", "F2"]
+    refused = run("predict", ".", "scans.csv", "--replicates", "average", cwd=farm)
+    assert (refused.returncode, "Leave it out." in refused.stderr) == (2, True)
+
+
+def test_a_flat_scan_costs_no_other(farm: Path) -> None:
+    write_asd(farm / "scans", "F9.asd", np.full(len(AXIS), 0.3), np.array(AXIS, dtype=np.float64))
+    said = json.loads(run("predict", ".", "scans", "--json", cwd=farm).stdout)
+    assert (said["predicted"], said["bad_rows"][0]["id"]) == (3, "F9.asd")
+
+
+def test_export_replaces_no_file_of_others(place: Path) -> None:
+    (place / "soil.onnx").write_bytes(b"mine")
+    done = run("export", ".", "--onnx", "soil.onnx", cwd=place)
+    assert (done.returncode, (place / "soil.onnx").read_bytes()) == (74, b"mine")
+    assert "choose another name with --onnx" in done.stderr
 
 
 def test_the_exported_graph_predicts_what_the_command_does(place: Path) -> None:

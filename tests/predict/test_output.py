@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autospec.data.cells import FORMULA_STARTS
+from autospec.data.writing import TEMPORARY
 from autospec.errors import OutputError
+from autospec.predict.explain import Influence
 from autospec.predict.output import (
     COLUMNS,
     ROW_GROUP,
@@ -21,6 +26,7 @@ from autospec.predict.output import (
     open_output,
     refuse_to_lose,
 )
+from autospec.report.influence_page import write_influence
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -101,13 +107,35 @@ def test_any_other_file_is_left_alone(name: str, content: bytes, tmp_path: Path)
         refuse_to_lose(tmp_path / name)
 
 
-def test_files_beside_are_replaced_only_where_predictions_are(tmp_path: Path) -> None:
-    path, page = tmp_path / "out.csv", influence_files(tmp_path / "out.csv")[0]
-    page.write_text("a page of mine", encoding="utf-8")
-    with pytest.raises(OutputError, match=r"out-influence\.html: exists"):
-        refuse_to_lose(path, (page,))
+@pytest.mark.parametrize("which", [0, 1])
+def test_files_beside_are_told_by_their_own_content(which: int, tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
     write(path, made_rows(("a",), [True], np.ones((6, 1))))
-    refuse_to_lose(path, (page,))
+    parts = np.arange(3.0)
+    found = Influence(centres=parts, mean=parts, size=parts, low=parts, high=parts, rows=2)
+    beside = influence_files(path)
+    assert write_influence(found, beside[0], title="a", axis_unit="nm", unit="%") == beside
+    refuse_to_lose(path, beside)
+    beside[which].write_text("centre,of mine\n<title>Influence</title>", encoding="utf-8")
+    with pytest.raises(OutputError, match=f"{beside[which].name}: exists.*left as it is"):
+        refuse_to_lose(path, beside)
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_a_name_that_is_no_text_is_spelt_out(name: str, tmp_path: Path) -> None:
+    with open_output(tmp_path / name, "id\udcff", 0.9, "g/kg") as output:
+        output.write(made_rows(("\udcff\udcfe bad",), [True], np.ones((6, 1))))
+    table = pa.csv.read_csv if name.endswith(".csv") else pq.read_table
+    found = table(tmp_path / name).slice(0, 1).to_pydict()
+    assert found["id\\udcff"] == ["\\udcff\\udcfe bad"]
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / f".out.csv.{'a' * 12}{TEMPORARY}"
+    left.write_bytes(b"half of it")
+    os.utime(left, (0, 0))
+    write(tmp_path / "out.csv", made_rows(("a",), [True], np.ones((6, 1))))
+    assert [p.name for p in tmp_path.iterdir()] == ["out.csv"]
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

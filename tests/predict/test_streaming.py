@@ -129,6 +129,19 @@ def test_the_first_rows_are_those_of_the_first_block_that_has_any(tmp_path: Path
     np.testing.assert_array_equal(found, made.to_numpy()[BLOCK : 2 * BLOCK, 1:].astype(float))
 
 
+def test_scans_left_out_stand_behind_the_others(tmp_path: Path) -> None:
+    ours, made = runner(), soil_spectra(5)
+    source = spectra_source(made, (("a.asd", "cut off"), ("b.asd", "empty")))
+    onto = check_source(ours.bundle, source, "made")
+    summary = predict_source(ours, source, onto, tmp_path / "out.csv")
+    found = pd.read_csv(tmp_path / "out.csv")
+    assert found["id"].tolist() == [*made.ids, "a.asd", "b.asd"]
+    assert found["row"].tolist() == list(range(1, 8))
+    assert found["reason"].tolist()[5:] == ["not predicted: cut off", "not predicted: empty"]
+    assert (source.n_rows, summary.rows, summary.predicted) == (7, 7, 5)
+    assert [(row.row_number, row.id) for row in summary.bad] == [(6, "a.asd"), (7, "b.asd")]
+
+
 @pytest.mark.slow
 def test_ctrl_c_leaves_no_file_half_written(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(dump_model(soil_bundle()))
