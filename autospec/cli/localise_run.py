@@ -66,7 +66,7 @@ def run_case(
     )
     from autospec.report.localise_page import write_localisation
     from autospec.report.lock import discard_empty, locked
-    from autospec.report.model_files import write_localise_model
+    from autospec.report.model_files import MODEL_FILE, write_localise_model
 
     folder = place.folder
     refuse_other(folder, LOCALISATION_FILE)
@@ -76,8 +76,10 @@ def run_case(
     with discard_empty(folder), locked(folder):
         done = finished_localisation(folder, settings, digest, spent_counts=spent_counts)
         if done is not None:
-            typer.echo(f"{case.name} is already finished; nothing was run again.", err=True)
-            return done
+            if not done.final.calibration_rows or (folder / MODEL_FILE).is_file():
+                typer.echo(f"{case.name} is already finished; nothing was run again.", err=True)
+                return done
+            typer.echo(f"{MODEL_FILE} is gone; the final model is fitted again.", err=True)
         for note in case.notes:
             typer.echo(note, err=True)
         models: list[CalibratedModel] = []

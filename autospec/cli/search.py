@@ -235,7 +235,7 @@ def _run(
     from autospec.report.html import write_report
     from autospec.report.localise_folder import SEARCH_FILE, refuse_other
     from autospec.report.lock import locked, make_folder
-    from autospec.report.model_files import write_search_models
+    from autospec.report.model_files import MODEL_FILE, write_search_models
     from autospec.search.job import Execution, plan_split
     from autospec.search.job import search as run_search
 
@@ -246,8 +246,11 @@ def _run(
     with locked(folder):
         done = finished_result(folder, settings, spectra.labelled().digest)
         if done is not None:
-            typer.echo("This search is already finished; nothing was run again.", err=True)
-            return done
+            kept = any(model.trust is not None for model in done.models)
+            if not kept or (folder / MODEL_FILE).is_file():
+                typer.echo("This search is already finished; nothing was run again.", err=True)
+                return done
+            typer.echo(f"{MODEL_FILE} is gone; the winner is refitted.", err=True)
         with (
             SearchDisplay(spectra.target_unit) as display,
             CtrlC(display.console, STOPPING) as ctrl_c,

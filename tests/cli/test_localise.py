@@ -40,6 +40,7 @@ class FakeJob:
     asked: list[dict[str, Any]] = field(default_factory=list)
     stopped: str = "complete"
     failing: dict[str, Exception] = field(default_factory=dict)
+    calibration_rows: int = 0  # with any, a run is finished only with its model, which this is not
 
     def __call__(
         self, library: tuple[Spectra, ...], farm: Spectra, **words: Any
@@ -60,6 +61,7 @@ class FakeJob:
             settings=settings,
             inputs_digest=digest,
             stopped=self.stopped,  # type: ignore[arg-type]
+            final=replace(self.made.final, calibration_rows=self.calibration_rows),
         )
 
 
@@ -204,6 +206,15 @@ def test_a_finished_run_is_not_run_again(job: FakeJob, command: Command) -> None
     assert out == first[1]
     assert command(*words, "--seed", 1)[0] == 0
     assert len(job.asked) == 2
+
+
+def test_a_finished_run_whose_model_is_gone_fits_it_again(job: FakeJob, command: Command) -> None:
+    job.calibration_rows = 30
+    words = ("--site", "germany-rp", "-o", "out")
+    command(*words)
+    _, _, err = command(*words)
+    assert len(job.asked) == 2
+    assert "model.safetensors is gone" in err
 
 
 def test_an_interrupted_run_is_written_and_goes_on_later(job: FakeJob, command: Command) -> None:
