@@ -66,7 +66,8 @@ def run_case(
     )
     from autospec.report.localise_page import write_localisation
     from autospec.report.lock import discard_empty, locked
-    from autospec.report.model_files import MODEL_FILE, write_localise_model
+    from autospec.report.model_files import write_localise_model
+    from autospec.report.sections import MODEL_FILE
 
     folder = place.folder
     refuse_other(folder, LOCALISATION_FILE)

@@ -115,7 +115,7 @@ def model_file(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    from autospec.report.model_files import MODEL_FILE
+    from autospec.report.sections import MODEL_FILE
 
     found = path / MODEL_FILE
     if found.is_file():
@@ -131,7 +131,7 @@ def model_file(path: Path) -> Path:
 
 def show_next(folder: Path) -> None:
     """Say how the model of a run's folder is used, if it has one."""
-    from autospec.report.model_files import MODEL_FILE
+    from autospec.report.sections import MODEL_FILE
 
     if (folder / MODEL_FILE).is_file():
         typer.echo(f"Predict new scans: autospec predict {folder} scans.csv")

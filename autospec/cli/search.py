@@ -235,7 +235,8 @@ def _run(
     from autospec.report.html import write_report
     from autospec.report.localise_folder import SEARCH_FILE, refuse_other
     from autospec.report.lock import locked, make_folder
-    from autospec.report.model_files import MODEL_FILE, write_search_models
+    from autospec.report.model_files import write_search_models
+    from autospec.report.sections import MODEL_FILE
     from autospec.search.job import Execution, plan_split
     from autospec.search.job import search as run_search
 

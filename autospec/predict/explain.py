@@ -83,12 +83,13 @@ def influence(
         ]
     )
     sizes = np.abs(changes).mean(axis=2)
+    by_twin = sizes[:, 1:] if sizes.shape[1] > 1 else sizes
     return Influence(
         centres=centres,
         mean=changes[:, 0].mean(axis=1),
         size=sizes[:, 0],
-        low=sizes[:, 1:].min(axis=1, initial=np.inf) if sizes.shape[1] > 1 else sizes[:, 0],
-        high=sizes[:, 1:].max(axis=1, initial=0.0) if sizes.shape[1] > 1 else sizes[:, 0],
+        low=by_twin.min(axis=1),
+        high=by_twin.max(axis=1),
         rows=len(values),
     )
 

@@ -18,7 +18,7 @@ from autospec.localisation.result import AUTO, MEAN, PLSR_LOCAL, LocalisationRes
 from autospec.predict.bundle import make_bundle, save_model
 from autospec.predict.card import card_name
 from autospec.predict.document import Accuracy, ModelBundle, describe_provenance
-from autospec.report.sections import MODEL_FILE as MODEL_FILE
+from autospec.report.sections import MODEL_FILE
 from autospec.report.words import count, number
 from autospec.search.final import MEAN as MEAN_ROW
 from autospec.search.final import PLSR, WINNER

@@ -23,7 +23,7 @@ from autospec.data.findings import Findings, count
 from autospec.data.headers import BandChoice
 from autospec.data.instruments.files import WANTED, read_scan, scan_format
 from autospec.data.instruments.scan import Scan
-from autospec.data.preprocess import to_absorbance, to_reflectance
+from autospec.data.onto_axis import as_quantity, turned
 from autospec.data.quantities import FRACTION_TOP
 from autospec.data.spectra import AxisUnit, FloatArray, Quantity
 from autospec.data.tables import MAX_DECODED_BYTES
@@ -241,7 +241,7 @@ def _in_unit(scan: Scan, unit: AxisUnit) -> Scan:
     """Turn wavelengths into wavenumbers or back."""
     if scan.axis_unit == unit:
         return scan
-    return replace(scan, axis=1e7 / scan.axis[::-1], values=scan.values[::-1], axis_unit=unit)
+    return replace(scan, axis=turned(scan.axis), values=scan.values[::-1], axis_unit=unit)
 
 
 def _cannot_serve(axis: FloatArray, main: FloatArray) -> str:
@@ -262,19 +262,19 @@ def _in_quantity(scans: Sequence[Scan], findings: Findings) -> tuple[list[Scan],
     wanted = declared.most_common(1)[0][0]
     kept: list[Scan] = []
     bad: list[LeftOut] = []
-    turned = 0
+    converted = 0
     for scan in scans:
         if scan.quantity in (None, wanted):
             kept.append(scan)
-        elif wanted == "reflectance":
-            kept.append(replace(scan, values=to_reflectance(scan.values), quantity=wanted))
-            turned += 1
-        elif scan.values.min() > 0 and scan.values.max() <= FRACTION_TOP:
-            kept.append(replace(scan, values=to_absorbance(scan.values), quantity=wanted))
-            turned += 1
+        elif wanted == "reflectance" or (
+            scan.values.min() > 0 and scan.values.max() <= FRACTION_TOP
+        ):
+            values = as_quantity(scan.values, scan.quantity, wanted)
+            kept.append(replace(scan, values=values, quantity=wanted))
+            converted += 1
         else:
             bad.append((scan.name, "reflectance that is no fraction, where most are absorbance"))
-    findings.mended.append(f"{count(turned, 'scan')} turned into {wanted}, as most scans are")
+    findings.mended.append(f"{count(converted, 'scan')} turned into {wanted}, as most scans are")
     return kept, bad
 
 
