@@ -22,7 +22,7 @@ _HOMES = {
     "Execution": "autospec.search.job",
     "FCBlock": "autospec.nets.architecture",
     "LocalisationResult": "autospec.localisation.result",
-    "LocaliseExecution": "autospec.localisation.job",
+    "LocaliseExecution": "autospec.localisation.execution",
     "LocaliseSettings": "autospec.localisation.settings",
     "ModelBundle": "autospec.predict.document",
     "PUBLISHED": "autospec.nets.architecture",

@@ -7,8 +7,10 @@ import sys
 import typer
 
 from autospec.cli.data import check, sites
+from autospec.cli.export import export
 from autospec.cli.localise import localise
 from autospec.cli.plan import plan
+from autospec.cli.predict import predict
 from autospec.cli.runs import export_table, report
 from autospec.cli.search import search
 from autospec.errors import EXIT_INTERRUPTED, AutospecError
@@ -25,9 +27,11 @@ app = typer.Typer(
 )
 app.command()(search)
 app.command()(localise)
+app.command()(predict)
 app.command()(check)
 app.command()(sites)
 app.command()(plan)
+app.command()(export)
 app.command()(report)
 app.command("export-table")(export_table)
 

@@ -14,6 +14,7 @@ from autospec.cli.localise_live import LocaliseDisplay
 from autospec.errors import AutospecError, OutputError, UsageError
 
 if TYPE_CHECKING:
+    from autospec.evaluate.calibrated import CalibratedModel
     from autospec.localisation.result import LocalisationResult
     from autospec.localisation.settings import LocaliseSettings
     from autospec.report.localise_summary import SiteRow, SummaryFile
@@ -54,8 +55,9 @@ def run_case(
     spent_counts : bool
         Whether a result that the same budget ended before is finished.
     """
+    from autospec.localisation.execution import LocaliseExecution
     from autospec.localisation.inputs import inputs_digest
-    from autospec.localisation.job import LocaliseExecution, localise
+    from autospec.localisation.job import localise
     from autospec.report.localise_folder import (
         LOCALISATION_FILE,
         FilePieces,
@@ -64,6 +66,8 @@ def run_case(
     )
     from autospec.report.localise_page import write_localisation
     from autospec.report.lock import discard_empty, locked
+    from autospec.report.model_files import write_localise_model
+    from autospec.report.sections import MODEL_FILE
 
     folder = place.folder
     refuse_other(folder, LOCALISATION_FILE)
@@ -73,10 +77,13 @@ def run_case(
     with discard_empty(folder), locked(folder):
         done = finished_localisation(folder, settings, digest, spent_counts=spent_counts)
         if done is not None:
-            typer.echo(f"{case.name} is already finished; nothing was run again.", err=True)
-            return done
+            if not done.final.calibration_rows or (folder / MODEL_FILE).is_file():
+                typer.echo(f"{case.name} is already finished; nothing was run again.", err=True)
+                return done
+            typer.echo(f"{MODEL_FILE} is gone; the final model is fitted again.", err=True)
         for note in case.notes:
             typer.echo(note, err=True)
+        models: list[CalibratedModel] = []
         with LocaliseDisplay() as display, CtrlC(display.console, STOPPING) as ctrl_c:
             result = localise(
                 case.library,
@@ -90,8 +97,12 @@ def run_case(
                     device=place.device,
                     progress=display,
                     interrupted=ctrl_c.pressed,
+                    on_model=models.append,
                 ),
             )
+        # before the report, whose result file ends the run: a finished run has its model
+        kept = write_localise_model(result, models[-1] if models else None, folder)
+        typer.echo(kept.choice, err=True)
         write_localisation(result, folder)
     return result
 

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from autospec.cli.predict import show_next
+
 if TYPE_CHECKING:
     from autospec.localisation.result import LocalisationResult, ModelRow
     from autospec.report.localise_summary import SummaryFile
@@ -23,6 +25,8 @@ FILES = (
     "predictions.csv",
     "final_predictions.csv",
     "selected_rows.csv",
+    "model.safetensors",
+    "MODEL.md",
 )
 
 
@@ -53,6 +57,7 @@ def show_result(result: LocalisationResult, folder: Path, as_json: bool) -> None
     for name in (*FILES, *(["architectures.csv"] if result.networks else [])):
         if (folder / name).exists():
             typer.echo(folder / name)
+    show_next(folder)
 
 
 def _cells(model: ModelRow) -> tuple[str, ...]:

@@ -138,7 +138,7 @@ def _load(source: DataSource, choice: LabChoice) -> Spectra:
 
 
 def _csv(planned: SamplingPlan) -> str:
-    from autospec.report.tables import spreadsheet_cell
+    from autospec.data.cells import spreadsheet_cell
 
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")

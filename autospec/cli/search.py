@@ -36,14 +36,24 @@ from autospec.cli.options import (
     read_options,
     refuse_lab,
 )
+from autospec.cli.predict import show_next
 from autospec.errors import EXIT_INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
     from autospec.data.spectra import Spectra
+    from autospec.evaluate.calibrated import CalibratedModel
     from autospec.search.result import SearchResult
     from autospec.search.settings import DataSource, SearchSettings, StudyFile
 
 NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
+FILES = (
+    "report.html",
+    "best_architecture.csv",
+    "leaderboard.csv",
+    "model.safetensors",
+    "MODEL.md",
+    "study.db",
+)
 STOPPING = "the best design so far is refitted and reported; finished trials are kept"
 
 
@@ -225,6 +235,8 @@ def _run(
     from autospec.report.html import write_report
     from autospec.report.localise_folder import SEARCH_FILE, refuse_other
     from autospec.report.lock import locked, make_folder
+    from autospec.report.model_files import write_search_models
+    from autospec.report.sections import MODEL_FILE
     from autospec.search.job import Execution, plan_split
     from autospec.search.job import search as run_search
 
@@ -235,12 +247,16 @@ def _run(
     with locked(folder):
         done = finished_result(folder, settings, spectra.labelled().digest)
         if done is not None:
-            typer.echo("This search is already finished; nothing was run again.", err=True)
-            return done
+            kept = any(model.trust is not None for model in done.models)
+            if not kept or (folder / MODEL_FILE).is_file():
+                typer.echo("This search is already finished; nothing was run again.", err=True)
+                return done
+            typer.echo(f"{MODEL_FILE} is gone; the winner is refitted.", err=True)
         with (
             SearchDisplay(spectra.target_unit) as display,
             CtrlC(display.console, STOPPING) as ctrl_c,
         ):
+            models: dict[str, CalibratedModel] = {}
             result = run_search(
                 spectra,
                 name=name,
@@ -250,8 +266,11 @@ def _run(
                     device=device,
                     progress=display,
                     interrupted=ctrl_c.pressed,
+                    on_model=models.__setitem__,
                 ),
             )
+        # before the report, whose run.json ends the run: a finished run has its models
+        typer.echo(write_search_models(result, models, folder).choice, err=True)
         write_report(result, folder)
     return result
 
@@ -309,9 +328,10 @@ def _show(result: SearchResult, folder: Path, as_json: bool) -> None:
         console.print(f"{line} See report.html.", highlight=False)
     for note in result.notes:
         console.print(f"Note: {note}", highlight=False)
-    for line in ("report.html", "best_architecture.csv", "leaderboard.csv", "study.db"):
+    for line in FILES:
         if (folder / line).exists():
             typer.echo(folder / line)
+    show_next(folder)
 
 
 def _number(value: float | None) -> str:

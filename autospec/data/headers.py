@@ -120,24 +120,26 @@ class _Block:
     strays: tuple[int, ...]
 
 
-def parse_header(header: str) -> BandHeader | None:
+def parse_header(header: str, axis_unit: AxisUnit | None = None) -> BandHeader | None:
     """Read one column header as a band.
 
     Parameters
     ----------
     header : str
         The raw header; spaces around it are ignored and case does not matter.
+    axis_unit : {"nm", "cm-1"}, optional
+        What the user says of a header that names no unit.
 
     Returns
     -------
     BandHeader or None
         None when the header is not a band by any convention, or lies outside 200–30,000 nm,
-        100–50,000 cm⁻¹, or 300–15,000 when it names no unit.
+        100–50,000 cm⁻¹, or 300–15,000 when neither it nor the user names a unit.
     """
     band = _match(header)
     if band is None:
         return None
-    low, high = LIMITS[band.axis_unit]
+    low, high = LIMITS[band.axis_unit or axis_unit]
     return band if low <= band.position <= high else None
 
 
@@ -192,7 +194,7 @@ def _blocks(header: Sequence[str], axis_unit: AxisUnit | None) -> list[_Block]:
     """Gather the band headers by convention."""
     found: dict[str, list[tuple[int, BandHeader]]] = defaultdict(list)
     for column, text in enumerate(header):
-        band = parse_header(text)
+        band = parse_header(text, axis_unit)
         if band is not None:
             found[band.style].append((column, band))
     return [_block(style, members, axis_unit) for style, members in found.items()]

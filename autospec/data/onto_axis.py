@@ -3,8 +3,9 @@
 What is done, in this order, and every step told in `OntoAxis.notes`:
 
 1. Bands on the other axis are turned by WN = 1e7 / WL (cm⁻¹, nm).
-2. The file has to cover the model's range. One band's spacing may be missing at either end, if it
-   is no more than 1 % of the range (`MAX_OVERHANG`): the nearest band stands in there.
+2. The file has to cover the model's range. At either end one band of the averaged spectrum that
+   models read (1/216 of the range), or one of the model's own spacing if that is wider, may be
+   missing, if it is no more than 1 % of the range (`MAX_OVERHANG`): the nearest band stands in.
 3. Holes of the file are bridged by straight lines, over 5 % of the bands at most (`MAX_HOLES`).
 4. Spectra are brought to the model's quantity first, then averaged onto its bands (see `bands`).
 
@@ -21,7 +22,7 @@ from scipy.sparse import csr_matrix
 
 from autospec.data.bands import SAME_BAND, WIDE_GAP, band_weights, mean_step, wide_gaps
 from autospec.data.findings import count
-from autospec.data.preprocess import to_absorbance, to_reflectance
+from autospec.data.preprocess import published_step, to_absorbance, to_reflectance
 from autospec.data.spectra import AxisUnit, FloatArray, Quantity
 from autospec.errors import DataError
 
@@ -192,8 +193,12 @@ def _overhangs(axis: FloatArray, wanted: FloatArray) -> tuple[tuple[float, float
     """Return, below and above, what the file lacks of the model's range and what may be filled."""
     most = MAX_OVERHANG * float(wanted[-1] - wanted[0])
     lacks = (float(axis[0] - wanted[0]), float(wanted[-1] - axis[-1]))
+    averaged = published_step(wanted)
     steps = (float(wanted[1] - wanted[0]), float(wanted[-1] - wanted[-2]))
-    return tuple((lack, min(s, most) + SAME_AXIS) for lack, s in zip(lacks, steps, strict=True))
+    return tuple(
+        (lack, min(max(s, averaged), most) + SAME_AXIS)
+        for lack, s in zip(lacks, steps, strict=True)
+    )
 
 
 def _check_cover(axis: FloatArray, wanted: FloatArray, unit: AxisUnit) -> None:

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from autospec.errors import OutputError
 
 TEMPORARY = ".autospec-tmp"
+LEFT_OVER_S = 3600.0  # a temporary file that nobody wrote to for so long is nobody's
 _NEXT_STEPS = {
     errno.ENOSPC: "The disk is full: free some space, then run the same command again.",
     errno.EDQUOT: "The disk quota is used up: free some space, then run the same command again.",
@@ -21,7 +26,8 @@ _NEXT_STEPS = {
     errno.EACCES: "Choose a folder you may write to with --out.",
     errno.EPERM: "Choose a folder you may write to with --out.",
     errno.EROFS: "The disk is read-only: choose another folder with --out.",
-    errno.ENOTDIR: "A part of the path is a file: choose another folder with --out.",
+    errno.EEXIST: "A part of the path is a file: choose another name.",
+    errno.ENOTDIR: "A part of the path is a file: choose another name.",
     errno.EISDIR: "A folder of that name is in the way: move it, or choose another --out.",
 }
 
@@ -34,8 +40,12 @@ def write_text(path: Path, text: str) -> None:
     OutputError
         If the file cannot be written; what was there before is still there.
     """
-    # A lone surrogate (from a badly decoded id) has no UTF-8 form: it is spelt out.
-    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+    write_bytes(path, spelt_out(text).encode())
+
+
+def spelt_out(text: str) -> str:
+    r"""Return a text that UTF-8 can hold: a lone surrogate of a file's name as ``\udcff``."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -53,22 +63,59 @@ def write_bytes(path: Path, content: bytes) -> None:
     OutputError
         If the file cannot be written; what was there before is still there.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}{TEMPORARY}")
+    with replacing(path) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Yield a stream whose content becomes the file `path`, whole or not at all.
+
+    If the block raises, Ctrl-C included, nothing of it remains. Missing folders are made. Where
+    `path` is a symbolic link, the file that it leads to is replaced, and the link stays.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; what was there before is still there.
+    """
+    real = _real(path)
+    temporary = real.with_name(f".{real.name}.{secrets.token_hex(6)}{TEMPORARY}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        real.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("xb") as stream:
-                stream.write(content)
+                yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-            temporary.replace(path)
+            temporary.replace(real)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink()
             raise
-        _sync_folder(path.parent)
+        _sync_folder(real.parent)
     except OSError as error:
         raise OutputError(cannot("written", path, error)) from error
+
+
+def sweep_left_overs(path: Path) -> None:
+    """Remove the temporary files of `path` that an ended process left: those an hour old or more.
+
+    A process that is killed cannot remove its own. Only names that `replacing` gives are touched.
+    """
+    path = _real(path)
+    ours = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{12}}{re.escape(TEMPORARY)}")
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            if not ours.fullmatch(entry.name) or not entry.is_file(follow_symlinks=False):
+                continue
+            with suppress(OSError):
+                if time.time() - entry.stat().st_mtime >= LEFT_OVER_S:
+                    Path(entry.path).unlink()
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def write_once(path: Path, content: bytes) -> None:

@@ -5,7 +5,10 @@ new spectrum reaches from the ⌊(1−level)(n+1)⌋-th smallest of (twin's pred
 ⌈level·(n+1)⌉-th smallest of (twin's prediction + residual), where each of the n rows brings its own
 residual and the twin that missed it. With K = n this is the jackknife+ (Barber, Candès, Ramdas &
 Tibshirani 2021, https://doi.org/10.1214/20-AOS1965). No distribution is assumed beyond this: new
-rows are drawn like the n. Residuals may be taken on log(1 + y); then it is the bounds that are
+rows are drawn like the n. What is proven under it is that at least 1 − 2·(1−level) of new lab
+values lie inside, 80 % for 90 %; with K < n folds less, by min{2(1−1/K)/(n/K+1), (1−K/n)/(K+1)}.
+In practice it is about the level: over the 15 embedded farms 92 % on average, 87 to 96 % on single
+farms (docs/results.md). Residuals may be taken on log(1 + y); then it is the bounds that are
 turned back, never a deviation.
 """
 
@@ -22,6 +25,7 @@ from autospec.errors import UsageError
 
 DEFAULT_LEVEL = 0.90
 LOWER_LEVEL = 0.80  # where there are too few rows for the usual one
+AT_ONCE = 256  # new rows
 MAX_ROWS = 2000  # calibration rows kept: more would not move an interval that can be seen
 
 
@@ -126,11 +130,15 @@ def cv_plus(
         If n rows cannot support the level.
     """
     rank = check_level(calibration.n, level)
-    centres = calibration.scaled(by_twin)[list(calibration.twin_of)]
-    spread = calibration.residuals[:, None]
-    upper = np.partition(centres + spread, rank - 1, axis=0)[rank - 1]
     lowest = calibration.n - rank
-    lower = np.partition(centres - spread, lowest, axis=0)[lowest]
+    twin_of, spread = np.array(calibration.twin_of), calibration.residuals
+    centres = calibration.scaled(by_twin).T
+    lower, upper = np.empty(len(centres)), np.empty(len(centres))
+    for start in range(0, len(centres), AT_ONCE):  # in the processor's cache: twice as fast
+        part = slice(start, start + AT_ONCE)
+        ends = centres[part][:, twin_of]
+        upper[part] = np.partition(ends + spread, rank - 1, axis=1)[:, rank - 1]
+        lower[part] = np.partition(ends - spread, lowest, axis=1)[:, lowest]
     if calibration.log:
         lower, upper = np.expm1(lower), np.expm1(upper)
     if float(calibration.observed.min()) >= 0:

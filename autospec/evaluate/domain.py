@@ -25,6 +25,7 @@ SHARE_INSIDE = 0.95  # of the training rows' own kind, all three limits together
 EXPLAINED = 0.99
 MAX_COMPONENTS = 10
 ROWS_A_COMPONENT = 3
+AT_ONCE = 256  # rows whose neighbours are sought together
 MAX_NEIGHBOURS = 5000  # training rows kept for the nearest distance
 DISTANCES = ("Q", "T²", "nearest")
 FLAT = 1e-9  # absorbance: a component that varies less says nothing
@@ -69,8 +70,13 @@ class Space:
         scores = scores / self.sd
         t2 = np.sum(scores**2, axis=1)
         own = np.sum(self.scores**2, axis=1)
-        squared = t2[:, None] - 2 * scores @ self.scores.T + own
-        return np.stack([q, t2, np.sqrt(np.maximum(squared.min(axis=1), 0.0))])
+        nearest = np.empty(len(x))
+        for start in range(0, len(x), AT_ONCE):  # all rows by all neighbours would be 80 MB
+            part = slice(start, start + AT_ONCE)
+            which = (own - 2 * scores[part] @ self.scores.T).argmin(axis=1)
+            # again by differences: the squares above cancel where a row is its own neighbour
+            nearest[part] = np.sqrt(np.sum((scores[part] - self.scores[which]) ** 2, axis=1))
+        return np.stack([q, t2, nearest])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -97,18 +103,17 @@ class Domain:
         """Measure spectra of shape (m, b), and say of each whether it is inside, or why not."""
         q, t2, nearest = measured = self.space.measure(_seen(values, self.axis, self.quantity))
         beyond = measured > self.limits[:, None]
-        reasons = tuple(
-            "; ".join(
+        reasons = [""] * len(values)
+        for i in np.flatnonzero(beyond.any(axis=0)).tolist():
+            reasons[i] = "; ".join(
                 f"{name} {value:.3g} above {limit:.3g}"
                 for name, value, limit, out in zip(
                     DISTANCES, measured[:, i], self.limits, beyond[:, i], strict=True
                 )
                 if out
             )
-            for i in range(len(values))
-        )
         inside = tuple(not reason for reason in reasons)
-        return Distances(q=q, t2=t2, nearest=nearest, inside=inside, reasons=reasons)
+        return Distances(q=q, t2=t2, nearest=nearest, inside=inside, reasons=tuple(reasons))
 
 
 def fit_domain(train: Spectra, folds: tuple[Fold, ...], seed: int = 0) -> Domain:

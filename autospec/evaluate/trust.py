@@ -1,4 +1,8 @@
-"""How intervals and domain did on rows that no model saw: the record that results carry."""
+"""How intervals and domain did on test rows: the record that results carry.
+
+No model that is measured here saw its test rows. A model that is fitted afterwards on all rows, as
+a localisation's final one, did: whoever keeps it with such a record says so beside it.
+"""
 
 from __future__ import annotations
 
@@ -73,19 +77,6 @@ def holding_bounds(
     return np.minimum(lower, predicted), np.maximum(upper, predicted)
 
 
-def measure_trust(
-    calibrated: CalibratedModel,
-    values: FloatArray,
-    observed: FloatArray,
-    predicted: FloatArray,
-    level: float,
-) -> Trust:
-    """Measure coverage and domain on test rows (m, b) with lab values (m,)."""
-    lower, upper = bounds(calibrated, values, predicted, level)
-    inside = np.array(calibrated.domain.measure(values).inside)
-    return summarise_trust(observed, predicted, (lower, upper), inside, level)
-
-
 def summarise_trust(
     observed: FloatArray,
     predicted: FloatArray,
@@ -93,7 +84,18 @@ def summarise_trust(
     inside: NDArray[np.bool_],
     level: float,
 ) -> Trust:
-    """Measure coverage and domain where bounds (m,) and domain (m,) are already known."""
+    """Measure coverage and domain on m test rows.
+
+    Parameters
+    ----------
+    observed, predicted : float64, shape (m,)
+    interval : pair of float64, shape (m,)
+        Lower and upper bounds, from `bounds`.
+    inside : bool, shape (m,)
+        From `Domain.measure`.
+    level : float
+        What the intervals are made to hold.
+    """
     lower, upper = interval
     share, low, high = wilson(int(np.sum((observed >= lower) & (observed <= upper))), len(observed))
     return Trust(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -14,7 +14,6 @@ from threadpoolctl import threadpool_limits
 from autospec.data.spectra import Spectra
 from autospec.data.splits import SplitPlan
 from autospec.errors import DataError, StudyFailed
-from autospec.evaluate.calibrated import CalibratedModel
 from autospec.localisation.baseline_draw import run_baselines
 from autospec.localisation.candidates import LibraryModels, learn_library
 from autospec.localisation.comparison import (
@@ -23,6 +22,7 @@ from autospec.localisation.comparison import (
     strategy_verdicts,
     transfer_verdict,
 )
+from autospec.localisation.execution import LocaliseExecution
 from autospec.localisation.final_model import (
     align_selection,
     final_selection,
@@ -36,13 +36,12 @@ from autospec.localisation.pieces import (
     BASELINE_SETTINGS,
     NETWORK_SETTINGS,
     Piece,
-    PieceStore,
     fingerprint,
     read_piece,
     write_piece,
 )
 from autospec.localisation.preparation import Prepared, prepare
-from autospec.localisation.progress import LocaliseCallback, LocaliseProgress, Stage, silent
+from autospec.localisation.progress import LocaliseProgress, Stage
 from autospec.localisation.protocol import lay_draws
 from autospec.localisation.remarks import (
     announcement,
@@ -57,7 +56,6 @@ from autospec.localisation.settings import LocaliseSettings
 from autospec.localisation.trust_draw import interval_level, measure_intervals, pool_trust
 from autospec.search.plan import StopSearch
 from autospec.search.summary import describe_environment, summarise_spectra
-from autospec.training.trainer import Device
 from autospec.transfer.alignment_result import Alignment
 from autospec.transfer.network_settings import Resources
 from autospec.transfer.networks import check_fits
@@ -65,38 +63,6 @@ from autospec.transfer.provenance import selection_stability
 
 QUICK_INTERVALS = 3  # draws on which --quick measures intervals: they cost as much as the rest
 RESERVE_S = 20.0  # kept back for the final model, the diagnostics and the report
-
-
-def _never() -> bool:
-    return False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocaliseExecution:
-    """How a localisation runs; nothing here changes what it finds, unless time runs short.
-
-    Parameters
-    ----------
-    pieces : PieceStore or None
-        Keeps finished draws, so that the same call takes up what was stopped.
-    storage : str or None
-        An Optuna storage URL for the searches; None keeps them in memory.
-    device : {"auto", "cpu", "cuda"}
-        Where networks train and RS-Local fits PLS.
-    progress : callable (LocaliseProgress) -> None
-        Told how far it is.
-    on_model : callable (CalibratedModel) -> None, or None
-        Given the final model; not called if it could not be calibrated.
-    interrupted : callable () -> bool
-        Asked between draws and after each epoch; True ends it, and what is finished is reported.
-    """
-
-    pieces: PieceStore | None = None
-    storage: str | None = None
-    device: Device = "auto"
-    progress: LocaliseCallback = silent
-    on_model: Callable[[CalibratedModel], None] | None = None
-    interrupted: Callable[[], bool] = _never
 
 
 def localise(

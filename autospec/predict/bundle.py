@@ -31,6 +31,7 @@ from autospec.predict.document import (
     Accuracy,
     ModelBundle,
     Provenance,
+    lab_range,
     parse_document,
     read_document,
     write_document,
@@ -53,6 +54,7 @@ def make_bundle(
     provenance: Provenance,
     accuracy: tuple[Accuracy, ...] = (),
     trust: Trust | None = None,
+    trust_rows: str = "",
     limits: tuple[str, ...] = (),
 ) -> ModelBundle:
     """Write a fitted model down so that it can be kept.
@@ -67,7 +69,7 @@ def make_bundle(
         What it is, in words.
     provenance : Provenance
         See `autospec.predict.document.describe_provenance`.
-    accuracy, trust, limits
+    accuracy, trust, trust_rows, limits
         As of `ModelBundle`.
 
     Raises
@@ -86,6 +88,7 @@ def make_bundle(
         target_name=train.target_name,
         target_unit=train.target_unit,
         n_train=train.n,
+        lab=lab_range(train),
         model=deploy(calibrated.model, train.b),
         twins=tuple(deploy(twin, train.b) for twin in calibrated.twins),
         calibration=calibrated.calibration,
@@ -93,6 +96,7 @@ def make_bundle(
         provenance=provenance,
         accuracy=accuracy,
         trust=trust,
+        trust_rows=trust_rows,
         limits=limits,
     )
     try:
@@ -229,7 +233,10 @@ def _read_capped(path: Path) -> bytes:
             "localise wrote: check the name."
         ) from error
     if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"{path}: no file. Want a model file ({SUFFIX}): name one.")
+        raise DataError(
+            f"{path}: no file. Want a model file ({SUFFIX}); that of a run's folder is "
+            f"{path / 'model'}{SUFFIX}."
+        )
     if status.st_size > MAX_FILE:
         raise DataError(
             f"{path}: {status.st_size / 1024**3:.1f} GB; want at most {MAX_FILE / 1024**3:.0f}. "
@@ -270,7 +277,7 @@ def _split(content: bytes) -> tuple[str, dict[str, Any]]:
 def _sniffed(content: bytes) -> str:
     if content.startswith(b"PK"):
         return "it is a zip archive (torch and numpy write such), and none is ever opened"
-    if content[:1] == b"\x80" and 2 <= content[1] <= 5:
+    if content[:1] == b"\x80" and b"\x02" <= content[1:2] <= b"\x05":
         return "it is a pickle, and none is ever opened"
     return (
         "no safetensors file" if len(content) > 8 else f"cut short: {len(content)} bytes are left"

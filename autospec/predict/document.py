@@ -95,6 +95,28 @@ class Accuracy:
     rows: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabRange:
+    """Lab values of all rows that a model learned from, in the unit of its target.
+
+    Parameters
+    ----------
+    lowest, median, highest : float
+        Ascending.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+
+    lowest: float
+    median: float
+    highest: float
+
+    def __post_init__(self) -> None:
+        """Refuse values that are not ascending."""
+        if not self.lowest <= self.median <= self.highest:
+            raise ValueError("lowest, median and highest lab value are not ascending")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ModelBundle:
     """A model that can be kept: what predicts, what says how far to trust it, and its history.
@@ -118,6 +140,8 @@ class ModelBundle:
         What it predicts.
     n_train : int
         Rows it learned from; of a library, none are counted.
+    lab : LabRange
+        Of all these rows; `calibration` may hold fewer.
     model : Node
     twins : tuple of Node
         The same, each learned without one fold; intervals come from them.
@@ -126,7 +150,10 @@ class ModelBundle:
     provenance : Provenance
     accuracy : tuple of Accuracy
     trust : Trust or None
-        How intervals and domain did on rows that the model never saw.
+        How intervals and domain did on test rows.
+    trust_rows : str
+        What these rows were to this model, in words that can follow "285 rows:"; empty without
+        `trust`.
     limits : tuple of str
         When not to trust it, in sentences.
     """
@@ -143,6 +170,7 @@ class ModelBundle:
     target_name: str
     target_unit: str
     n_train: Annotated[int, Ge(1)]
+    lab: LabRange
     model: Node
     twins: tuple[Node, ...]
     calibration: Calibration
@@ -150,6 +178,7 @@ class ModelBundle:
     provenance: Provenance
     accuracy: tuple[Accuracy, ...]
     trust: Trust | None
+    trust_rows: str
     limits: tuple[str, ...]
 
 
@@ -167,6 +196,14 @@ def describe_provenance(job: Job, train: Spectra, runs: tuple[str, ...] = ()) ->
         autospec=autospec.__version__,
         python=platform.python_version(),
         packages={name: importlib.metadata.version(name) for name in PACKAGES},
+    )
+
+
+def lab_range(train: Spectra) -> LabRange:
+    """Return the range and the median of the lab values of at least one row."""
+    target = train.target
+    return LabRange(
+        lowest=float(target.min()), median=float(np.median(target)), highest=float(target.max())
     )
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import autospec
 from autospec.data.spectra import FloatArray
-from autospec.errors import UsageError
+from autospec.errors import OutputError, UsageError
 from autospec.evaluate.conformal import Calibration, check_level
 from autospec.predict.nodes import Node
 from autospec.predict.onnx_drawing import DOUBLE, FLOAT, Drawing
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 INSTALL = "pip install 'autospec-soil[onnx]'"
 OPSET = 13  # the lowest where the axes of ReduceSum and Squeeze are inputs, as drawn here
 IR_VERSION = 7  # the lowest that may hold it
+PRODUCER = "autospec"
+_HEAD_BYTES = 256
+_PRODUCER_FIELD = bytes([0x12, len(PRODUCER)]) + PRODUCER.encode()  # field 2 of an ONNX file
 MAX_BYTES = 2_000_000_000  # of numbers: a protobuf message ends at 2 GiB
 
 
@@ -89,6 +93,31 @@ def onnx_model(
     message = _assembled(drawing, len(axis), outputs, words)
     data: bytes = message.SerializeToString(deterministic=True)
     return data
+
+
+def refuse_to_lose(path: Path) -> None:
+    """Refuse to write over a file unless it is an ONNX file that autospec wrote.
+
+    Raises
+    ------
+    OutputError
+        If another file, or a folder, is in the way.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; want a file. Choose another with --onnx.")
+    if path.exists() and not _is_ours(path):
+        raise OutputError(
+            f"{path}: exists, and autospec export did not write it; it is left as it is. "
+            "Move it, or choose another name with --onnx."
+        )
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return _PRODUCER_FIELD in stream.read(_HEAD_BYTES)
+    except OSError:
+        return False
 
 
 def _need_onnx() -> None:
@@ -158,7 +187,7 @@ def _assembled(
         graph,
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
-        producer_name="autospec",
+        producer_name=PRODUCER,
         producer_version=autospec.__version__,
     )
     helper.set_model_props(model, dict(words))

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from autospec.data.onto_axis import fit_onto
 from autospec.data.spectra import FloatArray, Spectra, row_name
+from autospec.errors import UsageError
 from autospec.evaluate.conformal import DEFAULT_LEVEL, check_level
 from autospec.evaluate.trust import holding_bounds
 from autospec.predict.document import ModelBundle
@@ -90,8 +91,14 @@ def predict(
     DataError
         If the spectra do not cover the model's bands.
     UsageError
-        If the model's calibration cannot support the level.
+        If the model's calibration cannot support the level, or an argument is of another kind.
     """
+    if not isinstance(bundle, ModelBundle) or not isinstance(spectra, Spectra):
+        raise UsageError(
+            f"predict({type(bundle).__name__}, {type(spectra).__name__}): want a ModelBundle, from "
+            "load_model(FILE), and Spectra, from read_spectra(FILE, "
+            "ReadOptions(need_target=False))."
+        )
     onto = fit_onto(
         spectra.axis,
         spectra.axis_unit,
@@ -137,9 +144,9 @@ class BundleRunner:
         assert values.ndim == 2 and values.shape[1] == len(self.bundle.axis), "the model's bands"
         starts = range(0, max(len(values), 1), BLOCK_ROWS)
         blocks = [np.ascontiguousarray(values[start : start + BLOCK_ROWS]) for start in starts]
-        with _one_thread_each(self.workers) as pool:
-            first = self._block(blocks[0])  # alone, so that what is set up is set up once
-            found = [first, *pool.map(self._block, blocks[1:])]
+        with one_thread_each(self.workers) as pool:
+            first = self.measure_block(blocks[0])  # alone, so that what is set up is set up once
+            found = [first, *pool.map(self.measure_block, blocks[1:])]
         numbers = np.concatenate([part[0] for part in found], axis=1)
         reasons = tuple(reason for _, part in found for reason in part)
         names = [row_name(i + 1) for i in range(len(values))] if ids is None else ids
@@ -158,8 +165,16 @@ class BundleRunner:
             notes=notes,
         )
 
-    def _block(self, values: FloatArray) -> tuple[FloatArray, list[str]]:
-        """Return six rows of numbers, (6, n), and reasons; what is no spectrum is left out."""
+    def measure_block(self, values: FloatArray) -> tuple[FloatArray, list[str]]:
+        """Predict a few thousand spectra on the calling thread, as `predict_values` does.
+
+        Returns
+        -------
+        float64, shape (6, n)
+            Prediction, lower and upper bound, Q, T² and nearest distance; NaN as there.
+        list of str, length n
+            Reasons.
+        """
         with np.errstate(all="ignore"):
             good = (np.ptp(values, axis=1) > 0) & (np.abs(values).max(axis=1) < LARGEST)
         numbers = np.full((6, len(values)), np.nan)
@@ -215,7 +230,7 @@ def open_runner(
 
 
 @contextmanager
-def _one_thread_each(workers: int) -> Iterator[ThreadPoolExecutor]:
+def one_thread_each(workers: int) -> Iterator[ThreadPoolExecutor]:
     """Yield a pool whose workers use one thread each in matrix products and in networks."""
     with (
         threadpool_limits(1, "blas"),

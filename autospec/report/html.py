@@ -13,6 +13,7 @@ from autospec.errors import DataError
 from autospec.report.folder import dump_result
 from autospec.report.page import PLOTLY_ASSET, Figures, bullets, html_page, report_body
 from autospec.report.sections import (
+    MODEL_FILE,
     architecture_section,
     cards_section,
     compared_section,
@@ -67,7 +68,11 @@ def write_report(result: SearchResult, folder: str | Path) -> tuple[Path, ...]:
         "leaderboard.csv": leaderboard(result),
         "predictions.csv": predictions(result),
         "metrics.json": metrics_json(result),
-        "report.html": report_html(result, run_digest=hashlib.sha256(run.encode()).hexdigest()),
+        "report.html": report_html(
+            result,
+            run_digest=hashlib.sha256(run.encode()).hexdigest(),
+            kept=(folder / MODEL_FILE).is_file(),
+        ),
     }
     write_once(folder / PLOTLY_ASSET, get_plotlyjs().encode())
     for name, text in texts.items():
@@ -75,7 +80,7 @@ def write_report(result: SearchResult, folder: str | Path) -> tuple[Path, ...]:
     return (folder / PLOTLY_ASSET, *(folder / name for name in texts))
 
 
-def report_html(result: SearchResult, *, run_digest: str) -> str:
+def report_html(result: SearchResult, *, run_digest: str, kept: bool = False) -> str:
     """Return report.html; it needs `PLOTLY_ASSET` beside it and nothing else.
 
     Parameters
@@ -84,10 +89,12 @@ def report_html(result: SearchResult, *, run_digest: str) -> str:
         What to show.
     run_digest : str
         SHA-256 of the run.json beside it.
+    kept : bool
+        Whether a model file lies beside it.
     """
     figures = Figures()
     sections = (
-        cards_section(result),
+        cards_section(result, kept=kept),
         compared_section(result, figures),
         predictions_section(result, figures),
         trust_section(result, figures),

@@ -36,6 +36,7 @@ from autospec.report.localise_tables import (
 )
 from autospec.report.localise_trust import intervals_section
 from autospec.report.page import PLOTLY_ASSET, Figures, html_page, report_body
+from autospec.report.sections import MODEL_FILE
 
 FINAL_PREDICTIONS = "final_predictions.csv"
 
@@ -80,7 +81,9 @@ def write_localisation(result: LocalisationResult, folder: str | Path) -> tuple[
     }
     texts[FINAL_PREDICTIONS] = final_predictions(result)  # without rows too: no old ones stay
     texts["report.html"] = localisation_html(
-        result, digest=hashlib.sha256(run.encode("utf-8", "backslashreplace")).hexdigest()
+        result,
+        digest=hashlib.sha256(run.encode("utf-8", "backslashreplace")).hexdigest(),
+        kept=(folder / MODEL_FILE).is_file(),
     )
     write_once(folder / PLOTLY_ASSET, get_plotlyjs().encode())
     for name, text in texts.items():
@@ -88,7 +91,7 @@ def write_localisation(result: LocalisationResult, folder: str | Path) -> tuple[
     return (folder / PLOTLY_ASSET, *(folder / name for name in texts))
 
 
-def localisation_html(result: LocalisationResult, *, digest: str) -> str:
+def localisation_html(result: LocalisationResult, *, digest: str, kept: bool = False) -> str:
     """Return report.html; it needs `PLOTLY_ASSET` beside it and nothing else.
 
     Parameters
@@ -97,6 +100,8 @@ def localisation_html(result: LocalisationResult, *, digest: str) -> str:
         What to show.
     digest : str
         SHA-256 of the localisation.json beside it.
+    kept : bool
+        Whether a model file lies beside it.
     """
     figures = Figures()
     sections = (
@@ -105,7 +110,7 @@ def localisation_html(result: LocalisationResult, *, digest: str) -> str:
         compared_section(result),
         predictions_section(result, figures),
         intervals_section(result, figures),
-        auto_section(result, figures),
+        auto_section(result, figures, kept=kept),
         library_section(result, figures),
         networks_section(result),
         data_section(result, figures),

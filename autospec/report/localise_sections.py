@@ -33,6 +33,7 @@ from autospec.report.sections import (
     card,
     estimate_cell,
     interval_note,
+    model_sentence,
 )
 from autospec.report.trust_section import percent
 from autospec.report.words import (
@@ -250,8 +251,8 @@ def predictions_section(result: LocalisationResult, figures: Figures) -> str:
     )
 
 
-def auto_section(result: LocalisationResult, figures: Figures) -> str:
-    """Return what the final model is made of, and what it predicts."""
+def auto_section(result: LocalisationResult, figures: Figures, *, kept: bool = False) -> str:
+    """Return what the final model is made of, where it is if it was `kept`, what it predicts."""
     drawn = weights_figure(result)
     words = "How much each member counts in the final model."
     words = words if drawn else "The final model was not reached."
@@ -261,7 +262,8 @@ def auto_section(result: LocalisationResult, figures: Figures) -> str:
         "rows and the library and weighs them by how they did inside the training rows, never by "
         "the test rows. The final one is fitted on all "
         f"{count(len(result.farm_ids))} rows of the farm that have a lab value: "
-        f"{escape(result.final.detail or 'not reached')}.</p>{weights}{_auto_draws(result)}"
+        f"{escape(result.final.detail or 'not reached')}.</p>"
+        f"{model_sentence() if kept else ''}{weights}{_auto_draws(result)}"
         f"{_final_rows(result)}</section>"
     )
 

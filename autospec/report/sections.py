@@ -45,6 +45,7 @@ METRIC_NOTES = {
     "rpiq": "interquartile range over RMSE",
 }
 IN_UNIT = ("rmse", "me", "sde")
+MODEL_FILE = "model.safetensors"  # the recommended model of a run's folder
 
 
 def header_section(result: SearchResult) -> str:
@@ -67,8 +68,8 @@ def header_section(result: SearchResult) -> str:
     )
 
 
-def cards_section(result: SearchResult) -> str:
-    """Return the key numbers."""
+def cards_section(result: SearchResult, *, kept: bool = False) -> str:
+    """Return the key numbers, and where the model is if it was `kept`."""
     scores, unit = winner_model(result).scores, result.data.target_unit
     cards = []
     if scores is not None:
@@ -87,7 +88,10 @@ def cards_section(result: SearchResult) -> str:
     seconds = result.environment.seconds_search + result.environment.seconds_final
     note = f"on {result.environment.device}, {result.environment.threads} threads"
     cards.append(card("Time", duration(seconds), note))
-    return f'<section aria-label="Key numbers"><dl class="cards">{"".join(cards)}</dl></section>'
+    return (
+        f'<section aria-label="Key numbers"><dl class="cards">{"".join(cards)}</dl>'
+        f"{model_sentence() if kept else ''}</section>"
+    )
 
 
 def card(name: str, value: str, note: str, css: str = "") -> str:
@@ -95,6 +99,16 @@ def card(name: str, value: str, note: str, css: str = "") -> str:
     return (
         f'<div class="card {css}"><dt>{escape(name)}</dt><dd><span class="value">{value}</span>'
         f'<span class="note">{escape(note)}</span></dd></div>'
+    )
+
+
+def model_sentence() -> str:
+    """Return where the kept model lies and how it is used, as a paragraph."""
+    command = escape("autospec predict THIS_FOLDER scans.csv")
+    return (
+        f'<p>The model is in <a href="{MODEL_FILE}">{MODEL_FILE}</a> beside this page; its card, '
+        '<a href="MODEL.md">MODEL.md</a>, says which it is and when not to trust it. Predict new '
+        f"scans: <code>{command}</code></p>"
     )
 
 

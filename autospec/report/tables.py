@@ -14,6 +14,7 @@ from typing import Literal
 
 import pandas as pd
 
+from autospec.data.cells import spreadsheet_cell
 from autospec.evaluate.metrics import BOOTSTRAPS, LEVEL, Comparison, Estimate, Scores
 from autospec.evaluate.trust import Trust
 from autospec.nets.architecture import TABLE_COLUMNS
@@ -28,7 +29,6 @@ from autospec.search.result import (
 
 TableFormat = Literal["csv", "md", "tex", "json"]
 Cell = str | int | float | bool | None
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 STATE_ORDER = {"complete": 0, "pruned": 1, "infeasible": 2, "failed": 3}
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -213,13 +213,6 @@ def predictions(result: SearchResult) -> str:
             frame[f"{model.name} lower {model.trust.level:.0%}"] = model.lower
             frame[f"{model.name} upper {model.trust.level:.0%}"] = model.upper
     return csv_text(frame)
-
-
-def spreadsheet_cell(value: object) -> object:
-    """Return a text cell so that no spreadsheet runs it as a formula; numbers stay numbers."""
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return value
 
 
 def _escaped_names(name: object) -> str:

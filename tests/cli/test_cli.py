@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,6 +91,8 @@ def run(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert "Best architecture" in done.stdout
     assert "sealed test rows" in done.stdout
     assert str(folder / "report.html") in done.stdout
+    assert str(folder / "model.safetensors") in done.stdout
+    assert str(folder / "MODEL.md") in done.stdout
     assert "4 trials × 3 folds = 12 networks" in done.stderr
     return folder
 
@@ -143,6 +146,19 @@ def test_the_same_command_again_runs_nothing(run: Path, study: Path) -> None:
     assert done.returncode == 0
     assert "already finished" in done.stderr
     assert "Best architecture" in done.stdout
+    assert (run / "model.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_the_same_command_makes_a_lost_model_again(run: Path, study: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    shutil.copytree(run, again)
+    (again / "model.safetensors").unlink()
+    done = autospec_command("search", "--study", study, "-o", again)
+    assert done.returncode == 0, done.stderr
+    assert "model.safetensors is gone" in done.stderr
+    first, second = (autospec.load_model(p / "model.safetensors") for p in (run, again))
+    np.testing.assert_array_equal(first.calibration.out_of_fold, second.calibration.out_of_fold)
 
 
 @pytest.mark.slow

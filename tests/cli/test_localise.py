@@ -21,6 +21,7 @@ from autospec.cli import localise_run, main
 from autospec.cli.live import clock
 from autospec.cli.localise_data import farm_sites
 from autospec.cli.localise_live import LocaliseDisplay, progress_line
+from autospec.cli.localise_show import show_result
 from autospec.data.spectra import Spectra
 from autospec.errors import DataError, OutputError
 from autospec.localisation.inputs import inputs_digest
@@ -39,6 +40,7 @@ class FakeJob:
     asked: list[dict[str, Any]] = field(default_factory=list)
     stopped: str = "complete"
     failing: dict[str, Exception] = field(default_factory=dict)
+    calibration_rows: int = 0  # with any, a run is finished only with its model, which this is not
 
     def __call__(
         self, library: tuple[Spectra, ...], farm: Spectra, **words: Any
@@ -59,6 +61,7 @@ class FakeJob:
             settings=settings,
             inputs_digest=digest,
             stopped=self.stopped,  # type: ignore[arg-type]
+            final=replace(self.made.final, calibration_rows=self.calibration_rows),
         )
 
 
@@ -203,6 +206,15 @@ def test_a_finished_run_is_not_run_again(job: FakeJob, command: Command) -> None
     assert out == first[1]
     assert command(*words, "--seed", 1)[0] == 0
     assert len(job.asked) == 2
+
+
+def test_a_finished_run_whose_model_is_gone_fits_it_again(job: FakeJob, command: Command) -> None:
+    job.calibration_rows = 30
+    words = ("--site", "germany-rp", "-o", "out")
+    command(*words)
+    _, _, err = command(*words)
+    assert len(job.asked) == 2
+    assert "model.safetensors is gone" in err
 
 
 def test_an_interrupted_run_is_written_and_goes_on_later(job: FakeJob, command: Command) -> None:
@@ -383,6 +395,18 @@ def test_all_stops_at_once_if_results_cannot_be_written(
     job.failing["germany-rp"] = OutputError("the disk is full")
     assert command("--site", "all", "-o", "out")[0] == 74
     assert len(job.asked) == 1
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_model_and_card_are_listed_where_they_were_written(
+    written: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("model.safetensors", "MODEL.md")
+    for name in names if written else ():
+        (tmp_path / name).touch()
+    show_result(make_localisation(), tmp_path, False)
+    lines = capsys.readouterr().out.splitlines()
+    assert [str(tmp_path / name) in lines for name in names] == [written, written]
 
 
 def test_progress_off_a_terminal_is_a_line_a_piece(capsys: pytest.CaptureFixture[str]) -> None:

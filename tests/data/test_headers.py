@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -189,3 +190,9 @@ def test_bands_outside_every_instrument_are_left_out_and_said() -> None:
     choice = choose_bands(["id", *(str(k) for k in range(250, 2500, 10))])
     assert choice.positions[0] == 300
     assert any("'250'" in line and "outside" in line for line in choice.recognised)
+
+
+def test_bare_numbers_have_the_limits_of_the_unit_that_the_user_states() -> None:
+    header = [f"{position:g}" for position in np.linspace(4000, 23_800, 100).round(2)]
+    assert len(choose_bands(header, "cm-1").columns) == 100
+    assert len(choose_bands(header).columns) < 100

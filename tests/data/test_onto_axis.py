@@ -169,3 +169,17 @@ def test_a_much_coarser_file_is_told_but_has_no_holes(step: float, coarse: bool)
     onto = fit(bands(400, 2500, step), wanted=bands(420, 2400, 1))
     assert told(onto, "the bands are", "narrow features") is coarse
     assert not told(onto, "interpolated")
+
+
+@pytest.mark.parametrize(("late", "fits"), [(5.0, True), (10.0, True), (12.0, False)])
+def test_one_averaged_band_of_a_fine_model_may_be_missing(late: float, fits: bool) -> None:
+    wanted = bands(420, 2500, 1)  # models read it averaged to 10 nm
+    axis = bands(420 + late, 2500, 1)
+    if fits:
+        onto = fit_onto(axis, "nm", "absorbance", wanted, "nm", "absorbance")
+        got = onto.transform(curve(axis)[None])[0]
+        np.testing.assert_allclose(got[: int(late)], curve(axis)[0], rtol=1e-12)
+        assert told(onto, "filled")
+    else:
+        with pytest.raises(DataError, match="missing"):
+            fit_onto(axis, "nm", "absorbance", wanted, "nm", "absorbance")

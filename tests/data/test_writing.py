@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from autospec.data.writing import write_bytes, write_once, write_text
+from autospec.data.writing import (
+    LEFT_OVER_S,
+    TEMPORARY,
+    sweep_left_overs,
+    write_bytes,
+    write_once,
+    write_text,
+)
 from autospec.errors import OutputError
 
 
@@ -69,3 +77,40 @@ def test_what_is_there_already_is_not_written_again(tmp_path: Path) -> None:
     assert path.stat().st_ino == before
     write_once(path, b"two")
     assert path.read_bytes() == b"two"
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    real, link = tmp_path / "kept" / "real.txt", tmp_path / "link.txt"
+    link.symlink_to(real)
+    for text in ("new", "newer"):
+        write_text(link, text)
+        assert (link.is_symlink(), real.read_text(encoding="utf-8")) == (True, text)
+    assert [p.name for p in real.parent.iterdir()] == ["real.txt"]
+
+
+def test_only_old_temporary_files_of_that_name_are_swept(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    token = "0123456789ab"
+    old = f".out.csv.{token}{TEMPORARY}"
+    others = (
+        f".out.csv.{token[::-1]}{TEMPORARY}".replace("b", "c"),  # young
+        f".my-out.csv.{token}{TEMPORARY}",
+        f".out.csv.notes{TEMPORARY}",
+        f"out.csv.{token}{TEMPORARY}",
+        "out.csv",
+    )
+    long_ago = time.time() - LEFT_OVER_S - 1
+    for name in (old, *others):
+        (tmp_path / name).write_bytes(b"rows")
+        os.utime(tmp_path / name, (long_ago, long_ago))
+    os.utime(tmp_path / others[0])
+    sweep_left_overs(path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(others)
+
+
+def test_a_file_in_the_way_of_a_folder_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"mine")
+    for path in (tmp_path / "file" / "out.csv", tmp_path / "file" / "deep" / "out.csv"):
+        with pytest.raises(OutputError, match="A part of the path is a file: choose another name"):
+            write_bytes(path, b"ours")

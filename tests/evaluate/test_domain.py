@@ -165,3 +165,9 @@ def test_replicates_are_left_out_together() -> None:
     limit = fitted(whole).limits[2]
     assert limit > 2 * np.median(fitted(apart).measure(scans).nearest)
     assert np.mean(fitted(whole).measure(soils(300, 9).values).inside) > 0.85
+
+
+def test_a_training_row_is_its_own_nearest_neighbour_exactly() -> None:
+    scores = np.random.default_rng(0).standard_normal((9, 2)) * 1e3
+    space = Space(mean=np.zeros(2), loadings=np.eye(2), sd=np.ones(2), scores=scores)
+    np.testing.assert_array_equal(space.measure(scores)[2], 0.0)

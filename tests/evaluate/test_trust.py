@@ -9,12 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autospec.data.spectra import FloatArray
 from autospec.data.splits import make_folds
 from autospec.errors import UsageError
 from autospec.evaluate.baselines import fit_mean
 from autospec.evaluate.calibrated import CalibratedModel, calibrate
 from autospec.evaluate.conformal import Calibration, cv_plus
-from autospec.evaluate.trust import NORMAL_95, bounds, holding_bounds, measure_trust, wilson
+from autospec.evaluate.trust import (
+    NORMAL_95,
+    Trust,
+    bounds,
+    holding_bounds,
+    summarise_trust,
+    wilson,
+)
 from tests.evaluate.test_domain import soils
 
 TRAIN, TEST = soils(40, 0), soils(30, 1)
@@ -29,13 +37,25 @@ def calibrated() -> CalibratedModel:
     )
 
 
+def measured(
+    calibrated: CalibratedModel,
+    values: FloatArray,
+    observed: FloatArray,
+    predicted: FloatArray,
+    level: float,
+) -> Trust:
+    interval = bounds(calibrated, values, predicted, level)
+    inside = np.array(calibrated.domain.measure(values).inside)
+    return summarise_trust(observed, predicted, interval, inside, level)
+
+
 def test_what_is_measured_is_what_a_hand_counts(calibrated: CalibratedModel) -> None:
     values = np.vstack([TEST.values, ODD])
     rng = np.random.default_rng(0)
     observed = rng.uniform(-20, 60, len(values))
     predicted = calibrated.model.predict(values)
     lower, upper = bounds(calibrated, values, predicted, 0.8)
-    trust = measure_trust(calibrated, values, observed, predicted, 0.8)
+    trust = measured(calibrated, values, observed, predicted, 0.8)
     hits = sum(low <= y <= high for low, y, high in zip(lower, observed, upper, strict=True))
     assert 0 < hits < len(values)
     assert (trust.level, trust.rows, trust.covered) == (0.8, 36, hits / 36)
@@ -51,7 +71,7 @@ def test_what_is_measured_is_what_a_hand_counts(calibrated: CalibratedModel) -> 
 def test_where_no_row_is_outside_there_is_no_error_of_those(calibrated: CalibratedModel) -> None:
     rows = np.flatnonzero(calibrated.domain.measure(TEST.values).inside)
     values, observed = TEST.values[rows], TEST.target[rows]
-    trust = measure_trust(calibrated, values, observed, np.zeros(len(rows)), 0.9)
+    trust = measured(calibrated, values, observed, np.zeros(len(rows)), 0.9)
     assert trust.rmse_outside is None and trust.rmse_inside is not None
 
 

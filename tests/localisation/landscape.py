@@ -14,7 +14,7 @@ from autospec.evaluate import baselines, kernels
 from autospec.localisation import twins
 from autospec.localisation.baseline_draw import run_baselines
 from autospec.localisation.candidates import learn_library
-from autospec.localisation.job import LocaliseExecution
+from autospec.localisation.execution import LocaliseExecution
 from autospec.localisation.pieces import Piece
 from autospec.localisation.preparation import Prepared, prepare
 from autospec.localisation.protocol import lay_draws

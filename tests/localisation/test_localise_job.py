@@ -18,7 +18,8 @@ from autospec.errors import DataError, StudyFailed, TrialFailed, UsageError
 from autospec.evaluate.calibrated import CalibratedModel
 from autospec.evaluate.trust import bounds
 from autospec.localisation import candidates, final_model, job, trust_draw
-from autospec.localisation.job import LocaliseExecution, localise
+from autospec.localisation.execution import LocaliseExecution
+from autospec.localisation.job import localise
 from autospec.localisation.progress import LocaliseProgress
 from autospec.localisation.result import (
     AUTO,

@@ -13,7 +13,8 @@ import pytest
 
 from autospec.errors import UsageError
 from autospec.localisation import job, network_stage
-from autospec.localisation.job import LocaliseExecution, localise
+from autospec.localisation.execution import LocaliseExecution
+from autospec.localisation.job import localise
 from autospec.localisation.network_draw import about, fixed_design, network_settings, uses
 from autospec.localisation.progress import LocaliseProgress
 from autospec.localisation.result import LOCAL, LocalisationResult

@@ -25,7 +25,7 @@ from autospec.localisation.preparation import prepare
 from autospec.localisation.protocol import inner_folds
 from autospec.nets.architecture import Architecture, ConvBlock, FCBlock
 from autospec.predict.bundle import make_bundle
-from autospec.predict.document import Accuracy, ModelBundle, describe_provenance
+from autospec.predict.document import Accuracy, ModelBundle, describe_provenance, lab_range
 from autospec.predict.nodes import Linear, Standardise
 from autospec.training.config import TrainingConfig
 from autospec.training.ensemble import Ensemble, fit_ensemble
@@ -153,6 +153,7 @@ def tiny_bundle() -> ModelBundle:
         target_name="soc",
         target_unit="g/kg",
         n_train=12,
+        lab=lab_range(train),
         model=nodes[0],
         twins=nodes[1:],
         calibration=Calibration(
@@ -165,5 +166,6 @@ def tiny_bundle() -> ModelBundle:
         provenance=describe_provenance("api", train),
         accuracy=ACCURACY,
         trust=TRUST,
+        trust_rows="the 20 sealed rows",
         limits=(),
     )

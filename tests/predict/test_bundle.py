@@ -8,6 +8,7 @@ import os
 import pickle
 import re
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -32,9 +33,11 @@ from autospec.evaluate.calibrated import CalibratedModel
 from autospec.predict import bundle as module
 from autospec.predict.bundle import dump_model, load_model, make_bundle, pack, save_model
 from autospec.predict.document import (
+    LabRange,
     ModelBundle,
     arrays,
     describe_provenance,
+    lab_range,
     read_document,
     write_document,
 )
@@ -563,3 +566,28 @@ def test_make_bundle_writes_the_model_down() -> None:
         ).model,
         Linear,
     )
+
+
+@pytest.mark.parametrize("rows", [9, 10])
+def test_the_lab_range_is_of_all_training_rows(rows: int) -> None:
+    train = made_spectra(rows, 6)
+    found = lab_range(train)
+    assert found.lowest == train.target.min() and found.highest == train.target.max()
+    assert found.median == pytest.approx(statistics.median(train.target.tolist()))
+
+
+def test_a_kept_model_has_the_lab_range_of_rows_that_its_calibration_misses() -> None:
+    calibrated = plsr_model()
+    whole = calibrated.calibration
+    part = replace(
+        whole,
+        observed=whole.observed[:3],
+        out_of_fold=whole.out_of_fold[:3],
+        twin_of=whole.twin_of[:3],
+    )
+    assert kept(replace(calibrated, calibration=part), "part").lab == lab_range(calibrated.train)
+
+
+def test_a_lab_range_that_is_not_ascending_is_refused() -> None:
+    with pytest.raises(ValueError, match="not ascending"):
+        LabRange(lowest=1.0, median=3.0, highest=2.0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from autospec.predict.card import card_name, model_card
-from autospec.predict.document import document_digest
+from autospec.predict.document import LabRange, document_digest
 from tests.predict.made_bundles import bundle_of, tiny_bundle
 
 
@@ -19,7 +19,10 @@ from tests.predict.made_bundles import bundle_of, tiny_bundle
         "It learned from 12 rows of made (12)",
         "| RMSE of PLSR | 1.5 g/kg | 1.2 to 1.8 | the same |",
         "| RMSE of the mean | 5 g/kg |  | the same |",
-        "intervals made to hold 90 % of lab values held 85 % (95 % interval 64 to 95 %)",
+        "Counted on 20 rows: the 20 sealed rows. Intervals made to hold 90 % of lab values held "
+        "85 % (95 % interval 64 to 95 %)",
+        "They are made to hold about the level of new samples of the same kind. What is proven for "
+        "CV+ is 1 − 2·(1 − level), 80 % for 90 %",
         "18 inside: RMSE 1.1 g/kg; 2 outside: RMSE 2.2 g/kg",
         "from 12 rows and 2 twins",
         "Levels up to 92.3 % can be asked for",
@@ -42,6 +45,18 @@ def test_the_card_names_digest_data_and_versions() -> None:
     assert "- Made spectra know no soil." in card
 
 
+def test_range_and_median_are_of_all_rows_not_of_the_calibration() -> None:
+    lab = LabRange(lowest=1.5, median=20.25, highest=99.0)
+    card = model_card(replace(tiny_bundle(), lab=lab))
+    assert "Their lab values run from 1.5 to 99 g/kg, the median is 20.25." in card
+    assert "Beyond lab values of 1.5 to 99 g/kg" in card
+
+
+def test_no_row_is_called_unseen_without_a_word_from_who_made_the_model() -> None:
+    card = model_card(replace(tiny_bundle(), trust_rows=""))
+    assert "Counted on 20 rows. Intervals made to hold" in card and "never saw" not in card
+
+
 def test_a_kernel_model_says_that_it_holds_spectra() -> None:
     words = "preprocessed spectra of some"
     assert words in model_card(bundle_of("auto")) and words not in model_card(bundle_of("plsr"))
@@ -56,7 +71,7 @@ def test_without_measurements_the_card_says_so() -> None:
     "text", ["<script>alert(1)</script>", "a | b", "# head\n\n# two", "[x](y)"]
 )
 def test_words_of_a_file_are_no_markup(text: str) -> None:
-    card = model_card(replace(tiny_bundle(), target_name=text, limits=(text,)))
+    card = model_card(replace(tiny_bundle(), target_name=text, limits=(text,), trust_rows=text))
     assert text not in card and "\n# two" not in card
     assert card.count("\n# ") == 0 and card.startswith("# tiny\n")
 

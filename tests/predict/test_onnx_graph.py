@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 import autospec
 from autospec.data.spectra import FloatArray
 from autospec.data.tensors import tensor_name
-from autospec.errors import UsageError
+from autospec.errors import OutputError, UsageError
 from autospec.evaluate.conformal import Calibration, cv_plus
 from autospec.nets.architecture import ConvBlock
 from autospec.predict import onnx_graph
 from autospec.predict.nodes import Linear, Mixture, Msc, Node
-from autospec.predict.onnx_graph import onnx_model
+from autospec.predict.onnx_graph import onnx_model, refuse_to_lose
 from autospec.predict.running import Runner
 from tests.predict.made_nodes import (
     AXIS,
@@ -170,6 +170,21 @@ def test_the_file_says_what_it_is() -> None:
         "level": "0.9",
     }
     assert (model.producer_name, model.producer_version) == ("autospec", autospec.__version__)
+
+
+def test_only_an_earlier_export_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "soc.onnx"
+    refuse_to_lose(path)
+    path.write_bytes(a_graph())
+    refuse_to_lose(path)
+    other = onnx.load_model_from_string(a_graph())
+    other.producer_name = "another"
+    for content in (other.SerializeToString(), b"autospec notes", b""):
+        path.write_bytes(content)
+        with pytest.raises(OutputError, match="left as it is"):
+            refuse_to_lose(path)
+    with pytest.raises(OutputError, match="is a folder"):
+        refuse_to_lose(tmp_path)
 
 
 def test_without_calibration_there_are_no_bounds() -> None:

@@ -189,3 +189,8 @@ def test_far_spectra_are_out_of_the_domain_and_say_why() -> None:
     far = replace(spectra, values=spectra.values * 3.0 + np.linspace(0.0, 1.0, spectra.b))
     found = predict(bundle_of("plsr"), far)
     assert not found.in_domain.any() and all("above" in reason for reason in found.reasons)
+
+
+def test_arguments_of_another_kind_are_named() -> None:
+    with pytest.raises(UsageError, match=r"want a ModelBundle, from load_model"):
+        predict("model.safetensors", None)  # type: ignore[arg-type]

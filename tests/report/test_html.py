@@ -186,6 +186,17 @@ def test_no_text_from_data_becomes_markup(result: SearchResult, page: Page) -> N
     assert evil.open == page.open == []
 
 
+def test_the_page_names_the_model_where_one_was_kept(result: SearchResult, tmp_path: Path) -> None:
+    write_report(result, tmp_path)
+    assert "model.safetensors" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+    (tmp_path / "model.safetensors").touch()
+    write_report(result, tmp_path)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    words = " ".join(page.words)
+    assert "autospec predict THIS_FOLDER scans.csv" in words and "MODEL.md" in words
+    assert ("a", {"href": "model.safetensors"}) in page.tags and page.open == []
+
+
 def test_json_blocks_cannot_be_left(result: SearchResult) -> None:
     text = report_html(result, run_digest="0" * 64)
     for block in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S):

@@ -85,6 +85,18 @@ def test_every_file_is_written_and_named(localisation: LocalisationResult, tmp_p
     assert load_localisation(tmp_path) == localisation
 
 
+def test_the_page_names_the_model_where_one_was_kept(
+    localisation: LocalisationResult, tmp_path: Path
+) -> None:
+    write_localisation(localisation, tmp_path)
+    assert "model.safetensors" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+    (tmp_path / "model.safetensors").touch()
+    write_localisation(localisation, tmp_path)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "autospec predict THIS_FOLDER scans.csv" in page.words and "MODEL.md" in page.words
+    assert ("a", {"href": "model.safetensors"}) in page.tags and page.open == []
+
+
 def test_second_report_is_the_same(localisation: LocalisationResult, tmp_path: Path) -> None:
     first = {p: p.read_bytes() for p in write_localisation(localisation, tmp_path)}
     assert {p: p.read_bytes() for p in write_localisation(localisation, tmp_path)} == first

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autospec.data.cells import FORMULA_STARTS, spreadsheet_cell
 from autospec.nets.architecture import architecture_from_json
 from autospec.report.tables import (
-    FORMULA_STARTS,
     TableFormat,
     architecture_table,
     latex_cell,
@@ -23,7 +23,6 @@ from autospec.report.tables import (
     markdown_cell,
     metrics_json,
     predictions,
-    spreadsheet_cell,
 )
 from autospec.search.result import SearchResult
 

@@ -23,13 +23,16 @@ from autospec.data.findings import Findings, count
 from autospec.data.headers import BandChoice
 from autospec.data.instruments.files import WANTED, read_scan, scan_format
 from autospec.data.instruments.scan import Scan
-from autospec.data.preprocess import to_absorbance, to_reflectance
+from autospec.data.onto_axis import as_quantity, turned
 from autospec.data.quantities import FRACTION_TOP
 from autospec.data.spectra import AxisUnit, FloatArray, Quantity
 from autospec.data.tables import MAX_DECODED_BYTES
+from autospec.data.writing import spelt_out
 from autospec.errors import DataError, shorten
 
 MAX_SCANS = 20_000
+
+LeftOut = tuple[str, str]  # the file's name, and why its scan cannot be used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,7 +42,7 @@ class ScanTable:
     Parameters
     ----------
     names : tuple of str, length n
-        File names, in alphabetical order.
+        File names, in alphabetical order; bytes of them that are no text are spelt out.
     values : float64, shape (n, b)
         As the files hold them.
     axis : float64, shape (b,)
@@ -50,6 +53,8 @@ class ScanTable:
         What the files declare; None when none of them does.
     sha256 : str
         Digest of the names and digests of the files.
+    left_out : tuple of (str, str)
+        Name of each file that cannot be used, and why.
     """
 
     names: tuple[str, ...]
@@ -58,6 +63,7 @@ class ScanTable:
     axis_unit: AxisUnit
     quantity: Quantity | None
     sha256: str
+    left_out: tuple[LeftOut, ...]
 
 
 def holds_scans(path: Path) -> bool:
@@ -89,11 +95,22 @@ def read_scans(path: Path, findings: Findings) -> ScanTable:
     UsageError
         If the package that reads a format is not installed.
     """
+    table = gather_scans(path, findings)
+    bad = [f"{name}: {why}" for name, why in table.left_out]
+    if bad:
+        verb = "is" if len(bad) == 1 else "are"
+        findings.mended.append(f"{count(len(bad), 'scan')} cannot be used and {verb} left out:")
+        findings.mended.extend(shorten(bad))
+    return table
+
+
+def gather_scans(path: Path, findings: Findings) -> ScanTable:
+    """Do as `read_scans`, but leave it to the caller to tell of the scans that are left out."""
     paths = _list(path, findings) if path.is_dir() else [path]
     scans, digests, bad = _read_all(paths)
     if not scans:
-        alone = "" if path.is_dir() else f"{path.name}: "  # the caller names the path
-        raise DataError([line.removeprefix(alone) for line in bad])
+        # the caller names the path
+        raise DataError([f"{name}: {why}" if path.is_dir() else why for name, why in bad])
     forms = Counter(scan.form for scan in scans)
     told = ", ".join(f"{form} ({n})" for form, n in forms.most_common())
     findings.recognised.append(f"{count(len(scans), 'scan')} read: {told}")
@@ -101,11 +118,6 @@ def read_scans(path: Path, findings: Findings) -> ScanTable:
     scans, strays = _on_axis(scans, main, findings)
     scans, strange = _in_quantity(scans, findings)
     scans, beyond = _of_scale(scans)
-    bad += strays + strange + beyond
-    if bad:
-        verb = "is" if len(bad) == 1 else "are"
-        findings.mended.append(f"{count(len(bad), 'scan')} cannot be used and {verb} left out:")
-        findings.mended.extend(shorten(bad))
     names = tuple(scan.name for scan in scans)
     digest = "\n".join(f"{name} {digests[name]}" for name in names)
     return ScanTable(
@@ -114,7 +126,8 @@ def read_scans(path: Path, findings: Findings) -> ScanTable:
         axis=main.axis,
         axis_unit=main.axis_unit,
         quantity=next((s.quantity for s in scans if s.quantity), None),
-        sha256=hashlib.sha256(digest.encode("utf-8", "surrogateescape")).hexdigest(),
+        sha256=hashlib.sha256(digest.encode()).hexdigest(),
+        left_out=(*bad, *strays, *strange, *beyond),
     )
 
 
@@ -140,28 +153,30 @@ def _list(folder: Path, findings: Findings) -> list[Path]:
     except OSError as error:
         raise DataError(f"the folder cannot be listed: {error.strerror or error}.") from error
     if others:
-        kinds = ", ".join(f"{n} {suffix[:20]}" for suffix, n in others.most_common(5))
+        kinds = ", ".join(f"{n} {spelt_out(suffix[:20])}" for suffix, n in others.most_common(5))
         findings.recognised.append(f"{count(others.total(), 'other file')} passed over: {kinds}")
     if not paths:
         raise DataError(f"no scan in the folder; want {WANTED}. Pass the folder that holds them.")
     return sorted(paths, key=lambda path: path.name)
 
 
-def _read_all(paths: Sequence[Path]) -> tuple[list[Scan], dict[str, str], list[str]]:
-    """Return the good scans, the digests of their files, and a line for each bad one."""
+def _read_all(paths: Sequence[Path]) -> tuple[list[Scan], dict[str, str], list[LeftOut]]:
+    """Return the good scans, the digests of their files, and why each bad one is."""
     scans: list[Scan] = []
     digests: dict[str, str] = {}
-    bad: list[str] = []
+    bad: list[LeftOut] = []
     axes: dict[bytes, FloatArray] = {}
     size = 0
     for path in paths:
+        name = spelt_out(path.name)
         try:
-            scan, digests[path.name] = read_scan(path)
+            scan, digests[name] = read_scan(path)
         except DataError as error:
-            bad.extend(error.problems)
+            whys = [line.removeprefix(f"{path.name}: ") for line in error.problems]
+            bad.append((name, "; ".join(whys)))
             continue
         axis = axes.setdefault(scan.axis.tobytes(), scan.axis)  # equal axes are kept once
-        scans.append(replace(scan, axis=axis))
+        scans.append(replace(scan, name=name, axis=axis))
         size += scan.values.nbytes
         if size > MAX_DECODED_BYTES:
             raise DataError(
@@ -192,10 +207,12 @@ def _same_axis(a: Scan, b: Scan) -> bool:
     return bool(np.all(np.abs(a.axis - b.axis) <= SAME_BAND * np.mean(np.diff(a.axis))))
 
 
-def _on_axis(scans: Sequence[Scan], main: Scan, findings: Findings) -> tuple[list[Scan], list[str]]:
-    """Bring scans onto one axis; return those that can be, and a line for each other."""
+def _on_axis(
+    scans: Sequence[Scan], main: Scan, findings: Findings
+) -> tuple[list[Scan], list[LeftOut]]:
+    """Bring scans onto one axis; return those that can be, and why each other cannot."""
     kept: list[Scan] = []
-    bad: list[str] = []
+    bad: list[LeftOut] = []
     moved: list[str] = []
     weights: dict[bytes, csr_matrix] = {}
     for scan in scans:
@@ -205,7 +222,7 @@ def _on_axis(scans: Sequence[Scan], main: Scan, findings: Findings) -> tuple[lis
         other = _in_unit(scan, main.axis_unit)
         why = _cannot_serve(other.axis, main.axis)
         if why:
-            bad.append(f"{scan.name}: {_bands(scan)}, where most scans have {_bands(main)}; {why}")
+            bad.append((scan.name, f"{_bands(scan)}, where most scans have {_bands(main)}; {why}"))
             continue
         key = other.axis.tobytes()
         if key not in weights:
@@ -224,7 +241,7 @@ def _in_unit(scan: Scan, unit: AxisUnit) -> Scan:
     """Turn wavelengths into wavenumbers or back."""
     if scan.axis_unit == unit:
         return scan
-    return replace(scan, axis=1e7 / scan.axis[::-1], values=scan.values[::-1], axis_unit=unit)
+    return replace(scan, axis=turned(scan.axis), values=scan.values[::-1], axis_unit=unit)
 
 
 def _cannot_serve(axis: FloatArray, main: FloatArray) -> str:
@@ -237,31 +254,31 @@ def _cannot_serve(axis: FloatArray, main: FloatArray) -> str:
     return ""
 
 
-def _in_quantity(scans: Sequence[Scan], findings: Findings) -> tuple[list[Scan], list[str]]:
+def _in_quantity(scans: Sequence[Scan], findings: Findings) -> tuple[list[Scan], list[LeftOut]]:
     """Bring scans into the quantity that most of them declare."""
     declared = Counter(scan.quantity for scan in scans if scan.quantity)
     if len(declared) < 2:
         return list(scans), []
     wanted = declared.most_common(1)[0][0]
     kept: list[Scan] = []
-    bad: list[str] = []
-    turned = 0
+    bad: list[LeftOut] = []
+    converted = 0
     for scan in scans:
         if scan.quantity in (None, wanted):
             kept.append(scan)
-        elif wanted == "reflectance":
-            kept.append(replace(scan, values=to_reflectance(scan.values), quantity=wanted))
-            turned += 1
-        elif scan.values.min() > 0 and scan.values.max() <= FRACTION_TOP:
-            kept.append(replace(scan, values=to_absorbance(scan.values), quantity=wanted))
-            turned += 1
+        elif wanted == "reflectance" or (
+            scan.values.min() > 0 and scan.values.max() <= FRACTION_TOP
+        ):
+            values = as_quantity(scan.values, scan.quantity, wanted)
+            kept.append(replace(scan, values=values, quantity=wanted))
+            converted += 1
         else:
-            bad.append(f"{scan.name}: reflectance that is no fraction, where most are absorbance")
-    findings.mended.append(f"{count(turned, 'scan')} turned into {wanted}, as most scans are")
+            bad.append((scan.name, "reflectance that is no fraction, where most are absorbance"))
+    findings.mended.append(f"{count(converted, 'scan')} turned into {wanted}, as most scans are")
     return kept, bad
 
 
-def _of_scale(scans: Sequence[Scan]) -> tuple[list[Scan], list[str]]:
+def _of_scale(scans: Sequence[Scan]) -> tuple[list[Scan], list[LeftOut]]:
     """Set apart the scans that no soil shows in the scale of the others."""
     values = np.array([scan.values for scan in scans])
     bands = BandChoice(
@@ -276,7 +293,7 @@ def _of_scale(scans: Sequence[Scan]) -> tuple[list[Scan], list[str]]:
     if len(wrong) == len(scans):
         return list(scans), []
     kept = [scan for i, scan in enumerate(scans) if i not in wrong]
-    return kept, [f"{scans[i].name}: {text}" for i, text in wrong.items()]
+    return kept, [(scans[i].name, text) for i, text in wrong.items()]
 
 
 def _bands(scan: Scan) -> str:

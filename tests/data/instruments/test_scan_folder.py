@@ -241,3 +241,12 @@ def test_a_missing_package_ends_the_reading_with_one_message(
         (tmp_path / f"S{i}.0").write_bytes(opus_bytes((4, WN, absorbance_wn(i))))
     with pytest.raises(UsageError, match="brukeropus"):
         examine(tmp_path, FREE)
+
+
+def test_a_name_that_is_no_text_is_spelt_out(tmp_path: Path) -> None:
+    good = write_asd(tmp_path, os.fsdecode(b"\xff\xfe S1.asd"), reflectance()[0])
+    (tmp_path / os.fsdecode(b"\xff\xfe bad.asd")).write_bytes(good.read_bytes()[:700])
+    table = read_scans(tmp_path, Findings())
+    assert table.names == ("\\udcff\\udcfe S1.asd",)
+    assert [name for name, _ in table.left_out] == ["\\udcff\\udcfe bad.asd"]
+    assert "\udcff" not in table.left_out[0][1]

@@ -1,0 +1,262 @@
+"""``autospec predict``: a kept model and a file of spectra to a file of predictions."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autospec.cli.options import (
+    AxisUnitOption,
+    DeviceName,
+    DeviceOption,
+    IdOption,
+    JsonOption,
+    QuantityOption,
+    ReplicatesName,
+)
+from autospec.cli.predict_show import PredictDisplay, Result, printed, show, show_json
+from autospec.errors import EXIT_INTERRUPTED, DataError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from autospec.data.batches import Batches
+    from autospec.data.onto_axis import OntoAxis
+    from autospec.data.readers import ReadOptions
+    from autospec.predict.document import ModelBundle
+    from autospec.predict.predictions import BundleRunner
+    from autospec.predict.scan_source import Scans
+    from autospec.predict.streaming import Source, Summary
+
+ModelArgument = Annotated[
+    Path, typer.Argument(help="A model file, or a run's folder, such as runs/sweden.")
+]
+ScansOption = Annotated[
+    ReplicatesName,
+    typer.Option("--replicates", help="Predict every scan, or the mean of those of a sample."),
+]
+LevelOption = Annotated[
+    float, typer.Option("--level", help="Share of lab values that the intervals are to hold.")
+]
+
+
+def predict(
+    model: ModelArgument,
+    file: Annotated[
+        Path, typer.Argument(help="Spectra: CSV, Parquet, a folder of scans, or one scan.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="CSV, or .parquet.", show_default="FILE-predictions.csv, here"
+        ),
+    ] = None,
+    level: LevelOption = 0.9,
+    id_column: IdOption = None,
+    quantity: QuantityOption = None,
+    axis_unit: AxisUnitOption = None,
+    replicates: ScansOption = ReplicatesName.keep,
+    device: DeviceOption = DeviceName.auto,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also show which bands the predictions rest on.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict new scans with a kept model: intervals, domain, and what is wrong with bad rows.
+
+    An earlier file of predictions of the same name is replaced; any other file is left alone.
+    Examples:
+
+    autospec predict runs/sweden scans.csv
+
+    autospec predict model.safetensors scans.parquet -o out.parquet --level 0.8
+    """
+    from autospec.data.readers import ReadOptions
+    from autospec.predict.bundle import load_model
+    from autospec.predict.output import influence_files, refuse_to_lose
+    from autospec.predict.predictions import open_runner
+
+    target = out or Path(f"{file.resolve().stem}-predictions.csv")
+    if target.suffix.lower() not in (".csv", ".parquet"):
+        raise UsageError(f"-o {target}: want a name that ends in .csv or .parquet.")
+    bundle = load_model(model_file(model))
+    runner = open_runner(bundle, level=level, device=device.value)
+    beside = influence_files(target) if explain else ()
+    refuse_to_lose(target, beside)
+    options = ReadOptions(
+        id_column=id_column,
+        quantity=quantity.value if quantity else None,
+        axis_unit=axis_unit.value if axis_unit else None,
+        need_target=False,
+        replicates=replicates.value,
+    )
+    result = _predicted(runner, file, options, target)
+    if not as_json:  # before the influence is measured: that takes a while, and may be stopped
+        show(result)
+    more = _explained(runner, file, options, result, as_json=as_json) if explain else ()
+    if as_json:
+        show_json(result, more)
+    else:
+        for path in more:
+            typer.echo(printed(path))
+
+
+def model_file(path: Path) -> Path:
+    """Return a model file, or the recommended one of a run's folder.
+
+    Raises
+    ------
+    DataError
+        If the folder has none.
+    """
+    if not path.is_dir():
+        return path
+    from autospec.report.sections import MODEL_FILE
+
+    found = path / MODEL_FILE
+    if found.is_file():
+        return found
+    others = sorted(p.name for p in path.glob("*.safetensors"))
+    next_step = (
+        f"Name one: {', '.join(others)}."
+        if others
+        else "Name a run of autospec search or autospec localise that wrote one, or a model file."
+    )
+    raise DataError(f"{path}: there is no {MODEL_FILE} in this folder. {next_step}")
+
+
+def show_next(folder: Path) -> None:
+    """Say how the model of a run's folder is used, if it has one."""
+    from autospec.report.sections import MODEL_FILE
+
+    if (folder / MODEL_FILE).is_file():
+        typer.echo(f"Predict new scans: autospec predict {folder} scans.csv")
+
+
+def _predicted(runner: BundleRunner, file: Path, options: ReadOptions, target: Path) -> Result:
+    """Read, predict and write; return what became of the file."""
+    assert runner.level is not None, "the command always asks for intervals"
+    with _opened(file, options) as opened:
+        before = opened.told()
+        onto = _announce(runner.bundle, opened, file, target)
+        summary = _run(runner, opened.source, onto, target)
+        after = opened.told()
+    return Result(
+        bundle=runner.bundle,
+        summary=summary,
+        level=runner.level,
+        notes=(*after, *onto.notes),
+        late=tuple(note for note in after if note not in before),
+        predictions=target,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """A file of spectra that is open, and what the reader has to tell of it."""
+
+    source: Source
+    table: Batches | Scans
+
+    def told(self) -> tuple[str, ...]:
+        """What was recognised and mended, as far as the file is read."""
+        return (*self.table.recognised, *self.table.mended)
+
+
+@contextmanager
+def _opened(file: Path, options: ReadOptions) -> Iterator[_Opened]:
+    """Open a table to be streamed; scans of an instrument are read at once."""
+    from autospec.data.batches import open_batches
+    from autospec.data.instruments.folder import holds_scans
+    from autospec.predict.predictions import BLOCK_ROWS
+    from autospec.predict.scan_source import read_scans_to_predict
+    from autospec.predict.streaming import table_source
+
+    if holds_scans(file):
+        scans = read_scans_to_predict(file, options)
+        yield _Opened(source=scans.source, table=scans)
+        return
+    if options.replicates == "average":
+        raise UsageError(
+            "--replicates average is for scans of an instrument; a table is predicted row by row. "
+            "Leave it out."
+        )
+    with open_batches(file, options, block_rows=BLOCK_ROWS) as batches:
+        yield _Opened(source=table_source(batches), table=batches)
+
+
+def _announce(bundle: ModelBundle, opened: _Opened, file: Path, target: Path) -> OntoAxis:
+    """Say beforehand what will be done, on stderr."""
+    from autospec.data.findings import count
+    from autospec.predict.streaming import check_source
+
+    source = opened.source
+    onto = check_source(bundle, source, file.name)
+    rows = "all rows" if source.n_rows is None else count(source.n_rows, "row")
+    unit = f" in {bundle.target_unit}" if bundle.target_unit else ""
+    lines = [
+        f"{bundle.name}: {bundle.target_name}{unit}, {rows} of {file.name} to {printed(target)}",
+        *opened.told(),
+        *(onto.notes or ("the file has the model's own bands",)),
+    ]
+    typer.echo("\n".join(lines), err=True)
+    return onto
+
+
+def _run(runner: BundleRunner, source: Source, onto: OntoAxis, target: Path) -> Summary:
+    """Predict with a progress bar; Ctrl-C leaves no file behind."""
+    from autospec.predict.streaming import predict_source
+
+    try:
+        with PredictDisplay() as display:
+            return predict_source(runner, source, onto, target, progress=display)
+    except KeyboardInterrupt:
+        typer.echo(f"autospec: stopped. {target} was not written.", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def _explained(
+    runner: BundleRunner, file: Path, options: ReadOptions, result: Result, *, as_json: bool
+) -> tuple[Path, ...]:
+    """Measure the influence and return its files; Ctrl-C keeps the predictions."""
+    from autospec.predict.explain import WINDOWS
+
+    parts = min(WINDOWS, len(runner.bundle.axis))
+    typer.echo(f"measuring the influence of {parts} parts of the spectrum ...", err=True)
+    try:
+        return _explain(runner, file, options, result.predictions)
+    except KeyboardInterrupt:
+        if as_json:
+            show_json(result)
+        typer.echo(
+            f"autospec: stopped. The predictions are in {printed(result.predictions)}; "
+            "the influence was not written.",
+            err=True,
+        )
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def _explain(
+    runner: BundleRunner, file: Path, options: ReadOptions, target: Path
+) -> tuple[Path, Path]:
+    """Write which bands the predictions of the first rows rest on, beside the predictions."""
+    from autospec.predict.explain import explain
+    from autospec.predict.output import influence_files
+    from autospec.predict.streaming import check_source, first_rows
+    from autospec.report.influence_page import write_influence
+
+    with _opened(file, options) as opened:
+        onto = check_source(runner.bundle, opened.source, file.name)
+        found = explain(runner, first_rows(opened.source, onto))
+    bundle = runner.bundle
+    return write_influence(
+        found,
+        influence_files(target)[0],
+        title=f"{bundle.name} on {file.name}",
+        axis_unit=bundle.axis_unit,
+        unit=bundle.target_unit,
+    )
