@@ -31,7 +31,7 @@ class Masks:
             self.generator.manual_seed(seed)
 
     def fill(self, out: torch.Tensor, p: float) -> None:
-        """Fill `out` (contiguous) with 0 for a share p of its values and 1 elsewhere."""
+        """Fill `out` with 0 for a share p of its values and 1 elsewhere."""
         if self.generator is not None:
             out.bernoulli_(1.0 - p, generator=self.generator)
             return

@@ -1,28 +1,85 @@
 """`StackedNetwork`: networks of one architecture as one, their weights in common tensors.
 
 Small networks spend most of a step outside the arithmetic; stacked, they spend it once for all.
-What is computed for a member is what its own `nn.Sequential` computes, to rounding.
+What is computed for a member is what its own `nn.Sequential` computes, to rounding. The way back is
+written out: no graph is recorded, values are changed where they lie, and a weight moves as soon as
+its gradient is there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import nn
 
-from autospec.nets.build import SeededDropout, masked
-from autospec.nets.stacked_ops import (
-    AveragePool,
-    BatchNorm,
-    Convolution,
-    FirstConvolution,
-    Linear,
-    MaxPool,
-    Norm,
-)
+from autospec.nets.build import SeededDropout
+from autospec.nets.finishes import Activation, AveragePool, BatchNorm, Dropout, Finish, MaxPool
+from autospec.nets.inlets import Inlet, Whole, Windows
 
-Apply = Callable[[torch.Tensor, Sequence[int] | None], torch.Tensor]
+MOVED_AT_ONCE = 1 << 20  # weights of one member; their gradients then stay in the cache
+
+
+class Descent(Protocol):
+    """What moves weights: told the position of a tensor in `parameters`, rows of it, gradient."""
+
+    def __call__(self, position: int, rows: slice, grad: torch.Tensor) -> None:
+        """Move rows (of the second axis) of a tensor by their gradient."""
+
+
+class Block:
+    """A convolution or a fully connected layer of M members, and what follows until the next.
+
+    Parameters
+    ----------
+    weight : Tensor, shape (M, outputs, columns)
+        Biases included, as the inlet lays its ones.
+    position : int
+        Of the weight among the network's parameters.
+    inlet : Inlet
+        How values reach it.
+    """
+
+    def __init__(self, weight: torch.Tensor, position: int, inlet: Inlet) -> None:
+        self.weight, self.position, self.inlet = weight, position, inlet
+        self.finishes: list[Finish] = []
+        self.norms: list[tuple[int, BatchNorm]] = []
+
+    def learn(self, x: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
+        """Return the outputs (M, outputs, n, length) in training."""
+        self.inlet.take(x)
+        x = self.inlet.product(self.weight)
+        for finish in self.finishes:
+            x = finish.learn(x, counts)
+        return x
+
+    def predict(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the outputs (M, outputs, n, length) in prediction."""
+        self.inlet.take(x)
+        x = self.inlet.product(self.weight)
+        for finish in self.finishes:
+            x = finish.predict(x)
+        return x
+
+    def back(self, grad: torch.Tensor, descent: Descent, *, further: bool) -> torch.Tensor | None:
+        """Move what learns, given the outputs' gradient; return the input's, if it is asked for."""
+        for finish in reversed(self.finishes):
+            grad = finish.back(grad)
+        to_input = self.inlet.to_input(self.weight, grad) if further else None
+        for rows in self._rows():
+            descent(self.position, rows, self.inlet.to_weight(grad[:, rows]))
+        for position, norm in self.norms:
+            descent(position, slice(None), norm.to_weight)
+            descent(position + 1, slice(None), norm.to_bias)
+        return to_input
+
+    def _rows(self) -> list[slice]:
+        """Return which rows of the weights are moved at a time."""
+        m, outputs, columns = self.weight.shape
+        step = max(1, MOVED_AT_ONCE // columns) if m == 1 else outputs
+        return [slice(start, start + step) for start in range(0, outputs, step)]
 
 
 class StackedNetwork:
@@ -35,128 +92,126 @@ class StackedNetwork:
     ----------
     networks : sequence of nn.Sequential
         As `build_network` makes them, or the layers from one block on; all of one architecture.
+    shape : tuple of int
+        (channels, length) of what arrives, or (nodes,).
     """
 
-    def __init__(self, networks: Sequence[nn.Sequential]) -> None:
+    def __init__(self, networks: Sequence[nn.Sequential], shape: Sequence[int]) -> None:
         self.networks = networks
         self.parameters: list[torch.Tensor] = []
         self.steps = 0
-        self.layers: list[Apply] = [self._layer(list(same)) for same in zip(*networks, strict=True)]
+        self.blocks: list[Block] = []
+        channels, length = (*shape, 1)[:2]
+        pads = (0, 0)
+        for same in zip(*networks, strict=True):
+            layer = same[0]
+            if isinstance(layer, nn.ConstantPad1d):
+                pads = (layer.padding[0], layer.padding[1])
+            elif isinstance(layer, nn.Conv1d):
+                windows = Windows(channels, length, layer, pads)
+                self._block(list(same), windows)
+                channels, length, pads = layer.out_channels, windows.windows, (0, 0)
+            elif isinstance(layer, nn.Linear):
+                self._block(list(same), Whole(channels, length))
+                channels, length = layer.out_features, 1
+            elif not isinstance(layer, nn.Flatten):
+                if isinstance(layer, nn.MaxPool1d | nn.AvgPool1d):
+                    length //= _size(layer)
+                self.blocks[-1].finishes.append(self._finish(list(same)))
 
     def learn(self, x: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
-        """Return outputs (M, n, 1) in training, of x (M, n, ...).
+        """Return outputs (M, n) in training, of x (M, n, ...).
 
         Only the first `counts[m]` rows of member m count; those past them must be finite.
         """
         self.steps += 1
-        for layer in self.layers:
-            x = layer(x, counts)
-        return x
+        x = _channels_first(x)
+        for block in self.blocks:
+            x = block.learn(x, counts)
+        return x[:, 0, :, 0]
+
+    def back(self, grad: torch.Tensor, descent: Descent) -> None:
+        """Move all weights, for the gradient (M, n) of what `learn` returned last."""
+        arriving: torch.Tensor | None = grad[:, None, :, None]
+        for block in reversed(self.blocks):
+            assert arriving is not None
+            arriving = block.back(arriving, descent, further=block is not self.blocks[0])
 
     def predict(self, x: torch.Tensor) -> torch.Tensor:
-        """Return outputs (M, n, 1) as in prediction, of x (M, n, ...)."""
-        with torch.no_grad():
-            for layer in self.layers:
-                x = layer(x, None)
-        return x
+        """Return outputs (M, n) as in prediction, of x (M, n, ...)."""
+        x = _channels_first(x)
+        for block in self.blocks:
+            x = block.predict(x)
+        return x[:, 0, :, 0]
 
     def release(self) -> None:
         """Give every network weights and statistics of its own, as they are now."""
         for network in self.networks:
             for layer in network:
-                if len(self.networks) > 1:
-                    for tensor in (*layer.parameters(), *layer.buffers()):
-                        tensor.data = tensor.data.clone()
+                for tensor in (*layer.parameters(), *layer.buffers()):
+                    tensor.data = tensor.data.clone(memory_format=torch.contiguous_format)
                 if isinstance(layer, nn.BatchNorm1d):
                     assert layer.num_batches_tracked is not None
                     layer.num_batches_tracked += self.steps
         self.steps = 0
 
-    def _layer(self, same: list[nn.Module]) -> Apply:
-        """Return what the same layer of all members does."""
+    def _block(self, same: list[nn.Module], inlet: Inlet) -> None:
+        """Begin a block: weights and biases of all members in one tensor, theirs views of it."""
+        own = [layer for layer in same if isinstance(layer, nn.Conv1d | nn.Linear)]
+        outputs, inner = own[0].weight.shape[0], math.prod(own[0].weight.shape[1:])
+        stack = own[0].weight.new_zeros(len(own), outputs, inlet.columns, requires_grad=False)
+        for layer, rows in zip(own, stack, strict=True):
+            assert layer.bias is not None
+            rows[:, :inner] = layer.weight.data.flatten(1)
+            rows[:, inner] = layer.bias.data
+            layer.weight.data = rows[:, :inner].unflatten(1, layer.weight.shape[1:])
+            layer.bias.data = rows[:, inner]
+        self.blocks.append(Block(stack, len(self.parameters), inlet))
+        self.parameters.append(stack)
+
+    def _finish(self, same: list[nn.Module]) -> Finish:
+        """Return what the same layer of all members does after a product."""
         layer = same[0]
-        if isinstance(layer, nn.Conv1d):
-            return self._convolution(same, layer)
-        if isinstance(layer, nn.Linear):
-            weight, bias = self._common(same, "weight"), self._common(same, "bias")
-            return lambda x, counts: _applied(Linear, x, weight, bias)
         if isinstance(layer, nn.BatchNorm1d):
             return self._batch_norm(same, layer)
         if isinstance(layer, SeededDropout):
-            droppers = [own for own in same if isinstance(own, SeededDropout)]
-            return lambda x, counts: x if counts is None else _dropped(x, counts, droppers)
-        if isinstance(layer, nn.Flatten):
-            return lambda x, counts: x.flatten(2)
+            return Dropout([own for own in same if isinstance(own, SeededDropout)])
         if isinstance(layer, nn.MaxPool1d):
-            return lambda x, counts: _applied(MaxPool, x, layer.kernel_size)
+            return MaxPool(_size(layer))
         if isinstance(layer, nn.AvgPool1d):
-            (size,) = (
-                layer.kernel_size if isinstance(layer.kernel_size, tuple) else (layer.kernel_size,)
-            )
-            return lambda x, counts: _applied(AveragePool, x, size)
-        if isinstance(layer, nn.ConstantPad1d):
-            return lambda x, counts: layer(x)
-        return lambda x, counts: _activated(x, layer)
+            return AveragePool(_size(layer))
+        return Activation(layer)
 
-    def _convolution(self, same: list[nn.Module], layer: nn.Conv1d) -> Apply:
-        weight, bias = self._common(same, "weight"), self._common(same, "bias")
-        # only spectra have one channel and want no gradient
-        spectra = layer.in_channels == 1 and len(self.parameters) == 2
-        kind = FirstConvolution if spectra else Convolution
-        stride = layer.stride[0]
-        return lambda x, counts: _applied(kind, x, weight, bias, stride)
-
-    def _batch_norm(self, same: list[nn.Module], layer: nn.BatchNorm1d) -> Apply:
-        weight, bias = self._common(same, "weight"), self._common(same, "bias")
+    def _batch_norm(self, same: list[nn.Module], layer: nn.BatchNorm1d) -> BatchNorm:
         assert layer.momentum is not None
-        norm = Norm(
-            self._common(same, "running_mean"),
-            self._common(same, "running_var"),
-            layer.momentum,
-            layer.eps,
+        weight, bias = _common(same, "weight"), _common(same, "bias")
+        norm = BatchNorm(
+            weight,
+            bias,
+            (_common(same, "running_mean"), _common(same, "running_var")),
+            momentum=layer.momentum,
+            eps=layer.eps,
         )
-
-        def apply(x: torch.Tensor, counts: Sequence[int] | None) -> torch.Tensor:
-            if counts is not None:
-                return _applied(BatchNorm, x, weight, bias, norm, counts)
-            scale = weight * torch.rsqrt(norm.variance + norm.eps)
-            shape = (len(same), 1, -1) + (1,) * (x.dim() - 3)
-            return x * scale.view(shape) + (bias - norm.mean * scale).view(shape)
-
-        return apply
-
-    def _common(self, same: list[nn.Module], name: str) -> torch.Tensor:
-        """Stack what the members' layers call `name`, and let theirs be views of it."""
-        own = [getattr(layer, name) for layer in same]
-        alone = len(own) == 1
-        stack = own[0].data[None] if alone else torch.stack([tensor.data for tensor in own])
-        for tensor, view in zip(own, stack, strict=True):
-            tensor.data = view
-        if isinstance(own[0], nn.Parameter):
-            stack.requires_grad_()
-            self.parameters.append(stack)
-        return stack
+        self.blocks[-1].norms.append((len(self.parameters), norm))
+        self.parameters += [weight, bias]
+        return norm
 
 
-def _applied(function: type[torch.autograd.Function], *given: object) -> torch.Tensor:
-    out: torch.Tensor = function.apply(*given)  # type: ignore[no-untyped-call]
-    return out
+def _common(same: list[nn.Module], name: str) -> torch.Tensor:
+    """Stack what the members' layers call `name`, and let theirs be views of it."""
+    own = [getattr(layer, name) for layer in same]
+    stack = torch.stack([tensor.data for tensor in own])
+    for tensor, view in zip(own, stack, strict=True):
+        tensor.data = view
+    return stack
 
 
-def _activated(x: torch.Tensor, layer: nn.Module) -> torch.Tensor:
-    """Return the activation of x, which nothing else needs any more: in its place if it can be."""
-    if isinstance(layer, nn.ReLU):
-        return torch.relu_(x)
-    if isinstance(layer, nn.LeakyReLU):
-        return nn.functional.leaky_relu_(x, layer.negative_slope)
-    if isinstance(layer, nn.ELU):
-        return nn.functional.elu_(x)
-    return torch.selu_(x) if isinstance(layer, nn.SELU) else nn.functional.silu(x)
+def _size(layer: nn.MaxPool1d | nn.AvgPool1d) -> int:
+    size = layer.kernel_size
+    return size[0] if isinstance(size, tuple) else size
 
 
-def _dropped(x: torch.Tensor, counts: Sequence[int], same: list[SeededDropout]) -> torch.Tensor:
-    """Return x (M, n, ...) masked, each member's rows by its own stream."""
-    kept = x.new_zeros(x.shape) if min(counts) < x.shape[1] else x.new_empty(x.shape)
-    for layer, mask, n in zip(same, kept, counts, strict=True):
-        layer.masks.fill(mask[:n], layer.p)
-    return masked(x, kept, same[0].p)
+def _channels_first(x: torch.Tensor) -> torch.Tensor:
+    """Return (M, channels, n, length) for x (M, n, channels, length) or (M, n, nodes)."""
+    x = x.transpose(1, 2)
+    return x if x.dim() == 4 else x.unsqueeze(3)

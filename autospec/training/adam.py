@@ -1,7 +1,9 @@
-"""`Adam`: the step of Adam or AdamW on all weights of a stack, in one pass over memory.
+"""`Adam`: the step of Adam or AdamW on the weights of a stack, part by part, in one pass each.
 
 It calls the fused kernel of torch's own optimisers. Those spend, for a small network, longer on
-their book-keeping than the kernel takes.
+their book-keeping than the kernel takes; and they want all gradients at once, where a large layer
+is better moved some rows at a time, as soon as their gradient is there and while it is in the
+cache.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ class Adam:
     Parameters
     ----------
     parameters : sequence of Tensor
-        Leaves, float32.
+        Float32.
     config : TrainingConfig
         Which of the two, learning rate and weight decay.
     """
@@ -32,27 +34,28 @@ class Adam:
         self.first = [torch.zeros_like(p) for p in self.parameters]
         self.second = [torch.zeros_like(p) for p in self.parameters]
         self.steps = torch.zeros((), dtype=torch.float32, device=self.parameters[0].device)
+        self.kernel = torch._fused_adamw_ if config.optimiser == "adamw" else torch._fused_adam_
 
-    def step(self) -> None:
-        """Move every parameter by its gradient, which is then forgotten."""
-        adamw = self.config.optimiser == "adamw"
-        kernel = torch._fused_adamw_ if adamw else torch._fused_adam_
+    def begin(self) -> None:
+        """Begin a step; every part is then moved once."""
         self.steps += 1
-        with torch.no_grad():
-            kernel(
-                self.parameters,
-                [p.grad for p in self.parameters if p.grad is not None],
-                self.first,
-                self.second,
-                [],
-                [self.steps] * len(self.parameters),
-                lr=self.config.learning_rate,
-                beta1=BETA1,
-                beta2=BETA2,
-                weight_decay=self.config.weight_decay,
-                eps=EPS,
-                amsgrad=False,
-                maximize=False,
-            )
-        for p in self.parameters:
-            p.grad = None
+
+    def descend(self, position: int, rows: slice, grad: torch.Tensor) -> None:
+        """Move rows (of the second axis) of a tensor by their gradient."""
+        tensors = (self.parameters[position], self.first[position], self.second[position])
+        weight, first, second = (tensor[:, rows] for tensor in tensors)
+        self.kernel(
+            [weight],
+            [grad],
+            [first],
+            [second],
+            [],
+            [self.steps],
+            lr=self.config.learning_rate,
+            beta1=BETA1,
+            beta2=BETA2,
+            weight_decay=self.config.weight_decay,
+            eps=EPS,
+            amsgrad=False,
+            maximize=False,
+        )

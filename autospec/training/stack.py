@@ -53,29 +53,33 @@ class Stack:
     """The network, optimiser and data of some members; state lives only while training."""
 
     def __init__(self, members: Sequence[Beginning], config: TrainingConfig) -> None:
-        self.network = StackedNetwork([member.layers for member in members])
+        shape = members[0].x.shape[1:]
+        self.network = StackedNetwork([member.layers for member in members], shape)
         self.seeds = [member.seed for member in members]
         self.rows = [len(member.z) for member in members]
         self.x, self.z = filled([m.x for m in members]), filled([m.z for m in members])
         self.batches = batch_count(self.rows[0], config)
         self.optimiser = Adam(self.network.parameters, config)
 
+    @torch.no_grad()
     def run_epoch(self, epoch: int) -> None:
         """See every row of every member once, in a fresh order."""
         losses = []
         for rows, counts in self._batches(epoch):
             x, z, weights = self._take(rows, counts)
-            loss = (weights * (self.network.learn(x, counts)[:, :, 0] - z) ** 2).sum(1)
-            loss.sum().backward()  # type: ignore[no-untyped-call]
-            self.optimiser.step()
-            losses.append(loss.detach())
+            error = self.network.learn(x, counts) - z
+            pull = weights * error
+            self.optimiser.begin()
+            self.network.back(2.0 * pull, self.optimiser.descend)
+            losses.append((pull * error).sum(1))
         if not bool(torch.isfinite(torch.stack(losses)).all()):
             raise TrialFailed(f"the loss is not finite in epoch {epoch}")
 
+    @torch.no_grad()
     def predict(self, x: torch.Tensor) -> torch.Tensor:
         """Return scaled predictions (M, n) of x (M, n, ...), on the CPU, as float64."""
         parts = torch.split(x, PREDICTED_AT_ONCE, dim=1)
-        out = torch.cat([self.network.predict(part)[:, :, 0] for part in parts], dim=1)
+        out = torch.cat([self.network.predict(part) for part in parts], dim=1)
         return out.double().cpu()
 
     def _batches(self, epoch: int) -> Iterator[tuple[list[np.ndarray], list[int]]]:

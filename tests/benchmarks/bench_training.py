@@ -30,7 +30,7 @@ from torch import nn
 
 from autospec.nets.architecture import PUBLISHED, Architecture
 from autospec.nets.build import build_network
-from autospec.nets.stacked_ops import products
+from autospec.nets.products import products
 from autospec.search.design import Caps
 from autospec.search.space import SearchSpace
 from autospec.training import trainer
@@ -189,6 +189,7 @@ def limits() -> float:
 
 
 def main() -> None:
+    a = torch.empty(31 << 20, dtype=torch.uint8); del a
     parser = argparse.ArgumentParser()
     parser.add_argument("what", nargs="*", default=["sweden", "china", "mix"])
     parser.add_argument("--rounds", type=int, default=7)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from autospec.nets import stacked_ops
+from autospec.nets import products
 from autospec.nets.architecture import Activation, Architecture, ConvBlock, FCBlock, Pooling
 from autospec.training import stack
 from autospec.training.config import TrainingConfig
@@ -94,7 +94,7 @@ def test_members_of_different_sizes_and_numbers_of_batches(batch_size: int) -> N
 
 @pytest.mark.parametrize("one_by_one", [0, 10**12])
 def test_both_ways_to_multiply(monkeypatch: pytest.MonkeyPatch, one_by_one: int) -> None:
-    monkeypatch.setattr(stacked_ops, "ONE_BY_ONE", one_by_one)
+    monkeypatch.setattr(products, "ONE_BY_ONE", one_by_one)
     assert_twins(NET)
 
 
