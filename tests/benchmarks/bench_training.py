@@ -20,7 +20,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,6 +28,7 @@ import optuna
 import torch
 from torch import nn
 
+from autospec.data.spectra import FloatArray
 from autospec.nets.architecture import PUBLISHED, Architecture
 from autospec.nets.build import build_network
 from autospec.nets.stacked_ops import products
@@ -35,6 +36,7 @@ from autospec.search.design import Caps
 from autospec.search.space import SearchSpace
 from autospec.training import trainer
 from autospec.training.config import TrainingConfig
+from autospec.training.target_scale import TargetScale
 
 CPU = torch.device("cpu")
 ROWS, FOLDS, EPOCHS, PUBLISHED_BANDS = 135, 10, 5, 216
@@ -94,29 +96,53 @@ def folds(bands: int) -> list[trainer.Member]:
     return members
 
 
-def plain(trial: Trial, members: Sequence[trainer.Member], config: TrainingConfig) -> None:
-    """Train fold after fold as one would without autospec; dropout is torch's own."""
-    for m in members:
-        network = build_network(trial.architecture, trial.bands, seed=m.seed, device=CPU)
-        for i, layer in enumerate(network):
-            if hasattr(layer, "p"):
-                network[i] = nn.Dropout(layer.p)
-        x = torch.tensor(m.x_fit, dtype=torch.float32)[:, None]
-        held_out = torch.tensor(m.x_score, dtype=torch.float32)[:, None]
-        z = torch.tensor((m.y_fit - m.y_fit.mean()) / m.y_fit.std(), dtype=torch.float32)[:, None]
-        kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
-        optimiser = kind(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
-        for _ in range(config.max_epochs):
-            network.train()
-            for rows in torch.randperm(len(z)).tensor_split(math.ceil(len(z) / config.batch_size)):
-                optimiser.zero_grad()
-                nn.functional.mse_loss(network(x[rows]), z[rows]).backward()
-                optimiser.step()
-            network.eval()
-            with torch.no_grad():
-                network(held_out)
+def plain(
+    trial: Trial,
+    members: Sequence[trainer.Member],
+    config: TrainingConfig,
+    device: torch.device = CPU,
+) -> None:
+    """Train fold after fold as one would without autospec."""
+    for member in members:
+        for _ in plain_epochs(trial.architecture, member, config, device):
+            pass
+
+
+def plain_epochs(
+    architecture: Architecture,
+    m: trainer.Member,
+    config: TrainingConfig,
+    device: torch.device = CPU,
+) -> Iterator[FloatArray]:
+    """Train one network; yield, after each epoch, the held-out rows as predicted.
+
+    Weights begin and targets are scaled as ours are; dropout and the order of the batches are
+    torch's own.
+    """
+    network = build_network(architecture, m.x_fit.shape[1], seed=m.seed, device=device)
+    for i, layer in enumerate(network):
+        if hasattr(layer, "p"):
+            network[i] = nn.Dropout(layer.p)
+    scale = TargetScale.fit(config.target_transform, m.y_fit)
+    scaled = scale.forward(m.y_fit)
+    nn.init.constant_(network[-1].bias, float(scaled.mean()))
+    x = torch.tensor(m.x_fit, dtype=torch.float32, device=device)[:, None]
+    held_out = torch.tensor(m.x_score, dtype=torch.float32, device=device)[:, None]
+    z = torch.tensor(scaled, dtype=torch.float32, device=device)[:, None]
+    kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
+    optimiser = kind(
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    for _ in range(config.max_epochs):
+        network.train()
+        order = torch.randperm(len(z), device=device)
+        for rows in order.tensor_split(math.ceil(len(z) / config.batch_size)):
+            optimiser.zero_grad()
+            nn.functional.mse_loss(network(x[rows]), z[rows]).backward()
+            optimiser.step()
+        network.eval()
+        with torch.no_grad():
+            yield scale.inverse(network(held_out)[:, 0].cpu().numpy().astype(np.float64))
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
