@@ -2,6 +2,7 @@
 
     python tests/benchmarks/bench_time_to_score.py                     # 5 seeds of 120 s, Sweden
     python tests/benchmarks/bench_time_to_score.py --site china --seeds 2 --budget 60s
+    python tests/benchmarks/bench_time_to_score.py --shared            # the same first proposals
     python tests/benchmarks/bench_time_to_score.py --peer nirs4all     # see bench_peer_nirs4all.py
 
 "Plain" is Optuna's TPE sampler as it comes, without a pruner, over the loop of bench_training.py:
@@ -19,6 +20,10 @@ curve that is the mean over folds, all at one common epoch, for both; a fold tha
 keeps its last RMSE. `--rule own` scores the plain trials more generously than ours, with each fold
 at the epoch that is best for it; ours keeps its own rule. "of whole" is our time over all the time
 that the other had, "of its best" over the time at which it found its best.
+
+Designs of the space differ by orders of magnitude in what they cost, so luck in the first, random
+proposals weighs much in a short study. `--shared` seeds each proposal of plain as ours is seeded:
+both begin with the same ones, and the luck is the same.
 """
 
 from __future__ import annotations
@@ -53,7 +58,7 @@ from autospec.search.plan import StudyPlan
 from autospec.search.progress import Progress
 from autospec.search.result import Stopped
 from autospec.search.settings import SearchSettings, parse_duration
-from autospec.search.study import open_study, run_study
+from autospec.search.study import make_sampler, open_study, run_study
 from autospec.training.trainer import SMOOTHING, smooth
 
 NO_LIMIT = 100_000  # trials: only the time ends a study here
@@ -111,6 +116,14 @@ def lay_folds(labelled: Spectra, settings: SearchSettings) -> CrossValidation:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """How plain scores its trials, and whether its proposals are seeded as ours are."""
+
+    rule: str = "common"
+    shared: bool = False
+
+
 class TimeIsUp(Exception):
     """Ends a plain trial at the end of the budget, as ours ends."""
 
@@ -147,15 +160,17 @@ def suggest(trial: optuna.Trial, name: str, d: BaseDistribution) -> None:
 
 
 def plain_search(
-    validation: CrossValidation, settings: SearchSettings, budget_s: float, rule: str
+    validation: CrossValidation, settings: SearchSettings, budget_s: float, asked: Asked
 ) -> Course:
     """Run Optuna as it comes over the plain loop, for so many seconds."""
     torch.manual_seed(settings.seed)
-    study = optuna.create_study(
-        sampler=optuna.samplers.TPESampler(seed=settings.seed), pruner=optuna.pruners.NopPruner()
-    )
+    sampler = optuna.samplers.TPESampler(seed=settings.seed)
+    study = optuna.create_study(sampler=sampler, pruner=optuna.pruners.NopPruner())
     started, best, trained = time.perf_counter(), math.inf, 0
     marks: list[tuple[float, float]] = []
+
+    def seed_next(study: optuna.Study, _: object) -> None:
+        study.sampler = make_sampler(settings, len(study.get_trials(deepcopy=False)))
 
     def objective(trial: optuna.Trial) -> float:
         nonlocal best, trained
@@ -165,7 +180,7 @@ def plain_search(
         if max(design.overrun(validation.train.axis, settings.caps).values()) > 0:
             raise optuna.TrialPruned
         try:
-            rmse = RULES[rule](plain_curves(design, validation, started + budget_s))
+            rmse = RULES[asked.rule](plain_curves(design, validation, started + budget_s))
         except TimeIsUp:
             study.stop()
             return math.nan
@@ -177,7 +192,9 @@ def plain_search(
             marks.append((time.perf_counter() - started, best))
         return rmse
 
-    study.optimize(objective, timeout=budget_s)
+    if asked.shared:
+        seed_next(study, None)
+    study.optimize(objective, timeout=budget_s, callbacks=[seed_next] if asked.shared else [])
     return Course(marks=tuple(marks), trained=trained, wall_s=time.perf_counter() - started)
 
 
@@ -290,6 +307,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--rule", choices=sorted(RULES), default="common")
+    parser.add_argument("--shared", action="store_true", help="begin with the same proposals")
     parser.add_argument("--peer", choices=["nirs4all"], help="race against it instead of plain")
     asked = parser.parse_args()
     budget_s = parse_duration(asked.budget)
@@ -300,6 +318,7 @@ def main() -> None:
         f"{os.getloadavg()[0]:.1f}, torch {torch.__version__} with {torch.get_num_threads()} "
         f"threads, optuna {optuna.__version__}; {asked.site}, {labelled.n} spectra, "
         f"{labelled.target_name} in {labelled.target_unit}, {budget_s:.0f} s, rule {asked.rule}"
+        f"{', the same first proposals' if asked.shared else ''}"
     )
     rows: dict[str, list[tuple[float, float]]] = {}
     for seed in range(asked.first, asked.first + asked.seeds):
@@ -313,7 +332,9 @@ def main() -> None:
 
             other = tune(validation, seed=seed, budget_s=budget_s)
         else:
-            other = plain_search(validation, settings, budget_s, asked.rule)
+            other = plain_search(
+                validation, settings, budget_s, Asked(rule=asked.rule, shared=asked.shared)
+            )
         for published in (False, True):
             name = f"{asked.peer or 'plain'}, {'published first' if published else 'none first'}"
             ours = replace(settings, published=published)
