@@ -1,7 +1,8 @@
 """Print what a trial costs: a plain torch loop against `train_members`, and the machine's limits.
 
     python tests/benchmarks/bench_training.py            # all networks
-    python tests/benchmarks/bench_training.py sweden     # one of sweden, china, mix
+    python tests/benchmarks/bench_training.py sweden     # some of sweden, china, usa, mix
+    python tests/benchmarks/bench_training.py --draw     # draw the mix anew, into mix.json
 
 "Plain" is what one writes first: the same `nn.Sequential`, fold after fold, mini-batches sliced
 from tensors, `torch.optim.Adam` as it comes, all threads torch takes. Both train the same ten
@@ -15,31 +16,33 @@ other programs on the machine disturb little.
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
-import optuna
 import torch
 from torch import nn
 
-from autospec.nets.architecture import PUBLISHED, Architecture
+from autospec.data.spectra import FloatArray
+from autospec.nets.architecture import PUBLISHED, Architecture, ConvBlock, FCBlock
 from autospec.nets.build import build_network
 from autospec.nets.products import products
-from autospec.search.design import Caps
-from autospec.search.space import SearchSpace
 from autospec.training import trainer
 from autospec.training.config import TrainingConfig
+from autospec.training.target_scale import TargetScale
 
 CPU = torch.device("cpu")
 ROWS, FOLDS, EPOCHS, PUBLISHED_BANDS = 135, 10, 5, 216
 AXIS = np.arange(400.0, 2451.0, 10.0)  # of the sites of the mix
 NO_STOP = 10_000
+MIX = Path(__file__).parent / "mix.json"  # so that no version of Optuna draws another mix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,19 +67,44 @@ def published(name: str) -> Trial:
     return Trial(architecture=PUBLISHED[name], config=config, bands=PUBLISHED_BANDS)
 
 
-def mix(count: int = 30) -> list[Trial]:
-    """Designs drawn from the default space that a search would train."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    space, trials = SearchSpace(), []
+def mix() -> list[Trial]:
+    """Return 30 designs of the default space, as `draw_mix` once drew them."""
+    return [
+        Trial(
+            architecture=Architecture(
+                conv=tuple(ConvBlock(**block) for block in each["conv"]),
+                fc=tuple(FCBlock(**block) for block in each["fc"]),
+            ),
+            config=TrainingConfig(**each["training"]),
+            bands=each["bands"],
+        )
+        for each in json.loads(MIX.read_text(encoding="utf-8"))
+    ]
+
+
+def draw_mix(count: int = 30) -> None:
+    """Write designs drawn from the default space that a search would train; needs Optuna."""
+    import optuna
+
+    from autospec.search.design import Caps
+    from autospec.search.space import SearchSpace
+
+    space, designs = SearchSpace(), []
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    while len(trials) < count:
+    while len(designs) < count:
         design = space.decode(study.ask(space.distributions()).params)
         if max(design.overrun(AXIS, Caps()).values()) <= 0:
-            bands = design.bands(AXIS)
-            trials.append(
-                Trial(architecture=design.architecture, config=design.training, bands=bands)
+            network = asdict(design.architecture)
+            designs.append(
+                {
+                    "conv": network["conv"],
+                    "fc": network["fc"],
+                    "training": asdict(design.training),
+                    "bands": design.bands(AXIS),
+                }
             )
-    return trials
+    lines = ",\n".join(json.dumps(each) for each in designs)
+    MIX.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
 def folds(bands: int) -> list[trainer.Member]:
@@ -94,29 +122,53 @@ def folds(bands: int) -> list[trainer.Member]:
     return members
 
 
-def plain(trial: Trial, members: Sequence[trainer.Member], config: TrainingConfig) -> None:
-    """Train fold after fold as one would without autospec; dropout is torch's own."""
-    for m in members:
-        network = build_network(trial.architecture, trial.bands, seed=m.seed, device=CPU)
-        for i, layer in enumerate(network):
-            if hasattr(layer, "p"):
-                network[i] = nn.Dropout(layer.p)
-        x = torch.tensor(m.x_fit, dtype=torch.float32)[:, None]
-        held_out = torch.tensor(m.x_score, dtype=torch.float32)[:, None]
-        z = torch.tensor((m.y_fit - m.y_fit.mean()) / m.y_fit.std(), dtype=torch.float32)[:, None]
-        kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
-        optimiser = kind(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
-        for _ in range(config.max_epochs):
-            network.train()
-            for rows in torch.randperm(len(z)).tensor_split(math.ceil(len(z) / config.batch_size)):
-                optimiser.zero_grad()
-                nn.functional.mse_loss(network(x[rows]), z[rows]).backward()
-                optimiser.step()
-            network.eval()
-            with torch.no_grad():
-                network(held_out)
+def plain(
+    trial: Trial,
+    members: Sequence[trainer.Member],
+    config: TrainingConfig,
+    device: torch.device = CPU,
+) -> None:
+    """Train fold after fold as one would without autospec."""
+    for member in members:
+        for _ in plain_epochs(trial.architecture, member, config, device):
+            pass
+
+
+def plain_epochs(
+    architecture: Architecture,
+    m: trainer.Member,
+    config: TrainingConfig,
+    device: torch.device = CPU,
+) -> Iterator[FloatArray]:
+    """Train one network; yield, after each epoch, the held-out rows as predicted.
+
+    Weights begin and targets are scaled as ours are; dropout and the order of the batches are
+    torch's own.
+    """
+    network = build_network(architecture, m.x_fit.shape[1], seed=m.seed, device=device)
+    for i, layer in enumerate(network):
+        if hasattr(layer, "p"):
+            network[i] = nn.Dropout(layer.p)
+    scale = TargetScale.fit(config.target_transform, m.y_fit)
+    scaled = scale.forward(m.y_fit)
+    nn.init.constant_(network[-1].bias, float(scaled.mean()))
+    x = torch.tensor(m.x_fit, dtype=torch.float32, device=device)[:, None]
+    held_out = torch.tensor(m.x_score, dtype=torch.float32, device=device)[:, None]
+    z = torch.tensor(scaled, dtype=torch.float32, device=device)[:, None]
+    kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
+    optimiser = kind(
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    for _ in range(config.max_epochs):
+        network.train()
+        order = torch.randperm(len(z), device=device)
+        for rows in order.tensor_split(math.ceil(len(z) / config.batch_size)):
+            optimiser.zero_grad()
+            nn.functional.mse_loss(network(x[rows]), z[rows]).backward()
+            optimiser.step()
+        network.eval()
+        with torch.no_grad():
+            yield scale.inverse(network(held_out)[:, 0].cpu().numpy().astype(np.float64))
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
@@ -129,7 +181,30 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
 Times = dict[str, list[tuple[float, float]]]
 
 
-def take_turns(trial: Trial, rounds: int, *, threads: bool) -> Times:
+Ways = dict[str, Callable[[], None]]
+
+
+def take_turns(ways: Ways, rounds: int, until: float = math.inf) -> Times:
+    """Time each way in each round, none always first; stop after a round that ends past `until`."""
+    times: Times = {name: [] for name in ways}
+    for work in ways.values():
+        work()  # what is set up once is not what is measured
+    for turn in range(rounds):
+        for name in list(ways)[:: 1 if turn % 2 else -1]:
+            times[name].append(timed(ways[name]))
+        if time.monotonic() > until:
+            break
+    return times
+
+
+def add(sums: Times, times: Times) -> None:
+    """Add one design's rounds to those of the whole mix."""
+    for way, each in times.items():
+        total = sums.setdefault(way, [(0.0, 0.0)] * len(each))
+        sums[way] = [(a + c, b + d) for (a, b), (c, d) in zip(total, each, strict=True)]
+
+
+def ways_to_train(trial: Trial, *, threads: bool) -> Ways:
     members = folds(trial.bands)
     config = replace(trial.config, max_epochs=EPOCHS, patience=NO_STOP)
 
@@ -140,17 +215,10 @@ def take_turns(trial: Trial, rounds: int, *, threads: bool) -> Times:
         with trainer.one_thread():
             plain(trial, members, config)
 
-    ways: dict[str, Callable[[], None]] = {"plain-1": one_thread}
+    ways: Ways = {"plain-1": one_thread}
     if threads:
         ways["plain"] = lambda: plain(trial, members, config)
-    ways["ours"] = ours
-    times: Times = {name: [] for name in ways}
-    for work in ways.values():
-        work()  # what is set up once is not what is measured
-    for turn in range(rounds):
-        for name in list(ways)[:: 1 if turn % 2 else -1]:
-            times[name].append(timed(ways[name]))
-    return times
+    return ways | {"ours": ours}
 
 
 def spread(values: Sequence[float]) -> str:
@@ -189,13 +257,16 @@ def limits() -> float:
 
 
 def main() -> None:
-    a = torch.empty(31 << 20, dtype=torch.uint8); del a
     parser = argparse.ArgumentParser()
     parser.add_argument("what", nargs="*", default=["sweden", "china", "mix"])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--calm", action="store_true", help="leave out the plain loop's threads")
     parser.add_argument("--each", action="store_true", help="print each design of the mix")
+    parser.add_argument("--draw", action="store_true", help="only draw the mix anew")
     asked = parser.parse_args()
+    if asked.draw:
+        draw_mix()
+        return
     print(
         f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load "
         f"{os.getloadavg()[0]:.1f}, torch {torch.__version__} with {torch.get_num_threads()} "
@@ -205,15 +276,15 @@ def main() -> None:
     for name in asked.what:
         if name != "mix":
             trial = published(name)
-            show(name, take_turns(trial, asked.rounds, threads=not asked.calm), trial.flops, rate)
+            times = take_turns(ways_to_train(trial, threads=not asked.calm), asked.rounds)
+            show(name, times, trial.flops, rate)
             continue
         sums: Times = {}
         trials, ratios = mix(), []
         for trial in trials:
-            times = take_turns(trial, max(1, asked.rounds // 3), threads=not asked.calm)
-            for way, each in times.items():
-                total = sums.setdefault(way, [(0.0, 0.0)] * len(each))
-                sums[way] = [(a + c, b + d) for (a, b), (c, d) in zip(total, each, strict=True)]
+            ways = ways_to_train(trial, threads=not asked.calm)
+            times = take_turns(ways, max(1, asked.rounds // 3))
+            add(sums, times)
             if asked.each:
                 show("design", times, trial.flops, rate)
             pairs = zip(times["plain-1"], times["ours"], strict=True)
