@@ -29,8 +29,8 @@ class Inlet(Protocol):
     def product(self, weight: torch.Tensor) -> torch.Tensor:
         """Return the outputs (M, outputs, n, length out) of what was laid in."""
 
-    def to_weight(self, grad: torch.Tensor) -> torch.Tensor:
-        """Return the gradient of the weights that gave outputs of gradient `grad`."""
+    def to_weight(self, grad: torch.Tensor, who: slice) -> torch.Tensor:
+        """Return the gradient of the weights that gave some members' outputs of gradient `grad`."""
 
     def to_input(self, weight: torch.Tensor, grad: torch.Tensor) -> torch.Tensor:
         """Return the gradient (M, channels, n, length) of what was laid in."""
@@ -72,9 +72,9 @@ class Windows:
         out = products(weight, self.laid)
         return out.view(*out.shape[:2], self.n, self.windows)
 
-    def to_weight(self, grad: torch.Tensor) -> torch.Tensor:
+    def to_weight(self, grad: torch.Tensor, who: slice) -> torch.Tensor:
         """Return (M, filters, columns) for grad (M, filters, n, windows)."""
-        return products(grad.flatten(2), self.laid.transpose(1, 2))
+        return products(grad.flatten(2), self.laid[who].transpose(1, 2))
 
     def to_input(self, weight: torch.Tensor, grad: torch.Tensor) -> torch.Tensor:
         """Return what comes back: each window's share added where it was taken from."""
@@ -115,9 +115,9 @@ class Whole:
         """Return the nodes' values (M, nodes, n, 1)."""
         return products(weight, self.laid.transpose(1, 2)).unsqueeze(3)
 
-    def to_weight(self, grad: torch.Tensor) -> torch.Tensor:
+    def to_weight(self, grad: torch.Tensor, who: slice) -> torch.Tensor:
         """Return (M, nodes, columns) for grad (M, nodes, n, 1)."""
-        return products(grad.flatten(2), self.laid)
+        return products(grad.flatten(2), self.laid[who])
 
     def to_input(self, weight: torch.Tensor, grad: torch.Tensor) -> torch.Tensor:
         """Return what comes back; zeros where nothing was laid in are left out."""

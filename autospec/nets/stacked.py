@@ -19,14 +19,16 @@ from autospec.nets.build import SeededDropout
 from autospec.nets.finishes import Activation, AveragePool, BatchNorm, Dropout, Finish, MaxPool
 from autospec.nets.inlets import Inlet, Whole, Windows
 
-MOVED_AT_ONCE = 1 << 20  # weights of one member; their gradients then stay in the cache
+MOVED_AT_ONCE = 1 << 20  # weights: their gradients then stay in the cache
+WHOLE = slice(None)
+Part = tuple[slice, slice]  # members, rows
 
 
 class Descent(Protocol):
-    """What moves weights: told the position of a tensor in `parameters`, rows of it, gradient."""
+    """What moves weights: told the position of a tensor in `parameters`, a part, its gradient."""
 
-    def __call__(self, position: int, rows: slice, grad: torch.Tensor) -> None:
-        """Move rows (of the second axis) of a tensor by their gradient."""
+    def __call__(self, position: int, part: Part, grad: torch.Tensor) -> None:
+        """Move some rows of some members by their gradient."""
 
 
 class Block:
@@ -68,18 +70,22 @@ class Block:
         for finish in reversed(self.finishes):
             grad = finish.back(grad)
         to_input = self.inlet.to_input(self.weight, grad) if further else None
-        for rows in self._rows():
-            descent(self.position, rows, self.inlet.to_weight(grad[:, rows]))
+        for who, rows in self._parts():
+            to_weight = self.inlet.to_weight(grad[who, rows], who)
+            descent(self.position, (who, rows), to_weight)
         for position, norm in self.norms:
-            descent(position, slice(None), norm.to_weight)
-            descent(position + 1, slice(None), norm.to_bias)
+            descent(position, (WHOLE, WHOLE), norm.to_weight)
+            descent(position + 1, (WHOLE, WHOLE), norm.to_bias)
         return to_input
 
-    def _rows(self) -> list[slice]:
-        """Return which rows of the weights are moved at a time."""
+    def _parts(self) -> list[Part]:
+        """Return which weights are moved at a time: all, or some rows of one member."""
         m, outputs, columns = self.weight.shape
-        step = max(1, MOVED_AT_ONCE // columns) if m == 1 else outputs
-        return [slice(start, start + step) for start in range(0, outputs, step)]
+        if self.weight.numel() <= MOVED_AT_ONCE:
+            return [(WHOLE, WHOLE)]
+        step = max(1, MOVED_AT_ONCE // columns)
+        starts = range(0, outputs, step)
+        return [(slice(i, i + 1), slice(row, row + step)) for i in range(m) for row in starts]
 
 
 class StackedNetwork:

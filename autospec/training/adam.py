@@ -40,10 +40,10 @@ class Adam:
         """Begin a step; every part is then moved once."""
         self.steps += 1
 
-    def descend(self, position: int, rows: slice, grad: torch.Tensor) -> None:
-        """Move rows (of the second axis) of a tensor by their gradient."""
+    def descend(self, position: int, part: tuple[slice, slice], grad: torch.Tensor) -> None:
+        """Move a part of a tensor, one that lies together, by its gradient."""
         tensors = (self.parameters[position], self.first[position], self.second[position])
-        weight, first, second = (tensor[:, rows] for tensor in tensors)
+        weight, first, second = (tensor[part] for tensor in tensors)
         self.kernel(
             [weight],
             [grad],

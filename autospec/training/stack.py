@@ -22,8 +22,8 @@ from autospec.training.adam import Adam
 from autospec.training.config import TrainingConfig
 
 STACK_MEMBERS = 10  # at most
-STACK_BYTES = 4 << 20  # what the steps of more than two members together may touch
-PAIR_BYTES = 8 << 20  # what the step of one of two may touch
+STACK_BYTES = 4 << 20  # what the steps of more than three members together may touch
+ALONE_BYTES = 64 << 20  # what the step of one of three may touch
 PREDICTED_AT_ONCE = 1024
 
 
@@ -139,12 +139,12 @@ def plan_stacks(
 def largest_stack(member_bytes: int) -> int:
     """Return how many members are stacked at most, if the step of one touches so many bytes.
 
-    The smaller the network the more it gains; a large one gains nothing, and small stacks keep
-    more cores busy. The bounds were measured, see docs/performance.md.
+    The smaller the network the more it gains; of larger ones three gain a little, the largest
+    nothing, and small stacks keep more cores busy. The bounds were measured, see docs/performance.md.
     """
-    if member_bytes > PAIR_BYTES:
+    if member_bytes > ALONE_BYTES:
         return 1
-    return min(STACK_MEMBERS, max(2, STACK_BYTES // member_bytes))
+    return min(STACK_MEMBERS, max(3, STACK_BYTES // member_bytes))
 
 
 def step_bytes(architecture: Architecture, bands: int, rows: int) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from autospec.nets import products
+from autospec.nets import products, stacked
 from autospec.nets.architecture import Activation, Architecture, ConvBlock, FCBlock, Pooling
 from autospec.training import stack
 from autospec.training.config import TrainingConfig
@@ -162,7 +162,17 @@ def test_a_stack_holds_members_of_a_kind_in_even_parts() -> None:
     assert max(sizes) <= stack.STACK_MEMBERS and max(sizes) - min(sizes) <= 1
 
 
-def test_networks_too_large_for_the_cache_are_trained_alone() -> None:
-    large = Architecture(conv=NET.conv, fc=(FCBlock(nodes=50_000, activation="ReLU"),))
-    assert step_bytes(large, 200, 32) > stack.PAIR_BYTES
-    assert plan_stacks([0] * 3, large, 200, 32) == [[0], [1], [2]]
+@pytest.mark.parametrize(
+    ("nodes", "stacks"), [(50_000, [[0, 1, 2], [3, 4]]), (500_000, [[0], [1], [2], [3], [4]])]
+)
+def test_large_networks_are_stacked_by_threes_and_the_largest_not_at_all(
+    nodes: int, stacks: list[list[int]]
+) -> None:
+    large = Architecture(conv=NET.conv, fc=(FCBlock(nodes=nodes, activation="ReLU"),))
+    assert plan_stacks([0] * 5, large, 30, 32) == stacks
+
+
+@pytest.mark.parametrize("moved", [1, 100, 10**9])
+def test_weights_moved_in_parts(monkeypatch: pytest.MonkeyPatch, moved: int) -> None:
+    monkeypatch.setattr(stacked, "MOVED_AT_ONCE", moved)
+    assert_twins(NET)
