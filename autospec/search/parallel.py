@@ -238,7 +238,7 @@ def _score(
     except _Dropped:
         return None
     except (OutOfMemory, MemoryError) as error:
-        return "failed", f"{error or 'out of memory'}; {FEWER_TRIALS}"
+        return "failed", f"{str(error) or 'out of memory'}; {FEWER_TRIALS}"
     except TrialFailed as error:
         return "failed", str(error)
     except Exception:  # our own bug: the main process raises it
