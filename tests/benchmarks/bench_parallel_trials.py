@@ -49,7 +49,7 @@ class Run:
 
 
 def designs(axis: FloatArray, count: int, epochs: int) -> list[Design]:
-    """Return random designs that a search would train, small and medium ones: a fifth of the caps."""
+    """Return random designs that a search would train, small and medium: a fifth of the caps."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     space, found = SearchSpace(max_epochs=epochs), []
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
