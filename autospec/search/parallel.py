@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # a worker imports this file, and has no use for Optuna
     from autospec.search.trials import RunningTrial
 
 END = "end"  # in place of an answer: drop the trial
+STARTING_S = 0.5  # between two looks whether to stop, while no trial is under way
 LEAVING_S = 2.0  # for a worker that was left to end by itself; then it is killed
 FEWER_TRIALS = "with fewer trials at once (--trials-per-device) each has more memory"
 
@@ -57,11 +58,11 @@ class Workers:
         """Begin."""
         return self
 
-    def __exit__(self, *rest: object) -> None:
-        """Let every process end, whatever it was at."""
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        """Let every process end, whatever it was at; after Ctrl-C at once."""
         for worker in self.workers:
             worker.pipe.close()
-        until = time.monotonic() + LEAVING_S
+        until = time.monotonic() + (0.0 if kind is KeyboardInterrupt else LEAVING_S)
         for worker in self.workers:
             worker.leave(until)
 
@@ -77,6 +78,8 @@ class Workers:
     def wait(self) -> bool:
         """Wait until some worker speaks; say whether a trial has ended by that.
 
+        While none has a trial it returns now and then, for the caller may want to stop.
+
         Raises
         ------
         StudyFailed
@@ -86,7 +89,8 @@ class Workers:
         """
         if not self.workers:
             self.workers = [_Worker(self.validation) for _ in range(self.count)]
-        speaking = connection.wait([worker.pipe for worker in self.workers])
+        timeout_s = None if any(worker.run for worker in self.workers) else STARTING_S
+        speaking = connection.wait([worker.pipe for worker in self.workers], timeout_s)
         ended = [worker.listen() for worker in list(self.workers) if worker.pipe in speaking]
         self._replace_dead()
         return any(ended)
