@@ -11,6 +11,7 @@
     ├── RetryLater        (75)    another process holds the output folder
     ├── StudyFailed       (1)     the study cannot go on
     └── TrialFailed       (1)     this trial is lost; the study goes on
+        └── OutOfMemory     (1)   it did not fit the memory there is
 
 A user's mistake is one of these; our own mistake is an ``AssertionError``.
 """
@@ -84,6 +85,10 @@ class StudyFailed(AutospecError):
 
 class TrialFailed(AutospecError):
     """This trial is lost; the study goes on."""
+
+
+class OutOfMemory(TrialFailed):
+    """A trial did not fit the memory there is."""
 
 
 def shorten(lines: Sequence[str], limit: int = SHOWN_PROBLEMS) -> list[str]:

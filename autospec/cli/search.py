@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from autospec.evaluate.calibrated import CalibratedModel
     from autospec.search.result import SearchResult
     from autospec.search.settings import DataSource, SearchSettings, StudyFile
+    from autospec.training.trainer import Device
 
 NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 FILES = (
@@ -63,6 +64,15 @@ class SamplerName(StrEnum):
     tpe = "tpe"
     gp = "gp"
     random = "random"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Where:
+    """Where and how a search runs, as the command says."""
+
+    storage: str | None
+    device: Device
+    trials_at_once: int
 
 
 class ControlName(StrEnum):
@@ -121,6 +131,15 @@ def search(
         typer.Option("--repeats", min=1, max=20, help="Repeats of them.", show_default="1"),
     ] = None,
     device: DeviceOption = DeviceName.auto,
+    trials_per_device: Annotated[
+        int,
+        typer.Option(
+            "--trials-per-device",
+            min=1,
+            help="Trials trained at once, each in a process; above 1 a seed no longer fixes what "
+            "is proposed.",
+        ),
+    ] = 1,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Folder of the results.", show_default="runs/NAME"),
@@ -163,7 +182,8 @@ def search(
     settings = _settings(given, changes)
     spectra, name = _load(_merge_data(given, data), lab_choice(lab, replicates))
     folder = out or Path("runs") / name
-    result = _run(spectra, name, settings, folder, (storage, device.value))
+    where = _Where(storage=storage, device=device.value, trials_at_once=trials_per_device)
+    result = _run(spectra, name, settings, folder, where)
     _show(result, folder, as_json)
     if result.stopped == "interrupt":
         raise typer.Exit(EXIT_INTERRUPTED)
@@ -228,7 +248,7 @@ def _run(
     name: str,
     settings: SearchSettings,
     folder: Path,
-    where: tuple[str | None, Any],
+    where: _Where,
 ) -> SearchResult:
     """Search under the folder's lock, with Ctrl-C as a request to finish, and write the report."""
     from autospec.report.folder import finished_result
@@ -240,7 +260,6 @@ def _run(
     from autospec.search.job import Execution, plan_split
     from autospec.search.job import search as run_search
 
-    storage, device = where
     plan_split(spectra.labelled(), settings)  # refuses too few rows before anything is written
     refuse_other(folder, SEARCH_FILE)
     make_folder(folder)
@@ -262,8 +281,9 @@ def _run(
                 name=name,
                 settings=settings,
                 execution=Execution(
-                    storage=storage or f"sqlite:///{(folder / 'study.db').absolute()}",
-                    device=device,
+                    storage=where.storage or f"sqlite:///{(folder / 'study.db').absolute()}",
+                    device=where.device,
+                    trials_at_once=where.trials_at_once,
                     progress=display,
                     interrupted=ctrl_c.pressed,
                     on_model=models.__setitem__,

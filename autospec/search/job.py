@@ -44,7 +44,7 @@ def _never() -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """How a search runs; nothing here may change what it finds on the same machine.
+    """How a search runs; but for `trials_at_once`, nothing here may change what it finds.
 
     Parameters
     ----------
@@ -52,6 +52,11 @@ class Execution:
         An Optuna storage URL; None keeps the study in memory.
     device : {"auto", "cpu", "cuda"}
         Where networks train.
+    trials_at_once : int
+        Above 1, so many trials are trained at once, each in a process of its own. They share the
+        cores, or the GPU and its memory. What is proposed then depends on which trial ends first,
+        so that the same seed no longer gives the same study; the score of a design stays the same.
+        A script must begin such a search under ``if __name__ == "__main__":``.
     progress : callable (Progress) -> None
         Told how far the search is.
     interrupted : callable () -> bool
@@ -63,6 +68,7 @@ class Execution:
 
     storage: str | None = None
     device: Device = "auto"
+    trials_at_once: int = 1
     progress: ProgressCallback = silent
     interrupted: Callable[[], bool] = _never
     on_model: Callable[[str, CalibratedModel], None] | None = None
@@ -216,6 +222,7 @@ def _study_plan(
         should_stop=_stop_rule(execution, clock.seconds_left),
         seconds_left=clock.seconds_left,
         report=_Reporter(settings, len(split.folds), clock, execution.progress),
+        trials_at_once=execution.trials_at_once,
     )
 
 
@@ -284,6 +291,7 @@ def _run_control(
 def _announce(plan: StudyPlan, split: SplitPlan, spectra: Spectra, execution: Execution) -> None:
     s = plan.settings
     networks = s.trials * len(split.folds)
+    at_once = f", {plan.trials_at_once} trials at once" if plan.trials_at_once > 1 else ""
     control = " The random control doubles that." if s.control == "random" else ""
     execution.progress(
         Progress(
@@ -292,7 +300,7 @@ def _announce(plan: StudyPlan, split: SplitPlan, spectra: Spectra, execution: Ex
             message=(
                 f"{spectra.n} spectra, {len(split.train)} to train on, {split.n_test} sealed as "
                 f"the test set. Up to {s.trials} trials × {len(split.folds)} folds = {networks} "
-                f"networks on {resolve_device(execution.device)}, then the refits of "
+                f"networks on {resolve_device(execution.device)}{at_once}, then the refits of "
                 f"{s.members} networks each and {s.folds} twins of the best; it ends within "
                 f"{s.budget_s / 60:.3g} minutes whatever is left.{control} Stop early with "
                 "Ctrl-C: what is done is reported."
@@ -311,6 +319,11 @@ def _notes(
         notes.append(
             f"{cause} ended the search after {trained} of {plan.settings.trials} trials. "
             "Run the same command again to go on from there, with a longer --budget if you can."
+        )
+    if plan.trials_at_once > 1:
+        notes.append(
+            f"{plan.trials_at_once} trials were trained at once: what was proposed depended on "
+            "which ended first. Each score is what it would be alone."
         )
     if unlabelled:
         notes.append(f"{unlabelled} rows have no lab value and were left out.")

@@ -36,12 +36,15 @@ class CrossValidation:
         on common random numbers and equal designs score equally.
     device : {"auto", "cpu", "cuda"}
         Where networks train.
+    threads : int, optional
+        Stacks of networks trained at once on a CPU; by default one a core.
     """
 
     train: Spectra
     folds: tuple[Fold, ...]
     seed: int
     device: Device = "auto"
+    threads: int | None = None
 
     def evaluate(self, design: Design, on_epoch: EpochCallback | None = None) -> Training:
         """Train `design` on all folds in step; preprocessing is fitted inside each fold.
@@ -62,6 +65,7 @@ class CrossValidation:
             design.training,
             device=resolve_device(self.device),
             on_epoch=on_epoch,
+            threads=self.threads,
         )
 
     def _member(self, design: Design, fold: Fold, seed: int) -> Member:

@@ -47,6 +47,8 @@ class StudyPlan:
         Seconds the trials still have, the time for the refits taken off.
     elder : Study or None
         Another study on the same rows, whose scores of identical designs are taken over.
+    trials_at_once : int
+        Above 1, so many are trained at once, each in a process of its own.
     """
 
     validation: CrossValidation
@@ -56,6 +58,7 @@ class StudyPlan:
     report: ProgressCallback
     elder: Study | None = None
     seconds_left: Callable[[], float] = _no_limit
+    trials_at_once: int = 1
 
     @property
     def refit_share(self) -> float:

@@ -29,6 +29,8 @@ class Progress:
         Lowest mean fold RMSE so far and its trial.
     records : tuple of TrialRecord
         The finished trials.
+    at_once : int
+        How many are trained at once.
     """
 
     stage: Stage
@@ -42,6 +44,7 @@ class Progress:
     best: float | None = None
     best_trial: int | None = None
     records: tuple[TrialRecord, ...] = ()
+    at_once: int = 1
 
     @property
     def trained(self) -> int:
@@ -57,7 +60,7 @@ class Progress:
         searched = [t.seconds for t in self.records if t.seconds > 0 and not t.label]
         if not searched:
             return None
-        return max(self.total - self.trained, 0) * sum(searched) / len(searched)
+        return max(self.total - self.trained, 0) * sum(searched) / len(searched) / self.at_once
 
 
 ProgressCallback = Callable[[Progress], None]

@@ -1,18 +1,24 @@
 """A study: opened or resumed, and run trial by trial until its trials or its time are used up.
 
 A study interrupted and resumed equals one that ran through: each proposal comes from a sampler
-seeded by the study's seed and the number of trials finished before it, so nothing but the finished
+seeded by the study's seed and the number of trials proposed before it, so nothing but the finished
 trials decides what comes next. Trials that a killed process left unfinished are marked as failed
 and do not count.
+
+With several trials at once a proposal also depends on which have ended by then, and so on the
+machine's speed; the score of a design does not. The number of a proposal whose trial was lost is
+given to the next one, so that neither a published design nor a draw is left out or made twice.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import optuna
@@ -24,16 +30,18 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from autospec.errors import SettingsDiffer, StorageError, StudyFailed
 from autospec.nets.architecture import PUBLISHED
 from autospec.search.design import Design
+from autospec.search.parallel import Workers
 from autospec.search.plan import StopSearch, StudyPlan
 from autospec.search.progress import Progress
 from autospec.search.result import Stopped
 from autospec.search.settings import SearchSettings
-from autospec.search.trials import is_finished, run_trial, state_of, trial_records
+from autospec.search.trials import begin_trial, is_finished, state_of, trial_records
 
 SETTINGS_KEY = "autospec"
 PRUNER_STARTUP, PRUNER_WARMUP = 5, 16
 PROPOSALS_PER_TRIAL = 20  # how often an infeasible proposal may be followed by another
 PUBLISHED_LABEL = "published: "
+PROPOSAL = "proposal"  # the attribute that holds which proposal a trial is, from 0
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -73,8 +81,7 @@ def open_study(storage: str | None, name: str, plan: StudyPlan) -> Study:
             study.set_user_attr(SETTINGS_KEY, wanted)
         else:
             _refuse_differences(found, wanted, name)
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            study.tell(trial.number, state=TrialState.FAIL)  # left by a killed process
+        _drop_running(study)  # left by a killed process
     return study
 
 
@@ -88,28 +95,51 @@ def run_study(study: Study, plan: StudyPlan) -> Stopped:
     StorageError
         If the storage fails.
     """
+    count = min(plan.trials_at_once, plan.settings.trials)
+    pool = Workers(plan.validation, count) if count > 1 else nullcontext()
+    with _storage_errors(None), pool as workers:
+        try:
+            return _run_trials(study, plan, workers)
+        except StopSearch as stop:
+            return stop.why
+        finally:
+            _drop_running(study)
+
+
+def _run_trials(study: Study, plan: StudyPlan, workers: Workers | None) -> Stopped:
+    """Run trials in this process, or by the workers."""
+    trials, proposals = plan.settings.trials, PROPOSALS_PER_TRIAL * plan.settings.trials
     while True:
-        with _storage_errors(None):
-            finished = [t for t in study.get_trials(deepcopy=False) if is_finished(t)]
-            trained = [t for t in finished if state_of(t) != "infeasible"]
-            if len(trained) >= plan.settings.trials:
-                return "trials"
-            if len(finished) >= PROPOSALS_PER_TRIAL * plan.settings.trials:
-                return "proposals"
-            _fail_hopeless(trained)
-            why = plan.should_stop()
-            if why is not None:
-                return why
-            trial = _propose(study, plan, len(finished))
-            try:
-                run_trial(study, trial, plan)
+        known = study.get_trials(deepcopy=False)
+        under_way = [t for t in known if t.state == TrialState.RUNNING]
+        finished = [t for t in known if is_finished(t)]
+        trained = [t for t in finished if state_of(t) != "infeasible"]
+        if len(trained) >= trials:
+            return "trials"
+        if len(finished) >= proposals:
+            return "proposals"
+        _fail_hopeless(trained)
+        why = plan.should_stop()
+        if why is not None:
+            return why
+        most = min(trials - len(trained), proposals - len(finished))
+        if workers is not None and (len(under_way) >= most or not workers.free):
+            if workers.wait():
                 _tell_progress(study, plan)
-            except StopSearch as stop:
-                study.tell(trial, state=TrialState.FAIL)
-                return stop.why
-            except BaseException:
-                study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-                raise
+            continue
+        run = begin_trial(study, _propose(study, plan, _free_number(finished + under_way)), plan)
+        if run is not None and workers is not None:
+            workers.train(run)
+            continue
+        if run is not None:
+            run.advance(partial(plan.validation.evaluate, run.design, run.after_epoch))
+        _tell_progress(study, plan)
+
+
+def _drop_running(study: Study) -> None:
+    """Mark trials that have no end as failed; without a reason they do not count."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
 
 
 def reference_designs(plan: StudyPlan) -> dict[str, Design]:
@@ -121,24 +151,38 @@ def reference_designs(plan: StudyPlan) -> dict[str, Design]:
     return {label: design for label, design in designs.items() if space.holds(design)}
 
 
-def _propose(study: Study, plan: StudyPlan, index: int) -> Trial:
+def _free_number(known: list[FrozenTrial]) -> int:
+    """Return the lowest number of a proposal that no finished or running trial has.
+
+    Studies begun before trials had numbers have them in order.
+    """
+    taken = {trial.user_attrs.get(PROPOSAL, i) for i, trial in enumerate(known)}
+    return next(number for number in itertools.count() if number not in taken)
+
+
+def _propose(study: Study, plan: StudyPlan, number: int) -> Trial:
     references = list(reference_designs(plan).items())
     waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-    if index < len(references) and not waiting:
-        label, design = references[index]
-        study.enqueue_trial(plan.settings.space.encode(design), user_attrs={"label": label})
-    study.sampler = make_sampler(plan.settings, index)
-    return study.ask(plan.settings.space.distributions())
+    if number < len(references) and not waiting:
+        label, design = references[number]
+        attributes = {"label": label, PROPOSAL: number}
+        study.enqueue_trial(plan.settings.space.encode(design), user_attrs=attributes)
+    study.sampler = make_sampler(plan.settings, number)
+    trial = study.ask(plan.settings.space.distributions())
+    if PROPOSAL not in trial.user_attrs:
+        trial.set_user_attr(PROPOSAL, number)
+    return trial
 
 
-def make_sampler(settings: SearchSettings, index: int) -> optuna.samplers.BaseSampler:
-    """Return the sampler of the proposal that follows `index` finished trials."""
-    seed = int(np.random.SeedSequence([settings.seed, index]).generate_state(1)[0])
+def make_sampler(settings: SearchSettings, number: int) -> optuna.samplers.BaseSampler:
+    """Return the sampler of the proposal that follows `number` others."""
+    seed = int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0])
     if settings.sampler == "random":
         return optuna.samplers.RandomSampler(seed=seed)
     if settings.sampler == "gp":
         return optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False)
-    return optuna.samplers.TPESampler(seed=seed)
+    # running trials, which there are with several at once only, count as poor: none is made twice
+    return optuna.samplers.TPESampler(seed=seed, constant_liar=True)
 
 
 def _tell_progress(study: Study, plan: StudyPlan) -> None:
@@ -157,6 +201,7 @@ def _tell_progress(study: Study, plan: StudyPlan) -> None:
             best=best and best[0],
             best_trial=best and best[1],
             records=records,
+            at_once=plan.trials_at_once,
         )
     )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import optuna
@@ -61,8 +63,60 @@ def _record(trial: FrozenTrial) -> TrialRecord:
     )
 
 
-def run_trial(study: Study, trial: Trial, plan: StudyPlan) -> None:
-    """Train one proposal and tell the study; `StopSearch` leaves it untold."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunningTrial:
+    """A proposal that has to be trained, wherever that is done.
+
+    Parameters
+    ----------
+    study, trial : Study, Trial
+        Whom its end is told, and what it is there.
+    design : Design
+        What to train.
+    after_epoch : EpochCallback
+        Must be called after each epoch: it may end the training, by its answer or by what it
+        raises.
+    curve : list of float
+        The fold-averaged RMSE of the epochs so far.
+    started : float
+        When it began, by `time.perf_counter`.
+    """
+
+    study: Study
+    trial: Trial
+    design: Design
+    after_epoch: EpochCallback
+    curve: list[float]
+    started: float
+
+    def advance(self, train: Callable[[], Training | None]) -> bool:
+        """Train on, and say whether the trial has ended: if so, the study was told how.
+
+        `train` returns None as long as there is more to come. `StopSearch` leaves the trial untold.
+        """
+        trial = self.trial
+        try:
+            training = train()
+        except optuna.TrialPruned:
+            best = int(np.argmin(smooth(np.array(self.curve)))) + 1
+            _note(trial, curve=_rounded(self.curve), best_epoch=best, seconds=self._seconds())
+            self.study.tell(trial, state=TrialState.PRUNED)
+        except TrialFailed as error:
+            _note(trial, reason=str(error), curve=_rounded(self.curve), seconds=self._seconds())
+            self.study.tell(trial, state=TrialState.FAIL)
+        else:
+            if training is None:
+                return False
+            _note(trial, **_outcome(training), seconds=self._seconds())
+            self.study.tell(trial, training.score)
+        return True
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self.started
+
+
+def begin_trial(study: Study, trial: Trial, plan: StudyPlan) -> RunningTrial | None:
+    """Return a proposal to train; None if it ended here, over the caps or as known already."""
     started = time.perf_counter()
     design = plan.settings.space.decode(trial.params)
     label = trial.user_attrs.get("label", "")
@@ -74,28 +128,21 @@ def run_trial(study: Study, trial: Trial, plan: StudyPlan) -> None:
     if max(constraints.values()) > 0:
         _note(trial, reason=_infeasible(constraints))
         study.tell(trial, state=TrialState.PRUNED)
-        return
+        return None
     _note_size(trial, design, plan.axis)
     twin = _twin(study, plan, design)
     if twin is not None:
         _reuse(study, trial, *twin)
-        return
+        return None
     curve: list[float] = []
-    try:
-        after_epoch = _epoch_callback(study, trial, plan, curve)
-        training = plan.validation.evaluate(design, after_epoch)
-    except optuna.TrialPruned:
-        best = int(np.argmin(smooth(np.array(curve)))) + 1
-        _note(trial, curve=_rounded(curve), best_epoch=best)
-        _note(trial, seconds=time.perf_counter() - started)
-        study.tell(trial, state=TrialState.PRUNED)
-    except TrialFailed as error:
-        _note(trial, reason=str(error), curve=_rounded(curve))
-        _note(trial, seconds=time.perf_counter() - started)
-        study.tell(trial, state=TrialState.FAIL)
-    else:
-        _note(trial, **_outcome(training), seconds=time.perf_counter() - started)
-        study.tell(trial, training.score)
+    return RunningTrial(
+        study=study,
+        trial=trial,
+        design=design,
+        after_epoch=_epoch_callback(study, trial, plan, curve),
+        curve=curve,
+        started=started,
+    )
 
 
 def _infeasible(constraints: dict[str, float]) -> str:

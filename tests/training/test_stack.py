@@ -151,6 +151,8 @@ def test_results_do_not_depend_on_the_cores(monkeypatch: pytest.MonkeyPatch, cor
     monkeypatch.setattr("autospec.training.trainer.thread_count", lambda: cores)
     found = train_members(NET, FOLDS, CONFIG, device=CPU).fold_rmse
     np.testing.assert_array_equal(found, expected)
+    shared = train_members(NET, FOLDS, CONFIG, device=CPU, threads=2).fold_rmse
+    np.testing.assert_array_equal(shared, expected)
 
 
 def test_a_stack_holds_members_of_a_kind_in_even_parts() -> None:
