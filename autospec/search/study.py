@@ -31,7 +31,6 @@ from autospec.search.settings import SearchSettings
 from autospec.search.trials import is_finished, run_trial, state_of, trial_records
 
 SETTINGS_KEY = "autospec"
-PRUNER_STARTUP, PRUNER_WARMUP = 5, 16
 PROPOSALS_PER_TRIAL = 20  # how often an infeasible proposal may be followed by another
 PUBLISHED_LABEL = "published: "
 
@@ -64,9 +63,7 @@ def open_study(storage: str | None, name: str, plan: StudyPlan) -> Study:
             study_name=name,
             load_if_exists=True,
             direction="minimize",
-            pruner=optuna.pruners.MedianPruner(
-                n_startup_trials=PRUNER_STARTUP, n_warmup_steps=PRUNER_WARMUP
-            ),
+            pruner=optuna.pruners.NopPruner(),  # ours is in autospec.search.pruning
         )
         found = study.user_attrs.get(SETTINGS_KEY)
         if found is None:

@@ -139,9 +139,9 @@ def test_an_identical_design_is_not_trained_twice(
     calls: list[str] = []
     evaluate = CrossValidation.evaluate
 
-    def counted(self: CrossValidation, design, on_epoch=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    def counted(self: CrossValidation, design, *watch):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN002, ANN202
         calls.append(design.digest)
-        return evaluate(self, design, on_epoch)
+        return evaluate(self, design, *watch)
 
     monkeypatch.setattr(CrossValidation, "evaluate", counted)
     records = run(plan_for(spectra, replace(small_settings, space=space)))
@@ -158,11 +158,11 @@ def test_a_failed_trial_is_recorded_and_the_study_goes_on(
     evaluate = CrossValidation.evaluate
     calls: list[int] = []
 
-    def flaky(self: CrossValidation, design, on_epoch=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    def flaky(self: CrossValidation, design, *watch):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN002, ANN202
         calls.append(1)
         if len(calls) == 2:
             raise TrialFailed("made to fail")
-        return evaluate(self, design, on_epoch)
+        return evaluate(self, design, *watch)
 
     monkeypatch.setattr(CrossValidation, "evaluate", flaky)
     records = run(plan_for(spectra, small_settings))
@@ -176,7 +176,7 @@ def test_a_failed_trial_is_recorded_and_the_study_goes_on(
 def test_a_study_whose_trials_all_fail_stops(
     spectra: Spectra, small_settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: CrossValidation, design, on_epoch=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    def broken(self: CrossValidation, design, *watch):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN002, ANN202
         raise TrialFailed("always")
 
     monkeypatch.setattr(CrossValidation, "evaluate", broken)
@@ -187,7 +187,7 @@ def test_a_study_whose_trials_all_fail_stops(
 def test_our_own_bug_is_not_swallowed_and_leaves_nothing_running(
     spectra: Spectra, small_settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def bug(self: CrossValidation, design, on_epoch=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    def bug(self: CrossValidation, design, *watch):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN002, ANN202
         raise ZeroDivisionError
 
     monkeypatch.setattr(CrossValidation, "evaluate", bug)
