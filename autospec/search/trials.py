@@ -175,10 +175,11 @@ def seen_in(study: Study) -> Seen:
     """Return what the trained trials of a study came down to; reused scores were not trained."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
     leads = [t.user_attrs["lead_curve"] for t in trials if t.user_attrs.get("lead_curve")]
-    complete = [
+    trained = [t for t in trials if "reused" not in t.user_attrs]
+    complete = [  # a pruned trial has a value too: what it last reported
         (t.user_attrs["curve"], t.value)
-        for t in trials
-        if t.value is not None and "reused" not in t.user_attrs
+        for t in trained
+        if t.state == TrialState.COMPLETE and t.value is not None
     ]
     return Seen(
         leads=tuple(lowest_so_far(np.array(curve)) for curve in leads),

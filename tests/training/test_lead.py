@@ -43,9 +43,7 @@ def test_however_long_the_lead_learns_alone_the_result_is_the_same_to_the_bit(
     members: int, epochs: int
 ) -> None:
     in_step = train_members(NET, FOLDS, CONFIG, device=CPU, lead=lead(0, members))
-    assert_same(
-        train_members(NET, FOLDS, CONFIG, device=CPU, lead=lead(epochs, members)), in_step
-    )
+    assert_same(train_members(NET, FOLDS, CONFIG, device=CPU, lead=lead(epochs, members)), in_step)
 
 
 def test_with_members_trained_alone_a_lead_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
