@@ -50,7 +50,7 @@ class PruningRule:
     warm_up: int = 16
     every: int = 4
     at_least: int = 5
-    margin: float = 0.02
+    margin: float = 0.05
 
     def lead_members(self, folds: int) -> int:
         """Return how many of so many folds lead."""
