@@ -11,6 +11,7 @@ from autospec.data.spectra import Spectra
 from autospec.data.splits import Fold
 from autospec.search.design import Design
 from autospec.training.ensemble import fit_transform
+from autospec.training.lead import Lead
 from autospec.training.trainer import (
     Device,
     EpochCallback,
@@ -46,8 +47,16 @@ class CrossValidation:
     device: Device = "auto"
     threads: int | None = None
 
-    def evaluate(self, design: Design, on_epoch: EpochCallback | None = None) -> Training:
+    def evaluate(
+        self,
+        design: Design,
+        on_epoch: EpochCallback | None = None,
+        lead: Lead | None = None,
+    ) -> Training:
         """Train `design` on all folds in step; preprocessing is fitted inside each fold.
+
+        The first folds may lead; designs with the same number of leading folds are compared to
+        the last bit, however long these learn alone.
 
         Raises
         ------
@@ -65,6 +74,7 @@ class CrossValidation:
             design.training,
             device=resolve_device(self.device),
             on_epoch=on_epoch,
+            lead=lead,
             threads=self.threads,
         )
 

@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from multiprocessing import connection, resource_tracker
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Self
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Self
 from autospec.errors import OutOfMemory, StudyFailed, TrialFailed
 from autospec.search.design import Design
 from autospec.search.objective import CrossValidation
+from autospec.training.lead import Lead
 from autospec.training.trainer import Training, thread_count
 
 if TYPE_CHECKING:  # a worker imports this file, and has no use for Optuna
@@ -129,7 +131,8 @@ class _Worker:
 
     def train(self, run: RunningTrial) -> None:
         self.run = run
-        self._say(run.design)
+        lead = run.watch.lead()
+        self._say((run.design, lead.members, lead.epochs))
 
     def listen(self) -> bool:
         """Take in what the worker says; say whether its trial has ended by that."""
@@ -147,9 +150,11 @@ class _Worker:
         """Answer an epoch, or return what came out."""
         assert self.run is not None
         match self._hear():
-            case "epoch", told:
+            case "epoch" | "lead" as phase, told:
+                watch = self.run.watch
+                after = watch.after_lead_epoch if phase == "lead" else watch.after_epoch
                 try:
-                    stop = self.run.after_epoch(*told)
+                    stop = bool(after(*told))
                 except BaseException:
                     self._say(END)
                     raise
@@ -220,25 +225,26 @@ def _serve(pipe: Connection) -> None:
         pipe.send(("ready", None))
         validation: CrossValidation = pipe.recv()
         while True:
-            outcome = _score(validation, pipe.recv(), pipe)
+            outcome = _score(validation, *pipe.recv(), pipe)
             if outcome is not None:
                 pipe.send(outcome)
 
 
 def _score(
-    validation: CrossValidation, design: Design, pipe: Connection
+    validation: CrossValidation, design: Design, leading: int, epochs: int, pipe: Connection
 ) -> tuple[str, object] | None:
     """Train one design as the main process answers; return what to say, None if dropped."""
 
-    def on_epoch(*told: object) -> bool:
-        pipe.send(("epoch", told))
+    def after(phase: str, *told: float) -> bool:
+        pipe.send((phase, told))
         answer = pipe.recv()
         if answer == END:
             raise _Dropped
         return bool(answer)
 
     try:
-        return "scored", validation.evaluate(design, on_epoch).fold_rmse
+        lead = Lead(members=leading, epochs=epochs, on_epoch=partial(after, "lead"))
+        return "scored", validation.evaluate(design, partial(after, "epoch"), lead).fold_rmse
     except _Dropped:
         return None
     except (OutOfMemory, MemoryError) as error:

@@ -71,7 +71,8 @@ class TrialRecord:
     fold_rmse : tuple of float
         Each fold's RMSE at that epoch.
     curve : tuple of float
-        The fold-averaged RMSE after each epoch.
+        The fold-averaged RMSE after each epoch; of a trial that was pruned or failed while its
+        first folds led, their average.
     best_epoch : int or None
         Where the smoothed curve is lowest, counted from 1.
     label : str
@@ -79,7 +80,7 @@ class TrialRecord:
     reused : int or None
         The trial whose score an identical design took over.
     reason : str
-        Why it failed, or which cap it broke.
+        Why it failed or was pruned, or which cap it broke.
     """
 
     number: int

@@ -38,7 +38,6 @@ from autospec.search.settings import SearchSettings
 from autospec.search.trials import begin_trial, is_finished, state_of, trial_records
 
 SETTINGS_KEY = "autospec"
-PRUNER_STARTUP, PRUNER_WARMUP = 5, 16
 PROPOSALS_PER_TRIAL = 20  # how often an infeasible proposal may be followed by another
 PUBLISHED_LABEL = "published: "
 PROPOSAL = "proposal"  # the attribute that holds which proposal a trial is, from 0
@@ -72,9 +71,7 @@ def open_study(storage: str | None, name: str, plan: StudyPlan) -> Study:
             study_name=name,
             load_if_exists=True,
             direction="minimize",
-            pruner=optuna.pruners.MedianPruner(
-                n_startup_trials=PRUNER_STARTUP, n_warmup_steps=PRUNER_WARMUP
-            ),
+            pruner=optuna.pruners.NopPruner(),  # ours is in autospec.search.pruning
         )
         found = study.user_attrs.get(SETTINGS_KEY)
         if found is None:
@@ -132,7 +129,9 @@ def _run_trials(study: Study, plan: StudyPlan, workers: Workers | None) -> Stopp
             workers.train(run)
             continue
         if run is not None:
-            run.advance(partial(plan.validation.evaluate, run.design, run.after_epoch))
+            watch = run.watch
+            evaluate = partial(plan.validation.evaluate, run.design)
+            run.advance(partial(evaluate, watch.after_epoch, watch.lead()))
         _tell_progress(study, plan)
 
 

@@ -1,4 +1,8 @@
-"""One trial of a study: checked against the caps, trained or reused, told, and read back."""
+"""One trial of a study: checked against the caps, trained or reused, told, and read back.
+
+When a trial is given up is said in `autospec.search.pruning`; what it is compared with is read from
+the study when it begins, so that nothing but the finished trials decides.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import optuna
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -16,10 +19,19 @@ from autospec.errors import TrialFailed
 from autospec.search.design import Design
 from autospec.search.plan import StopSearch, StudyPlan
 from autospec.search.progress import Progress
+from autospec.search.pruning import (
+    PruningRule,
+    Seen,
+    lead_epochs,
+    lowest_so_far,
+    why_given_up,
+    why_lead_is_given_up,
+)
 from autospec.search.result import TrialRecord
-from autospec.training.trainer import EpochCallback, Training, smooth
+from autospec.training.lead import Lead
+from autospec.training.trainer import Training, smooth
 
-REPORT_EVERY = 4  # epochs between two looks of the pruner
+RULE = PruningRule()
 
 
 def is_finished(trial: FrozenTrial) -> bool:
@@ -59,7 +71,7 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         seconds=float(a.get("seconds", 0.0)),
         label=a.get("label", ""),
         reused=a.get("reused"),
-        reason=a.get("reason", ""),
+        reason=a.get("reason", a.get("pruned", "")),
     )
 
 
@@ -73,11 +85,9 @@ class RunningTrial:
         Whom its end is told, and what it is there.
     design : Design
         What to train.
-    after_epoch : EpochCallback
-        Must be called after each epoch: it may end the training, by its answer or by what it
-        raises.
-    curve : list of float
-        The fold-averaged RMSE of the epochs so far.
+    watch : Watch
+        Its callbacks must be called after each epoch: they may end the training, by their answer
+        or by what they raise.
     started : float
         When it began, by `time.perf_counter`.
     """
@@ -85,8 +95,7 @@ class RunningTrial:
     study: Study
     trial: Trial
     design: Design
-    after_epoch: EpochCallback
-    curve: list[float]
+    watch: Watch
     started: float
 
     def advance(self, train: Callable[[], Training | None]) -> bool:
@@ -94,15 +103,19 @@ class RunningTrial:
 
         `train` returns None as long as there is more to come. `StopSearch` leaves the trial untold.
         """
-        trial = self.trial
+        trial, watch = self.trial, self.watch
         try:
             training = train()
-        except optuna.TrialPruned:
-            best = int(np.argmin(smooth(np.array(self.curve)))) + 1
-            _note(trial, curve=_rounded(self.curve), best_epoch=best, seconds=self._seconds())
+        except _GivenUp as given_up:
+            curve = watch.curve or watch.lead_curve
+            best = int(np.argmin(smooth(np.array(curve)))) + 1
+            _note(trial, curve=_rounded(curve), best_epoch=best)
+            _note(trial, lead_curve=_rounded(watch.lead_curve), pruned=str(given_up))
+            _note(trial, seconds=self._seconds())
             self.study.tell(trial, state=TrialState.PRUNED)
         except TrialFailed as error:
-            _note(trial, reason=str(error), curve=_rounded(self.curve), seconds=self._seconds())
+            _note(trial, reason=str(error), curve=_rounded(watch.curve or watch.lead_curve))
+            _note(trial, seconds=self._seconds())
             self.study.tell(trial, state=TrialState.FAIL)
         else:
             if training is None:
@@ -134,15 +147,8 @@ def begin_trial(study: Study, trial: Trial, plan: StudyPlan) -> RunningTrial | N
     if twin is not None:
         _reuse(study, trial, *twin)
         return None
-    curve: list[float] = []
-    return RunningTrial(
-        study=study,
-        trial=trial,
-        design=design,
-        after_epoch=_epoch_callback(study, trial, plan, curve),
-        curve=curve,
-        started=started,
-    )
+    watch = Watch(study, trial, plan)
+    return RunningTrial(study=study, trial=trial, design=design, watch=watch, started=started)
 
 
 def _infeasible(constraints: dict[str, float]) -> str:
@@ -156,9 +162,16 @@ def _outcome(training: Training) -> dict[str, object]:
     smoothed = np.array([smooth(curve)[best - 1] for curve in training.fold_rmse])
     return {
         "curve": _rounded(training.fold_rmse.mean(axis=0).tolist()),
+        "lead_curve": _rounded(_leading(training).tolist()),
         "fold_rmse": _rounded(smoothed.tolist()),
         "best_epoch": best,
     }
+
+
+def _leading(training: Training) -> FloatArray:
+    """Return the averaged curve of the folds that lead, while they do."""
+    folds = RULE.lead_members(len(training.fold_rmse))
+    return np.asarray(training.fold_rmse[:folds, : RULE.lead_epochs].mean(axis=0))
 
 
 def _rounded(numbers: list[float]) -> list[float]:
@@ -199,34 +212,81 @@ def _reuse(study: Study, trial: Trial, where: str, twin: FrozenTrial) -> None:
     study.tell(trial, twin.value)
 
 
-def _epoch_callback(
-    study: Study, trial: Trial, plan: StudyPlan, curve: list[float]
-) -> EpochCallback:
-    """Return what happens after each epoch: stop, record, prune.
+def seen_in(study: Study) -> Seen:
+    """Return what the trained trials of a study came down to; reused scores were not trained."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    leads = [t.user_attrs["lead_curve"] for t in trials if t.user_attrs.get("lead_curve")]
+    trained = [t for t in trials if "reused" not in t.user_attrs]
+    complete = [  # a pruned trial has a value too: what it last reported
+        (t.user_attrs["curve"], t.value)
+        for t in trained
+        if t.state == TrialState.COMPLETE and t.value is not None
+    ]
+    return Seen(
+        leads=tuple(lowest_so_far(np.array(curve)) for curve in leads),
+        complete=tuple(lowest_so_far(np.array(curve)) for curve, _ in complete),
+        scores=tuple(score for _, score in complete),
+    )
+
+
+class _GivenUp(Exception):
+    """Raised inside a training to prune its trial, with the reason."""
+
+
+class Watch:
+    """What happens after each epoch of a trial: stop, record, report, give up.
 
     While nothing is complete, a trial that would use up the time for its own refit is cut short
-    and counts, so that a short budget still ends in a result.
+    and counts, so that a short budget still ends in a result. Published designs are never given up.
     """
-    started = time.perf_counter()
-    first = not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    label = trial.user_attrs.get("label", "")
-    name = f" ({label})" if label else ""
 
-    def after_epoch(epoch: int, mean_rmse: float) -> bool:
-        curve.append(mean_rmse)
-        refit_s = (time.perf_counter() - started) * plan.refit_share
-        if first and plan.seconds_left() < refit_s:
-            _note(trial, reason="cut short by the time budget")
+    def __init__(self, study: Study, trial: Trial, plan: StudyPlan) -> None:
+        self.trial, self.plan = trial, plan
+        self.started = time.perf_counter()
+        self.seen = seen_in(study)
+        self.first = not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        self.label = trial.user_attrs.get("label", "")
+        self.folds = len(plan.validation.folds)
+        self.leading = RULE.lead_members(self.folds)
+        self.curve: list[float] = []
+        self.lead_curve: list[float] = []
+
+    def lead(self) -> Lead:
+        """Return which folds learn alone, and how long."""
+        epochs = 0 if self.label else lead_epochs(RULE, self.seen)
+        return Lead(members=self.leading, epochs=epochs, on_epoch=self.after_lead_epoch)
+
+    def after_lead_epoch(self, epoch: int, mean_rmse: float) -> None:
+        """Take in an epoch of the folds that lead."""
+        self.lead_curve.append(mean_rmse)
+        self._go_on(f"epoch {epoch} of the first {self.leading} folds, RMSE {mean_rmse:.3f}")
+        why = why_lead_is_given_up(RULE, self.seen, np.array(self.lead_curve))
+        if why:  # the sampler ranks a pruned trial by its step: here, epochs of all folds
+            self.trial.report(mean_rmse, max(1, epoch * self.leading // self.folds))
+            raise _GivenUp(
+                f"pruned after {epoch} epochs on {self.leading} of {self.folds} folds: {why}"
+            )
+
+    def after_epoch(self, epoch: int, mean_rmse: float) -> bool:
+        """Take in an epoch of all folds; True ends the training."""
+        self.curve.append(mean_rmse)
+        refit_s = (time.perf_counter() - self.started) * self.plan.refit_share
+        if self.first and self.plan.seconds_left() < refit_s:
+            _note(self.trial, reason="cut short by the time budget")
             return True
-        text = f"trial {trial.number}{name}: epoch {epoch}, fold-averaged RMSE {mean_rmse:.3f}"
-        plan.report(Progress(stage="epoch", message=text))
-        why = plan.should_stop()
-        if why is not None:
-            raise StopSearch(why)
-        if epoch % REPORT_EVERY == 0:
-            trial.report(mean_rmse, epoch)
-            if not label and trial.should_prune():
-                raise optuna.TrialPruned
+        self._go_on(f"epoch {epoch}, fold-averaged RMSE {mean_rmse:.3f}")
+        if epoch % RULE.every == 0:
+            self.trial.report(mean_rmse, epoch)
+        why = "" if self.label else why_given_up(RULE, self.seen, np.array(self.curve))
+        if why:
+            raise _GivenUp(f"pruned after {epoch} epochs on all {self.folds} folds: {why}")
         return False
 
-    return after_epoch
+    def _go_on(self, text: str) -> None:
+        """Tell how far it is, unless the search is to stop."""
+        name = f" ({self.label})" if self.label else ""
+        message = f"trial {self.trial.number}{name}: {text}"
+        self.plan.report(Progress(stage="epoch", message=message))
+        why = self.plan.should_stop()
+        if why is not None:
+            raise StopSearch(why)

@@ -9,7 +9,9 @@ On a CPU each stack is trained by one thread, and as many at once as there are c
 faster for small networks than all cores on one stack, it does not stall when another program
 wants a core, and the result does not depend on the number of threads.
 
-A member may start from another member's weights, with its first blocks frozen (`Start`).
+A member may start from another member's weights, with its first blocks frozen (`Start`). The first
+members may lead (`Lead`): they learn alone for some epochs, so that a design that does badly there
+can be given up before the others have cost anything.
 """
 
 from __future__ import annotations
@@ -19,8 +21,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import repeat
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -32,6 +33,7 @@ from autospec.errors import OutOfMemory, TrialFailed, UsageError
 from autospec.nets.architecture import Architecture, ArchitectureError
 from autospec.nets.build import build_network
 from autospec.training.config import TrainingConfig
+from autospec.training.lead import Crew, Lead
 from autospec.training.stack import (
     PREDICTED_AT_ONCE,
     Beginning,
@@ -175,6 +177,7 @@ def train_members(
     *,
     device: torch.device,
     on_epoch: EpochCallback | None = None,
+    lead: Lead | None = None,
     threads: int | None = None,
 ) -> Training:
     """Train every member of one architecture, epoch by epoch in step.
@@ -194,7 +197,10 @@ def train_members(
         Where.
     on_epoch : callable (epoch, fold-averaged RMSE) -> bool, optional
         Called after each scored epoch; True ends the training here, and whatever it raises ends
-        it without a result.
+        it without a result. While others catch up with a lead it is called for their epochs, from
+        1 on, and True ends the training when they have caught up.
+    lead : Lead or None
+        Which scored members learn alone at first.
     threads : int, optional
         Stacks trained at once on a CPU; by default one a core. It changes the time, not the result.
 
@@ -204,29 +210,41 @@ def train_members(
         If a loss or a prediction is not finite, the network does not fit the spectra, or the
         device's memory is exhausted.
     """
+
+    def build(stack: list[int]) -> _Team:
+        return _Team(architecture, [members[m] for m in stack], config, device)
+
     try:
         curves: list[FloatArray] = []
+        lead = _fitting(lead, members, config)
+        crew = Crew(_stacks(architecture, members, config, lead), build, lead)
+        caught_up = lead.epochs if lead else 0
         with _workers(device, threads) as pool:
-            stacks = _stacks(architecture, members, config)
-            teams = [_Team(architecture, [members[m] for m in s], config, device) for s in stacks]
-            positions = np.argsort(np.concatenate(stacks))
-            for epoch in range(1, config.max_epochs + 1):
-                scores = np.concatenate(list(pool.map(_Team.run_epoch, teams, repeat(epoch))))
+            ended = False
+            for epoch, scores in enumerate(crew.run_epochs(pool, config.max_epochs), start=1):
                 if members[0].x_score is None:
                     continue
-                curves.append(scores[positions])
+                curves.append(scores)
                 mean = np.mean(curves, axis=1)
-                if on_epoch is not None and on_epoch(epoch, float(mean[-1])):
-                    break
-                if epoch - int(np.argmin(smooth(mean))) > config.patience + SMOOTHING // 2:
+                ended |= on_epoch is not None and on_epoch(epoch, float(mean[-1]))
+                ended |= epoch - int(np.argmin(smooth(mean))) > config.patience + SMOOTHING // 2
+                if ended and epoch >= caught_up:
                     break
     except ArchitectureError as error:
         raise TrialFailed(str(error)) from error
     except torch.OutOfMemoryError as error:
         raise OutOfMemory(f"out of memory on {device}") from error
     fold_rmse = np.asarray(curves, dtype=np.float64).reshape(-1, len(members)).T
-    fitted = [member for team in teams for member in team.finished()]
-    return Training(members=tuple(fitted[i] for i in positions), fold_rmse=fold_rmse)
+    fitted = [member for team in crew.teams for member in team.finished()]
+    return Training(members=tuple(fitted[i] for i in crew.positions), fold_rmse=fold_rmse)
+
+
+def _fitting(lead: Lead | None, members: Sequence[Member], config: TrainingConfig) -> Lead | None:
+    """Return the lead that these members can have: scored, and ended before patience could be."""
+    if lead is None or members[0].x_score is None:
+        return None
+    longest = min(config.max_epochs, config.patience + SMOOTHING // 2 + 1)
+    return replace(lead, members=min(lead.members, len(members)), epochs=min(lead.epochs, longest))
 
 
 @contextmanager
@@ -340,14 +358,22 @@ def _centre_output(layers: nn.Sequential, mean: float, x: torch.Tensor | None) -
 
 
 def _stacks(
-    architecture: Architecture, members: Sequence[Member], config: TrainingConfig
+    architecture: Architecture,
+    members: Sequence[Member],
+    config: TrainingConfig,
+    lead: Lead | None,
 ) -> list[list[int]]:
-    """Return the positions of members that are trained together: equal steps, equal blocks."""
+    """Return the positions of members that are trained together: equal steps, equal blocks.
+
+    Those of a lead come first, apart from the others.
+    """
     bands = members[0].x_fit.shape[1]
     architecture.flattened(bands)  # refuses what does not fit
     frozen = [member.start.frozen_blocks if member.start else 0 for member in members]
     steps = [batch_count(len(member.y_fit), config) for member in members]
-    kinds = list(zip(frozen, steps, strict=True))
+    leading = lead.members if lead else 0
+    follows = [position >= leading for position in range(len(members))]
+    kinds = list(zip(follows, frozen, steps, strict=True))
     return plan_stacks(kinds, architecture, bands, config.batch_size)
 
 

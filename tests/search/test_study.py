@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
@@ -22,10 +23,11 @@ from autospec.search.design import Caps
 from autospec.search.objective import CrossValidation
 from autospec.search.plan import StudyPlan
 from autospec.search.progress import Progress, silent
+from autospec.search.pruning import Seen
 from autospec.search.result import Stopped, TrialRecord
 from autospec.search.settings import SearchSettings
 from autospec.search.study import hide_password, open_study, run_study
-from autospec.search.trials import trial_records
+from autospec.search.trials import RULE, seen_in, trial_records
 from tests.conftest import made_spectra
 
 
@@ -139,9 +141,9 @@ def test_an_identical_design_is_not_trained_twice(
     calls: list[str] = []
     evaluate = CrossValidation.evaluate
 
-    def counted(self: CrossValidation, design, on_epoch=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    def counted(self: CrossValidation, design, *watch):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN002, ANN202
         calls.append(design.digest)
-        return evaluate(self, design, on_epoch)
+        return evaluate(self, design, *watch)
 
     monkeypatch.setattr(CrossValidation, "evaluate", counted)
     records = run(plan_for(spectra, replace(small_settings, space=space)))
@@ -158,11 +160,11 @@ def test_a_failed_trial_is_recorded_and_the_study_goes_on(
     evaluate = CrossValidation.evaluate
     calls: list[int] = []
 
-    def flaky(self: CrossValidation, design, on_epoch=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    def flaky(self: CrossValidation, design, *watch):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN002, ANN202
         calls.append(1)
         if len(calls) == 2:
             raise TrialFailed("made to fail")
-        return evaluate(self, design, on_epoch)
+        return evaluate(self, design, *watch)
 
     monkeypatch.setattr(CrossValidation, "evaluate", flaky)
     records = run(plan_for(spectra, small_settings))
@@ -176,7 +178,7 @@ def test_a_failed_trial_is_recorded_and_the_study_goes_on(
 def test_a_study_whose_trials_all_fail_stops(
     spectra: Spectra, small_settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: CrossValidation, design, on_epoch=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    def broken(self: CrossValidation, design, *watch):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN002, ANN202
         raise TrialFailed("always")
 
     monkeypatch.setattr(CrossValidation, "evaluate", broken)
@@ -187,7 +189,7 @@ def test_a_study_whose_trials_all_fail_stops(
 def test_our_own_bug_is_not_swallowed_and_leaves_nothing_running(
     spectra: Spectra, small_settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def bug(self: CrossValidation, design, on_epoch=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    def bug(self: CrossValidation, design, *watch):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN002, ANN202
         raise ZeroDivisionError
 
     monkeypatch.setattr(CrossValidation, "evaluate", bug)
@@ -302,24 +304,98 @@ def test_progress_counts_what_the_study_holds(
     assert last.eta_s == 0.0
 
 
-def test_pruned_trials_were_worse_than_the_median_at_that_epoch(
-    spectra: Spectra, small_settings: SearchSettings
+@pytest.fixture
+def pruning_settings(small_settings: SearchSettings) -> SearchSettings:
+    """Enough trials and epochs that every rule prunes."""
+    space = replace(small_settings.space, max_epochs=20)
+    return replace(small_settings, trials=16, space=space)
+
+
+def test_a_pruned_trial_says_how_far_it_came_and_why(
+    spectra: Spectra, pruning_settings: SearchSettings
 ) -> None:
-    settings = replace(
-        small_settings, trials=16, space=replace(small_settings.space, max_epochs=28)
-    )
-    records = run(plan_for(spectra, settings))
+    records = run(plan_for(spectra, pruning_settings))
     pruned = [r for r in records if r.state == "pruned"]
-    assert pruned, "some trial is meant to be pruned"
-    for r in pruned:
-        epoch = len(r.curve)
-        before = [
-            o.curve[epoch - 1]
-            for o in records
-            if o.state == "complete" and o.number < r.number and len(o.curve) >= epoch
-        ]
-        assert r.value is None
-        assert min(r.curve[3::4]) > sorted(before)[0]
+    led = [r for r in pruned if len(r.curve) == RULE.lead_epochs]
+    rest = [r for r in pruned if len(r.curve) >= RULE.warm_up]
+    assert led and rest and len(led) + len(rest) == len(pruned)
+    assert all(r.value is None and r.seconds > 0 and r.best_epoch for r in pruned)
+    assert all(r.reason.startswith("pruned after 8 epochs on 1 of 3 folds: its ") for r in led)
+    assert all(
+        r.reason.startswith(f"pruned after {len(r.curve)} epochs on all 3 folds: its RMSE")
+        for r in rest
+    )
+
+
+def test_a_trial_is_compared_with_the_trained_ones_before_it(
+    spectra: Spectra, pruning_settings: SearchSettings
+) -> None:
+    plan = plan_for(spectra, pruning_settings)
+    study = open_study(None, "s", plan)
+    run_study(study, plan)
+    records = trial_records(study)
+    seen = seen_in(study)
+    complete = [r for r in records if r.state == "complete"]
+    assert seen.scores == tuple(r.value for r in complete)
+    assert [len(c) for c in seen.complete] == [len(r.curve) for r in complete]
+    assert len(seen.leads) == len([r for r in records if r.state in ("complete", "pruned")])
+    for trial in study.get_trials(states=(TrialState.COMPLETE,)):
+        assert len(trial.user_attrs["lead_curve"]) == RULE.lead_epochs
+
+
+def test_no_rule_prunes_a_published_design_and_pruning_changes_no_complete_trial(
+    spectra: Spectra, pruning_settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = replace(pruning_settings, sampler="random")  # proposals that no score moves
+    pruning = run(plan_for(spectra, random))
+    monkeypatch.setattr("autospec.search.trials.RULE", replace(RULE, at_least=100))
+    whole = {r.number: r for r in without_time(run(plan_for(spectra, random)))}
+    complete = [r for r in without_time(pruning) if r.state == "complete"]
+    assert complete == [whole[r.number] for r in complete]
+    assert len(complete) < len(whole)
+    hopeless = Seen(leads=(np.zeros(1),), complete=(np.full(1, 1e-6),), scores=(1e-6,))
+    monkeypatch.setattr("autospec.search.trials.RULE", replace(RULE, at_least=1, warm_up=1))
+    monkeypatch.setattr("autospec.search.trials.seen_in", lambda study: hopeless)
+    space = replace(SearchSettings().space, max_epochs=9)
+    settings = SearchSettings(trials=4, seed=1, folds=2, space=space, caps=random.caps)
+    records = [r for r in run(plan_for(spectra, settings)) if r.state != "infeasible"]
+    assert [r.state for r in records] == ["complete"] * 3 + ["pruned"]
+    assert [bool(r.label) for r in records] == [True] * 3 + [False]
+
+
+@pytest.mark.parametrize("questions", [110, 200])
+def test_a_study_that_prunes_goes_on_as_if_it_never_stopped(
+    spectra: Spectra, pruning_settings: SearchSettings, tmp_path: Path, questions: int
+) -> None:
+    whole = run(plan_for(spectra, pruning_settings))
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    answers = stopping_after(questions, "interrupt")
+    plan = plan_for(spectra, pruning_settings, should_stop=lambda: next(answers))
+    assert run_study(open_study(storage, "s", plan), plan) == "interrupt"
+    resumed = run(plan_for(spectra, pruning_settings), storage)
+    assert comparable(resumed) == comparable(whole)
+
+
+def test_a_trial_killed_while_it_was_pruned_does_not_count(
+    spectra: Spectra, pruning_settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason is kept before the study is told: a kill falls between the two."""
+    plan = plan_for(spectra, pruning_settings)
+    whole = run(plan)
+    study = open_study(None, "s", plan)
+    tell = optuna.Study.tell
+
+    def killed(self: optuna.Study, trial, *args, state=None, **kwargs):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN002, ANN003, ANN202
+        if state == TrialState.PRUNED and "pruned" in trial.user_attrs:
+            raise KeyError("killed")
+        return tell(self, trial, *args, state=state, **kwargs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna.Study, "tell", killed)
+        with pytest.raises(KeyError, match="killed"):
+            run_study(study, plan)
+    run_study(study, plan)
+    assert comparable(trial_records(study)) == comparable(whole)
 
 
 KILLED = """
@@ -332,8 +408,8 @@ from autospec.search.design import Caps
 from autospec.search.space import SearchSpace
 space = SearchSpace(conv_blocks=(1, 2), filters=(4, 8), kernel=(2, 6), stride=(1, 3),
     fc_blocks=(0, 1), nodes=(8, 16), batch_size=(16, 32), step=(10, 20), savgol_window=(5, 7),
-    max_epochs=12, patience=6)
-settings = SearchSettings(trials=8, seed=3, folds=3, members=2, published=False, space=space,
+    max_epochs=20, patience=6)
+settings = SearchSettings(trials=16, seed=3, folds=3, members=2, published=False, space=space,
     caps=Caps(multiply_adds=200_000))
 run(plan_for(made_spectra(), settings), sys.argv[1])
 """
@@ -341,13 +417,13 @@ run(plan_for(made_spectra(), settings), sys.argv[1])
 
 @pytest.mark.slow
 def test_a_killed_study_loses_nothing_and_goes_on_the_same(
-    spectra: Spectra, small_settings: SearchSettings, tmp_path: Path
+    spectra: Spectra, pruning_settings: SearchSettings, tmp_path: Path
 ) -> None:
     """R1 and R5 on SQLite: a real process, killed twice while trials are under way."""
-    settings = replace(small_settings, trials=8)
+    settings = pruning_settings
     whole = run(plan_for(spectra, settings))
     storage = f"sqlite:///{tmp_path / 'study.db'}"
-    for kill_after in (1, 3):
+    for kill_after in (1, 12):  # the second among trials that are pruned
         process = subprocess.Popen([sys.executable, "-c", KILLED, storage])
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and _finished(storage) < kill_after:

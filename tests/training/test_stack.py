@@ -13,7 +13,7 @@ from autospec.nets import products, stacked
 from autospec.nets.architecture import Activation, Architecture, ConvBlock, FCBlock, Pooling
 from autospec.training import stack
 from autospec.training.config import TrainingConfig
-from autospec.training.stack import plan_stacks, step_bytes
+from autospec.training.stack import plan_stacks
 from autospec.training.trainer import Member, Start, train_members
 from tests.training.one_at_a_time import train_one_at_a_time
 

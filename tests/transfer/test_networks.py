@@ -135,10 +135,10 @@ def test_a_search_that_completes_nothing_falls_back_on_a_small_design() -> None:
 def test_ten_failing_designs_fall_back_too(monkeypatch: pytest.MonkeyPatch) -> None:
     true = CrossValidation.evaluate
 
-    def fail(self: CrossValidation, design: object, on_epoch: object = None) -> object:
+    def fail(self: CrossValidation, design: object, *watch: object) -> object:
         if design != small_design(FARM.axis, SEARCHED.space):
             raise TrialFailed("made")
-        return true(self, design, on_epoch)  # type: ignore[arg-type]
+        return true(self, design, *watch)  # type: ignore[arg-type]
 
     monkeypatch.setattr(CrossValidation, "evaluate", fail)
     asked = replace(SEARCHED, trials=20)
