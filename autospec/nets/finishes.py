@@ -66,9 +66,7 @@ class Activation:
             slope = layer.negative_slope
             aten.leaky_relu_backward.grad_input(grad, kept, slope, True, grad_input=grad)
         else:
-            alpha, scale = (
-                (SELU_ALPHA, SELU_SCALE) if isinstance(layer, nn.SELU) else (1.0, 1.0)
-            )
+            alpha, scale = (SELU_ALPHA, SELU_SCALE) if isinstance(layer, nn.SELU) else (1.0, 1.0)
             aten.elu_backward.grad_input(grad, alpha, scale, 1.0, True, kept, grad_input=grad)
         return grad
 
@@ -238,16 +236,17 @@ class BatchNorm:
         self.to_bias[who] = turned.sum(2)
         self.to_weight[who] = unit.mul_(turned).sum(2)
         turned = turned * self.weight[who, :, None]
-        to_x, _, _ = aten.native_layer_norm_backward(
+        to_x: torch.Tensor = aten.native_layer_norm_backward(
             turned, flat, [flat.shape[2]], mean, rstd, None, None, [True, False, False]
-        )
+        )[0]
         return to_x.view(grad.shape)
 
 
 def _places(x: torch.Tensor, size: int) -> tuple[torch.Tensor, ...]:
     """Return the first, second, ... of each window along the last axis, as views."""
     windows = x.shape[-1] // size
-    return x[..., : windows * size].unflatten(-1, (windows, size)).unbind(-1)
+    seen = x[..., : windows * size]
+    return tuple(seen.view(*x.shape[:-1], windows, size).unbind(-1))
 
 
 def _blank(grad: torch.Tensor, length: int, size: int) -> torch.Tensor:

@@ -122,5 +122,5 @@ class Whole:
     def to_input(self, weight: torch.Tensor, grad: torch.Tensor) -> torch.Tensor:
         """Return what comes back; zeros where nothing was laid in are left out."""
         back = products(grad.flatten(2).transpose(1, 2), weight)[:, :, : self.inner]
-        back = back.unflatten(2, (self.channels, self.length))
-        return back.transpose(1, 2).contiguous()
+        shape = (*back.shape[:2], self.channels, self.length)
+        return back.view(shape).transpose(1, 2).contiguous()

@@ -47,7 +47,7 @@ from autospec.predict.nodes import (
     prepend,
 )
 from autospec.training.ensemble import Ensemble
-from autospec.training.trainer import FittedMember
+from autospec.training.members import FittedMember
 from autospec.transfer.library_prior import PriorModel, unit_length
 from autospec.transfer.memory import MemoryModel
 from autospec.transfer.spiking import Corrected

@@ -34,8 +34,9 @@ from autospec.predict.nodes import (
     Sum,
     ToQuantity,
 )
+from autospec.training.members import FittedMember
 from autospec.training.target_scale import TargetScale
-from autospec.training.trainer import FittedMember, one_thread
+from autospec.training.trainer import one_thread
 
 NETWORK_ROWS = 256  # of 64 to 1024 the fastest for the published networks, up to three times
 Transform = Callable[[FloatArray], FloatArray]

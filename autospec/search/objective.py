@@ -12,14 +12,8 @@ from autospec.data.splits import Fold
 from autospec.search.design import Design
 from autospec.training.ensemble import fit_transform
 from autospec.training.lead import Lead
-from autospec.training.trainer import (
-    Device,
-    EpochCallback,
-    Member,
-    Training,
-    resolve_device,
-    train_members,
-)
+from autospec.training.members import Member
+from autospec.training.trainer import Device, EpochCallback, Training, resolve_device, train_members
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

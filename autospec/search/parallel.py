@@ -225,26 +225,29 @@ def _serve(pipe: Connection) -> None:
         pipe.send(("ready", None))
         validation: CrossValidation = pipe.recv()
         while True:
-            outcome = _score(validation, *pipe.recv(), pipe)
+            design, members, epochs = pipe.recv()
+            lead = Lead(members=members, epochs=epochs, on_epoch=partial(_after, pipe, "lead"))
+            outcome = _score(validation, design, lead, pipe)
             if outcome is not None:
                 pipe.send(outcome)
 
 
+def _after(pipe: Connection, phase: str, *told: float) -> bool:
+    """Tell of an epoch; return the answer."""
+    pipe.send((phase, told))
+    answer = pipe.recv()
+    if answer == END:
+        raise _Dropped
+    return bool(answer)
+
+
 def _score(
-    validation: CrossValidation, design: Design, leading: int, epochs: int, pipe: Connection
+    validation: CrossValidation, design: Design, lead: Lead, pipe: Connection
 ) -> tuple[str, object] | None:
     """Train one design as the main process answers; return what to say, None if dropped."""
-
-    def after(phase: str, *told: float) -> bool:
-        pipe.send((phase, told))
-        answer = pipe.recv()
-        if answer == END:
-            raise _Dropped
-        return bool(answer)
-
     try:
-        lead = Lead(members=leading, epochs=epochs, on_epoch=partial(after, "lead"))
-        return "scored", validation.evaluate(design, partial(after, "epoch"), lead).fold_rmse
+        after_epoch = partial(_after, pipe, "epoch")
+        return "scored", validation.evaluate(design, after_epoch, lead).fold_rmse
     except _Dropped:
         return None
     except (OutOfMemory, MemoryError) as error:

@@ -21,7 +21,8 @@ from autospec.evaluate.fitted import Predictor
 from autospec.search.design import Design
 from autospec.search.settings import SearchSettings
 from autospec.training.ensemble import Ensemble, fit_transform, with_epochs
-from autospec.training.trainer import Device, Member, resolve_device, train_members
+from autospec.training.members import Member
+from autospec.training.trainer import Device, resolve_device, train_members
 
 MAX_TUNED_ROWS = 1000  # beyond them which of twelve recipes was chosen no longer moves an error
 

@@ -12,14 +12,8 @@ from autospec.data.spectra import FloatArray, Spectra
 from autospec.errors import TrialFailed
 from autospec.nets.architecture import Architecture
 from autospec.training.config import TrainingConfig
-from autospec.training.trainer import (
-    Device,
-    FittedMember,
-    Member,
-    one_thread,
-    resolve_device,
-    train_members,
-)
+from autospec.training.members import FittedMember, Member
+from autospec.training.trainer import Device, one_thread, resolve_device, train_members
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

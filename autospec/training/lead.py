@@ -30,13 +30,13 @@ class Lead:
     epochs : int
         How long they learn alone, at least 0; never so long that patience could end the training
         before the others have caught up.
-    on_epoch : callable (epoch, mean RMSE of the lead) -> None
+    on_epoch : callable (epoch, mean RMSE of the lead)
         Called after each of these epochs; whatever it raises ends the training without a result.
     """
 
     members: int
     epochs: int
-    on_epoch: Callable[[int, float], None]
+    on_epoch: Callable[[int, float], object]
 
 
 class Team(Protocol):

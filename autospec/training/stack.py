@@ -23,6 +23,7 @@ from autospec.training.config import TrainingConfig
 
 STACK_MEMBERS = 10  # at most
 STACK_BYTES = 4 << 20  # what the steps of more than three members together may touch
+HALVED_BYTES = 1 << 20  # beyond them, members of a kind make two stacks at least
 ALONE_BYTES = 64 << 20  # what the step of one of three may touch
 PREDICTED_AT_ONCE = 1024
 
@@ -112,36 +113,37 @@ class Stack:
 
 
 def plan_stacks(
-    kinds: Sequence[Hashable], architecture: Architecture, bands: int, rows: int
+    kinds: Sequence[Hashable], member_bytes: int, most: int = STACK_MEMBERS
 ) -> list[list[int]]:
     """Return which members are trained together, as their positions.
+
+    The smaller the network the more stacking gains. Of larger ones three gain a little, the
+    largest nothing; there members of a kind make two stacks at least, so that a second core has
+    work. The bounds were measured, see docs/performance.md.
 
     Parameters
     ----------
     kinds : sequence
         One a member; only equal ones can be stacked.
-    architecture, bands
-        The network of all.
-    rows : int
-        In a step.
+    member_bytes : int
+        What the step of one member touches, as `step_bytes` counts.
+    most : int
+        Members a stack, if the device's memory holds no more.
     """
     groups: dict[Hashable, list[int]] = {}
     for position, kind in enumerate(kinds):
         groups.setdefault(kind, []).append(position)
-    most = largest_stack(step_bytes(architecture, bands, rows))
     stacks = []
     for group in groups.values():
-        count = math.ceil(len(group) / most)
+        count = math.ceil(len(group) / min(most, largest_stack(member_bytes)))
+        if member_bytes > HALVED_BYTES:
+            count = min(max(count, 2), len(group))
         stacks += [list(map(int, part)) for part in np.array_split(group, count)]
     return stacks
 
 
 def largest_stack(member_bytes: int) -> int:
-    """Return how many members are stacked at most, if the step of one touches so many bytes.
-
-    The smaller the network the more it gains; of larger ones three gain a little, the largest
-    nothing, and small stacks keep more cores busy. The bounds were measured, see docs/performance.md.
-    """
+    """Return how many members are stacked at most, if the step of one touches so many bytes."""
     if member_bytes > ALONE_BYTES:
         return 1
     return min(STACK_MEMBERS, max(3, STACK_BYTES // member_bytes))

@@ -16,102 +16,29 @@ can be given up before the others have cost anything.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
-from torch import nn
 
 from autospec.data.spectra import FloatArray
 from autospec.errors import OutOfMemory, TrialFailed, UsageError
 from autospec.nets.architecture import Architecture, ArchitectureError
-from autospec.nets.build import build_network
 from autospec.training.config import TrainingConfig
 from autospec.training.lead import Crew, Lead
-from autospec.training.stack import (
-    PREDICTED_AT_ONCE,
-    Beginning,
-    Stack,
-    batch_count,
-    filled,
-    plan_stacks,
-)
-from autospec.training.target_scale import TargetScale
+from autospec.training.members import FittedMember, Member
+from autospec.training.stack import STACK_MEMBERS, batch_count, plan_stacks, step_bytes
+from autospec.training.team import Team
 
 Device = Literal["auto", "cpu", "cuda"]
 EpochCallback = Callable[[int, float], bool]
+KEPT_BYTES = 31 << 20  # just below the largest that glibc learns to keep
 SMOOTHING = 5  # epochs in the centred mean under which the best epoch is sought
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Member:
-    """One network to train: the rows it learns from and, for a fold, the rows that score it.
-
-    Parameters
-    ----------
-    x_fit : float64, shape (n, b)
-        Preprocessed spectra to learn from.
-    y_fit : float64, shape (n,)
-        Their lab values.
-    x_score, y_score : float64, shapes (m, b) and (m,), or None
-        Rows that are predicted after each epoch; they never touch the weights.
-    seed : int
-        Fixes the initial weights, the dropout masks and the order of the batches.
-    start : Start or None
-        Where the weights come from; drawn by `seed` if None.
-    """
-
-    x_fit: FloatArray
-    y_fit: FloatArray
-    x_score: FloatArray | None = None
-    y_score: FloatArray | None = None
-    seed: int = 0
-    start: Start | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Start:
-    """What a member takes over from a trained one, which itself stays as it is.
-
-    Weights, batch-norm statistics and the target scaling are taken over; the output bias is then
-    moved so that the mean prediction of the rows to learn from is their mean.
-
-    Parameters
-    ----------
-    member : FittedMember
-        Of the same architecture, trained on spectra preprocessed alike.
-    frozen_blocks : int
-        Blocks, counted from the spectrum (conv blocks, then FC blocks), that do not learn: their
-        weights and statistics stay, and they run as in prediction, without dropout. The output
-        block always learns.
-    """
-
-    member: FittedMember
-    frozen_blocks: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class FittedMember:
-    """A trained network with its target scaling; predicts in the unit of the lab values.
-
-    `architecture` is what the network was built from.
-    """
-
-    architecture: Architecture
-    network: nn.Sequential
-    scale: TargetScale
-    device: torch.device
-
-    def predict(self, x: FloatArray) -> FloatArray:
-        """Return predictions, shape (n,), for preprocessed spectra of shape (n, b)."""
-        out = _run(self.network, _as_input(x, self.device))
-        return self.scale.inverse(out[:, 0].cpu().numpy().astype(np.float64))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -210,41 +137,84 @@ def train_members(
         If a loss or a prediction is not finite, the network does not fit the spectra, or the
         device's memory is exhausted.
     """
+    told = _Told(on_epoch, lead)
+    most = STACK_MEMBERS
+    while True:
+        try:
+            return _train(architecture, members, config, device, told, threads, most)
+        except ArchitectureError as error:
+            raise TrialFailed(str(error)) from error
+        except torch.OutOfMemoryError as error:
+            if most == 1:
+                raise OutOfMemory(f"out of memory on {device}") from error
+        most //= 2
 
-    def build(stack: list[int]) -> _Team:
-        return _Team(architecture, [members[m] for m in stack], config, device)
 
-    try:
-        curves: list[FloatArray] = []
-        lead = _fitting(lead, members, config)
-        crew = Crew(_stacks(architecture, members, config, lead), build, lead)
-        caught_up = lead.epochs if lead else 0
-        with _workers(device, threads) as pool:
-            ended = False
-            for epoch, scores in enumerate(crew.run_epochs(pool, config.max_epochs), start=1):
-                if members[0].x_score is None:
-                    continue
-                curves.append(scores)
-                mean = np.mean(curves, axis=1)
-                ended |= on_epoch is not None and on_epoch(epoch, float(mean[-1]))
-                ended |= epoch - int(np.argmin(smooth(mean))) > config.patience + SMOOTHING // 2
-                if ended and epoch >= caught_up:
-                    break
-    except ArchitectureError as error:
-        raise TrialFailed(str(error)) from error
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemory(f"out of memory on {device}") from error
+class _Told:
+    """The callbacks of a training, which hear of an epoch once even if it is run again."""
+
+    def __init__(self, on_epoch: EpochCallback | None, lead: Lead | None) -> None:
+        self.on_epoch, self.lead = on_epoch, lead
+        self.answers: dict[int, bool] = {}
+        self.led = 0
+
+    def after(self, epoch: int, mean_rmse: float) -> bool:
+        """Tell of an epoch of all members; return whether the training is to end."""
+        if epoch not in self.answers:
+            self.answers[epoch] = self.on_epoch is not None and self.on_epoch(epoch, mean_rmse)
+        return self.answers[epoch]
+
+    def after_lead(self, epoch: int, mean_rmse: float) -> None:
+        """Tell of an epoch of the members that lead."""
+        if epoch > self.led and self.lead is not None:
+            self.led = epoch
+            self.lead.on_epoch(epoch, mean_rmse)
+
+
+def _train(
+    architecture: Architecture,
+    members: Sequence[Member],
+    config: TrainingConfig,
+    device: torch.device,
+    told: _Told,
+    threads: int | None,
+    most: int,
+) -> Training:
+    """Train with at most so many members a stack."""
+
+    def build(stack: list[int]) -> Team:
+        return Team(architecture, [members[m] for m in stack], config, device)
+
+    lead = _fitting(told, members, config)
+    crew = Crew(_stacks(architecture, members, config, lead, most), build, lead)
+    curves: list[FloatArray] = []
+    ended = False
+    with _workers(device, threads) as pool:
+        for epoch, scores in enumerate(crew.run_epochs(pool, config.max_epochs), start=1):
+            if members[0].x_score is None:
+                continue
+            curves.append(scores)
+            mean = np.mean(curves, axis=1)
+            ended |= told.after(epoch, float(mean[-1]))
+            ended |= epoch - int(np.argmin(smooth(mean))) > config.patience + SMOOTHING // 2
+            if ended and (lead is None or epoch >= lead.epochs):
+                break
     fold_rmse = np.asarray(curves, dtype=np.float64).reshape(-1, len(members)).T
     fitted = [member for team in crew.teams for member in team.finished()]
     return Training(members=tuple(fitted[i] for i in crew.positions), fold_rmse=fold_rmse)
 
 
-def _fitting(lead: Lead | None, members: Sequence[Member], config: TrainingConfig) -> Lead | None:
+def _fitting(told: _Told, members: Sequence[Member], config: TrainingConfig) -> Lead | None:
     """Return the lead that these members can have: scored, and ended before patience could be."""
+    lead = told.lead
     if lead is None or members[0].x_score is None:
         return None
     longest = min(config.max_epochs, config.patience + SMOOTHING // 2 + 1)
-    return replace(lead, members=min(lead.members, len(members)), epochs=min(lead.epochs, longest))
+    return Lead(
+        members=min(lead.members, len(members)),
+        epochs=min(lead.epochs, longest),
+        on_epoch=told.after_lead,
+    )
 
 
 @contextmanager
@@ -264,8 +234,13 @@ def _workers(device: torch.device, threads: int | None) -> Iterator[ThreadPoolEx
 
     The number of threads is set in every worker: OpenMP keeps it for each thread apart, and a
     convolution that is a worker's first operation would otherwise still use all cores.
+
+    A large block of memory is taken and left: glibc then keeps blocks up to that size, where it
+    would give every one back to the system and have its pages made anew, which took up to half of
+    a step. Elsewhere it does nothing.
     """
     count = (threads or thread_count()) if device.type == "cpu" else 1
+    torch.empty(KEPT_BYTES, dtype=torch.uint8)
     with (
         one_thread(),
         ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool,
@@ -273,95 +248,12 @@ def _workers(device: torch.device, threads: int | None) -> Iterator[ThreadPoolEx
         yield pool
 
 
-class _Team:
-    """Members that are trained as one stack: what they begin with, and what they are scored on."""
-
-    def __init__(
-        self,
-        architecture: Architecture,
-        members: Sequence[Member],
-        config: TrainingConfig,
-        device: torch.device,
-    ) -> None:
-        self.members = members
-        begun = [_begin(architecture, member, config, device) for member in members]
-        self.fitted = [fitted for fitted, _ in begun]
-        self.frozen = [
-            nn.Sequential(*list(fitted.network)[: -len(start.layers)]) for fitted, start in begun
-        ]
-        self.scored = [self._arriving(m) for m in range(len(members))]
-        self.stack = Stack([start for _, start in begun], config)
-
-    def finished(self) -> list[FittedMember]:
-        """Return the networks as they are now; the training ends here."""
-        self.stack.network.release()
-        return self.fitted
-
-    def _arriving(self, m: int) -> torch.Tensor:
-        """Return what arrives, of a member's scoring rows, at the layers that learn."""
-        x, fitted = self.members[m].x_score, self.fitted[m]
-        if x is None:
-            return torch.empty(0)
-        return _run(self.frozen[m], _as_input(x, fitted.device))
-
-    def run_epoch(self, epoch: int) -> list[float]:
-        """Let all members see their rows once; return their scores, NaN without rows."""
-        self.stack.run_epoch(epoch)
-        if self.members[0].x_score is None:
-            return [math.nan] * len(self.members)
-        out = self.stack.predict(filled(self.scored)).numpy()
-        return [self._score(m, z) for m, z in enumerate(out)]
-
-    def _score(self, m: int, z: FloatArray) -> float:
-        """Return the RMSE of a member's scoring rows, in the unit of the lab values."""
-        target = self.members[m].y_score
-        assert target is not None
-        error = self.fitted[m].scale.inverse(z[: len(target)]) - target
-        rmse = float(np.sqrt(np.mean(error**2)))
-        if not math.isfinite(rmse):
-            raise TrialFailed("a prediction is not finite")
-        return rmse
-
-
-def _begin(
-    architecture: Architecture, member: Member, config: TrainingConfig, device: torch.device
-) -> tuple[FittedMember, Beginning]:
-    """Return a member's network before its first step, and what of it learns from what."""
-    start = member.start
-    scale = start.member.scale if start else TargetScale.fit(config.target_transform, member.y_fit)
-    z = torch.as_tensor(scale.forward(member.y_fit), dtype=torch.float32, device=device)
-    x = _as_input(member.x_fit, device)
-    network = build_network(architecture, member.x_fit.shape[1], seed=member.seed, device=device)
-    learning = network
-    if start is not None:
-        network.load_state_dict(start.member.network.state_dict())
-        frozen, learning = _cut(network, start.frozen_blocks)
-        x = _run(frozen, x)
-    _centre_output(learning, float(scale.forward(member.y_fit).mean()), x if start else None)
-    fitted = FittedMember(architecture=architecture, network=network, scale=scale, device=device)
-    return fitted, Beginning(layers=learning, x=x, z=z, seed=member.seed)
-
-
-def _centre_output(layers: nn.Sequential, mean: float, x: torch.Tensor | None) -> None:
-    """Set the output bias to the mean of the scaled targets.
-
-    After a start, when the weights mean something, move it until the mean prediction of what
-    arrives, `x`, is there.
-    """
-    output = layers[-1]
-    assert isinstance(output, nn.Linear)
-    with torch.no_grad():
-        if x is None:
-            output.bias.fill_(mean)
-        else:
-            output.bias.add_(mean - _run(layers, x).mean())
-
-
 def _stacks(
     architecture: Architecture,
     members: Sequence[Member],
     config: TrainingConfig,
     lead: Lead | None,
+    most: int,
 ) -> list[list[int]]:
     """Return the positions of members that are trained together: equal steps, equal blocks.
 
@@ -374,23 +266,5 @@ def _stacks(
     leading = lead.members if lead else 0
     follows = [position >= leading for position in range(len(members))]
     kinds = list(zip(follows, frozen, steps, strict=True))
-    return plan_stacks(kinds, architecture, bands, config.batch_size)
-
-
-def _as_input(x: FloatArray, device: torch.device) -> torch.Tensor:
-    """Cast (n, b) float64 to the float32 (n, 1, b) that networks see."""
-    return torch.as_tensor(x, dtype=torch.float32, device=device)[:, None, :]
-
-
-def _run(layers: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
-    """Pass `x`, first axis n, through layers as in prediction; nothing is learnt."""
-    layers.eval()
-    with torch.no_grad():
-        return torch.cat([layers(part) for part in torch.split(x, PREDICTED_AT_ONCE)])
-
-
-def _cut(network: nn.Sequential, blocks: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """Return the layers of the first `blocks` blocks, and the others, as views of the network."""
-    layers = list(network)
-    heads = [i for i, layer in enumerate(layers) if isinstance(layer, nn.Conv1d | nn.Linear)]
-    return nn.Sequential(*layers[: heads[blocks]]), nn.Sequential(*layers[heads[blocks] :])
+    member_bytes = step_bytes(architecture, bands, config.batch_size)
+    return plan_stacks(kinds, member_bytes, most)

@@ -20,7 +20,8 @@ from autospec.search.design import Design
 from autospec.search.job import SEEDS_APART
 from autospec.training.config import TrainingConfig
 from autospec.training.ensemble import Ensemble, with_epochs
-from autospec.training.trainer import Member, Start, Training, resolve_device, train_members
+from autospec.training.members import Member, Start
+from autospec.training.trainer import Training, resolve_device, train_members
 from autospec.transfer.network_settings import NetworkSettings, Resources
 from autospec.transfer.networks import TrainingRows, until
 

@@ -36,6 +36,7 @@ from autospec.nets.build import build_network
 from autospec.nets.products import products
 from autospec.training import trainer
 from autospec.training.config import TrainingConfig
+from autospec.training.members import Member
 from autospec.training.target_scale import TargetScale
 
 CPU = torch.device("cpu")
@@ -107,7 +108,7 @@ def draw_mix(count: int = 30) -> None:
     MIX.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
-def folds(bands: int) -> list[trainer.Member]:
+def folds(bands: int) -> list[Member]:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(ROWS, bands))
     y = 200.0 + 5.0 * x[:, 4] - 3.0 * x[:, 9] + rng.normal(size=ROWS)
@@ -115,16 +116,14 @@ def folds(bands: int) -> list[trainer.Member]:
     for seed, score in enumerate(np.array_split(rng.permutation(ROWS), FOLDS)):
         fit = np.setdiff1d(np.arange(ROWS), score)
         members.append(
-            trainer.Member(
-                x_fit=x[fit], y_fit=y[fit], x_score=x[score], y_score=y[score], seed=seed
-            )
+            Member(x_fit=x[fit], y_fit=y[fit], x_score=x[score], y_score=y[score], seed=seed)
         )
     return members
 
 
 def plain(
     trial: Trial,
-    members: Sequence[trainer.Member],
+    members: Sequence[Member],
     config: TrainingConfig,
     device: torch.device = CPU,
 ) -> None:
@@ -136,7 +135,7 @@ def plain(
 
 def plain_epochs(
     architecture: Architecture,
-    m: trainer.Member,
+    m: Member,
     config: TrainingConfig,
     device: torch.device = CPU,
 ) -> Iterator[FloatArray]:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autospec.data.spectra import Spectra
+from autospec.data.splits import Fold
 from autospec.errors import OutOfMemory
 from autospec.search.design import Design
 from autospec.search.objective import CrossValidation
+from autospec.training.lead import Lead
 from autospec.training.trainer import EpochCallback, Training
 
 
@@ -31,14 +33,18 @@ class Faulty:
     def train(self) -> Spectra:
         return self.sound.train
 
-    def evaluate(self, design: Design, on_epoch: EpochCallback) -> Training:
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        return self.sound.folds
+
+    def evaluate(self, design: Design, on_epoch: EpochCallback, lead: Lead | None) -> Training:
         for number, fault in enumerate(self.faults):
             try:
                 (self.folder / f"fault-{number}").touch(exist_ok=False)
             except FileExistsError:
                 continue
             go_wrong(fault, on_epoch)
-        return self.sound.evaluate(design, on_epoch)
+        return self.sound.evaluate(design, on_epoch, lead)
 
 
 def go_wrong(fault: str, on_epoch: EpochCallback) -> None:

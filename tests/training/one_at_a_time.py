@@ -15,8 +15,9 @@ from torch import nn
 from autospec.nets.architecture import Architecture
 from autospec.nets.build import build_network
 from autospec.training.config import TrainingConfig
+from autospec.training.members import Member
 from autospec.training.target_scale import TargetScale
-from autospec.training.trainer import SMOOTHING, EpochCallback, Member, smooth
+from autospec.training.trainer import SMOOTHING, EpochCallback, smooth
 
 CPU = torch.device("cpu")
 

@@ -10,10 +10,11 @@ import torch
 
 from autospec.errors import TrialFailed
 from autospec.nets.architecture import Architecture, ConvBlock, FCBlock
-from autospec.training import trainer
+from autospec.training import team
 from autospec.training.config import TrainingConfig
 from autospec.training.lead import Lead
-from autospec.training.trainer import Member, Training, train_members
+from autospec.training.members import Member
+from autospec.training.trainer import Training, train_members
 from tests.training.test_trainer import CPU, member
 
 NET = Architecture(
@@ -82,7 +83,7 @@ def test_a_design_given_up_in_the_lead_costs_the_others_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     built: list[Member] = []
-    begin = trainer._begin
+    begin = team._begin
 
     def counted(architecture, member, config, device):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
         built.append(member)
@@ -92,7 +93,7 @@ def test_a_design_given_up_in_the_lead_costs_the_others_nothing(
         if epoch == 3:
             raise KeyError("enough")
 
-    monkeypatch.setattr(trainer, "_begin", counted)
+    monkeypatch.setattr(team, "_begin", counted)
     watched = Lead(members=2, epochs=5, on_epoch=give_up)
     with pytest.raises(KeyError, match="enough"):
         train_members(NET, FOLDS, CONFIG, device=CPU, lead=watched)

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from autospec.errors import OutOfMemory
 from autospec.nets import products, stacked
 from autospec.nets.architecture import Activation, Architecture, ConvBlock, FCBlock, Pooling
 from autospec.training import stack
 from autospec.training.config import TrainingConfig
-from autospec.training.stack import plan_stacks
-from autospec.training.trainer import Member, Start, train_members
+from autospec.training.members import Member, Start
+from autospec.training.stack import plan_stacks, step_bytes
+from autospec.training.trainer import train_members
 from tests.training.one_at_a_time import train_one_at_a_time
 
 CPU = torch.device("cpu")
@@ -157,7 +159,7 @@ def test_results_do_not_depend_on_the_cores(monkeypatch: pytest.MonkeyPatch, cor
 
 def test_a_stack_holds_members_of_a_kind_in_even_parts() -> None:
     kinds = ["a"] * 7 + ["b"] + ["a"] * 4
-    stacks = plan_stacks(kinds, NET, 30, 16)
+    stacks = plan_stacks(kinds, 1000)
     assert sorted(m for part in stacks for m in part) == list(range(12))
     assert all(len({kinds[m] for m in part}) == 1 for part in stacks)
     sizes = [len(part) for part in stacks if kinds[part[0]] == "a"]
@@ -165,13 +167,63 @@ def test_a_stack_holds_members_of_a_kind_in_even_parts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("nodes", "stacks"), [(20_000, [[0, 1, 2], [3, 4]]), (500_000, [[0], [1], [2], [3], [4]])]
+    ("member_bytes", "stacks"),
+    [
+        (1000, [[0, 1, 2, 3]]),
+        (stack.HALVED_BYTES + 1, [[0, 1], [2, 3]]),
+        (stack.ALONE_BYTES + 1, [[0], [1], [2], [3]]),
+    ],
 )
-def test_large_networks_are_stacked_by_threes_and_the_largest_not_at_all(
-    nodes: int, stacks: list[list[int]]
+def test_the_larger_the_network_the_smaller_the_stack(
+    member_bytes: int, stacks: list[list[int]]
 ) -> None:
-    large = Architecture(conv=NET.conv, fc=(FCBlock(nodes=nodes, activation="ReLU"),))
-    assert plan_stacks([0] * 5, large, 30, 32) == stacks
+    assert plan_stacks([0] * 4, member_bytes) == stacks
+
+
+def test_a_single_large_network_is_one_stack() -> None:
+    assert plan_stacks([0], stack.HALVED_BYTES + 1) == [[0]]
+
+
+def test_a_step_touches_weights_four_times_and_values_twice() -> None:
+    net = Architecture(conv=(ConvBlock(kernel=3, filters=2, activation="ReLU"),))
+    weights, values = net.n_parameters(10), 2 * 2 * 8
+    assert step_bytes(net, 10, 5) == 4 * (4 * weights + 5 * values)
+
+
+def test_out_of_memory_halves_the_stacks_and_tells_each_epoch_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = train_members(NET, FOLDS, CONFIG, device=CPU).fold_rmse
+    sizes: list[int] = []
+    told: list[int] = []
+    run_epoch = stack.Stack.run_epoch
+
+    def too_large(self: stack.Stack, epoch: int) -> None:
+        sizes.append(len(self.rows))
+        if len(self.rows) > 1 and epoch == 2:
+            raise torch.OutOfMemoryError("too large")
+        run_epoch(self, epoch)
+
+    def tell(epoch: int, rmse: float) -> bool:
+        told.append(epoch)
+        return False
+
+    monkeypatch.setattr(stack.Stack, "run_epoch", too_large)
+    found = train_members(NET, FOLDS, CONFIG, device=CPU, on_epoch=tell)
+    np.testing.assert_allclose(found.fold_rmse, expected, **CLOSE)
+    assert told == [1, 2, 3]
+    assert set(sizes) >= {4, 2, 1}
+
+
+def test_out_of_memory_with_one_member_a_stack_fails_the_trial(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def too_large(self: stack.Stack, epoch: int) -> None:
+        raise torch.OutOfMemoryError("too large")
+
+    monkeypatch.setattr(stack.Stack, "run_epoch", too_large)
+    with pytest.raises(OutOfMemory, match="out of memory on cpu"):
+        train_members(NET, FOLDS, CONFIG, device=CPU)
 
 
 @pytest.mark.parametrize("moved", [1, 100, 10**9])

@@ -11,7 +11,8 @@ import torch
 from autospec.errors import TrialFailed
 from autospec.nets.architecture import Architecture, ConvBlock, FCBlock
 from autospec.training.config import TrainingConfig
-from autospec.training.trainer import FittedMember, Member, Start, train_members
+from autospec.training.members import FittedMember, Member, Start
+from autospec.training.trainer import train_members
 
 CPU = torch.device("cpu")
 NET = Architecture(

@@ -13,13 +13,9 @@ import torch
 from autospec.errors import TrialFailed, UsageError
 from autospec.nets.architecture import Architecture, ConvBlock, FCBlock
 from autospec.training.config import TrainingConfig
+from autospec.training.members import Member
 from autospec.training.target_scale import TargetScale
-from autospec.training.trainer import (
-    Member,
-    resolve_device,
-    smooth,
-    train_members,
-)
+from autospec.training.trainer import resolve_device, smooth, train_members
 
 CPU = torch.device("cpu")
 NET = Architecture(
@@ -182,7 +178,7 @@ def test_exhausted_memory_fails_the_trial(monkeypatch: pytest.MonkeyPatch) -> No
     def exhausted(*args: object, **kwargs: object) -> None:
         raise torch.OutOfMemoryError("made")
 
-    monkeypatch.setattr("autospec.training.trainer.build_network", exhausted)
+    monkeypatch.setattr("autospec.training.team.build_network", exhausted)
     with pytest.raises(TrialFailed, match="out of memory on cpu"):
         train_members(NET, [member()], CONFIG, device=CPU)
 

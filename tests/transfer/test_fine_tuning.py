@@ -15,7 +15,7 @@ from autospec.errors import TrialFailed
 from autospec.nets.architecture import Architecture, FCBlock
 from autospec.search.plan import StopSearch
 from autospec.training.ensemble import Ensemble, fit_ensemble, with_epochs
-from autospec.training.trainer import Member
+from autospec.training.members import Member
 from autospec.transfer import fine_tuning
 from autospec.transfer.fine_tuning import (
     Learns,
