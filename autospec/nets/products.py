@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-ONE_BY_ONE = 500_000  # FLOPs of a member's product from which the call's own cost is small
+ONE_BY_ONE = 2_000_000  # FLOPs of a member's product from which the call's own cost is small
 _ONEDNN = torch.backends.mkldnn.is_available() and hasattr(  # type: ignore[no-untyped-call]
     getattr(torch.ops, "mkldnn", None), "_linear_pointwise"
 )

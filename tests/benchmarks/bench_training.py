@@ -40,7 +40,7 @@ from autospec.training.members import Member
 from autospec.training.target_scale import TargetScale
 
 CPU = torch.device("cpu")
-ROWS, FOLDS, EPOCHS, PUBLISHED_BANDS = 135, 10, 20, 216
+ROWS, FOLDS, EPOCHS, PUBLISHED_BANDS = 135, 10, 10, 216
 AXIS = np.arange(400.0, 2451.0, 10.0)  # of the sites of the mix
 NO_STOP = 10_000
 MIX = Path(__file__).parent / "mix.json"  # so that no version of Optuna draws another mix
