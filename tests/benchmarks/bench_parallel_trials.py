@@ -28,6 +28,7 @@ from autospec.search.design import Caps, Design
 from autospec.search.objective import CrossValidation
 from autospec.search.parallel import Workers
 from autospec.search.space import SearchSpace
+from autospec.training.lead import Lead
 from autospec.training.trainer import Training, thread_count
 
 
@@ -37,6 +38,13 @@ class Run:
 
     design: Design
     score: list[float] = field(default_factory=list)
+
+    @property
+    def watch(self) -> Run:
+        return self
+
+    def lead(self) -> Lead:
+        return Lead(members=2, epochs=0, on_epoch=self.after_epoch)
 
     def after_epoch(self, *told: object) -> bool:
         return False
@@ -63,7 +71,7 @@ def designs(axis: FloatArray, count: int, epochs: int) -> list[Design]:
 
 def alone(validation: CrossValidation, runs: list[Run]) -> None:
     for run in runs:
-        run.advance(lambda run=run: validation.evaluate(run.design, run.after_epoch))
+        run.advance(lambda run=run: validation.evaluate(run.design, run.after_epoch, run.lead()))
 
 
 def at_once(workers: Workers, runs: list[Run]) -> None:
