@@ -1,8 +1,7 @@
 """What follows a product in a stacked block: batch normalisation, activation, pooling, dropout.
 
-Values lie channels first, (M, channels, n, length). Each step
-keeps what its way back needs, and forgets it there. What arrives, values and gradients, is the
-step's own to overwrite.
+Values lie channels first, (M, channels, n, length). Each step keeps what its way back needs, and
+forgets it there. What arrives, values and gradients, is the step's own to overwrite.
 """
 
 from __future__ import annotations

@@ -165,7 +165,7 @@ class StackedNetwork:
         """Begin a block: weights and biases of all members in one tensor, theirs views of it."""
         own = [layer for layer in same if isinstance(layer, nn.Conv1d | nn.Linear)]
         outputs, inner = own[0].weight.shape[0], math.prod(own[0].weight.shape[1:])
-        stack = own[0].weight.new_zeros(len(own), outputs, inlet.columns, requires_grad=False)
+        stack = own[0].weight.new_zeros(len(own), outputs, inlet.columns)
         for layer, rows in zip(own, stack, strict=True):
             assert layer.bias is not None
             rows[:, :inner] = layer.weight.data.flatten(1)

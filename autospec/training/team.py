@@ -35,7 +35,7 @@ class Team:
         self.frozen = [
             nn.Sequential(*list(fitted.network)[: -len(start.layers)]) for fitted, start in begun
         ]
-        self.scored = [self._arriving(m) for m in range(len(members))]
+        self.scored = filled([self._arriving(m) for m in range(len(members))])
         self.stack = Stack([start for _, start in begun], config)
 
     def finished(self) -> list[FittedMember]:
@@ -55,7 +55,7 @@ class Team:
         self.stack.run_epoch(epoch)
         if self.members[0].x_score is None:
             return [math.nan] * len(self.members)
-        out = self.stack.predict(filled(self.scored)).numpy()
+        out = self.stack.predict(self.scored).numpy()
         return [self._score(m, z) for m, z in enumerate(out)]
 
     def _score(self, m: int, z: FloatArray) -> float:
