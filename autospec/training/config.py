@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt
 
 Optimiser = Literal["adam", "adamw"]
 TargetTransform = Literal["none", "log1p", "z-score"]
+Loss = Literal["mse", "l1", "huber"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,9 @@ class TrainingConfig:
         "none" trains on the lab values as they are (the output bias starts at their mean),
         "z-score" on standardised values, "log1p" on standardised log(1 + y). Fitted on the
         training rows of each fold; predictions return in the unit of the lab values.
+    loss : {"mse", "l1", "huber"}
+        What is minimised, of the scaled targets: the mean of e², |e|, or Huber's function with
+        its bend at 1 (https://doi.org/10.1214/aoms/1177703732).
     """
 
     optimiser: Optimiser = "adam"
@@ -42,6 +46,7 @@ class TrainingConfig:
     max_epochs: Annotated[int, Ge(1)] = 80
     patience: Annotated[int, Ge(1)] = 12
     target_transform: TargetTransform = "z-score"
+    loss: Loss = "mse"
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot train."""

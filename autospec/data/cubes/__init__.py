@@ -1,0 +1,1 @@
+"""Cubes: windows of gridded data over space and time, and the raster stacks they are cut from."""
