@@ -1,0 +1,115 @@
+"""What a network of maps minimises: a quantile-weighted loss with terms for season, edge and gaps.
+
+With e = y − p over valid cells, y scaled to [0, 1] by the training range:
+
+    L = mean_v[s·pinball(e)] + mean_v[s·w·q·e²] + ½·Σ b·v·|e| / Σ b·v + 2·mean_gaps|p − nv|
+
+pinball(e) = max(τe, (τ − 1)e) and q = 2τ where e > 0, 2(1 − τ) elsewhere, τ = 0.57 (Koenker &
+Bassett 1978, https://doi.org/10.2307/1913643); w = 1 + γy² with γ = 2, its mean over valid cells
+made 1; s is the weight of the date's calendar month, its mean over the months made 1; b is
+1 − 0.01·d for the cells less than d = 5 cells from the edge of a tile, 0 elsewhere; nv = −0.01
+stands for "no value". Every term can be switched off; with the plain squared error alone it is the control.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+NO_VALUE = -0.01
+EDGE_CELLS, EDGE_SLOPE = 5, 0.01
+EDGE_SHARE, GAP_SHARE = 0.5, 2.0
+MONTHS = 12
+Gaps = Literal["mask", "sentinel"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapLoss:
+    """Which terms there are, and their numbers.
+
+    Parameters
+    ----------
+    pinball, weighted : bool
+        The quantile loss; and whether the squared error is weighted by w·q or plain.
+    edge : bool
+        The absolute error near the edges of a tile once more.
+    gaps : {"mask", "sentinel"}
+        "sentinel": cells without a value are taught to be `NO_VALUE`; "mask": they are not seen.
+    season : tuple of 12 float, or empty
+        Weight of each calendar month, from January, above 0; empty: all alike.
+    tau : float
+        Between 0 and 1: above ½, predicting too little costs more.
+    gamma : float
+        How much more large values count, at least 0.
+    """
+
+    pinball: bool = False
+    weighted: bool = False
+    edge: bool = False
+    gaps: Gaps = "mask"
+    season: tuple[float, ...] = ()
+    tau: float = 0.57
+    gamma: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no loss."""
+        if not 0 < self.tau < 1 or self.gamma < 0:
+            raise ValueError("want tau between 0 and 1, gamma at least 0")
+        if self.season and (len(self.season) != MONTHS or min(self.season) <= 0):
+            raise ValueError(f"season = {self.season}; want {MONTHS} weights above 0")
+
+    def __call__(
+        self, p: torch.Tensor, y: torch.Tensor, valid: torch.Tensor, months: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the loss of a batch; 0 with a gradient of 0 where nothing is valid.
+
+        Parameters
+        ----------
+        p, y : Tensor, shape (b, t, k, h, w)
+            Predictions and scaled truth; what y holds where not valid is not looked at.
+        valid : bool Tensor, shape (b, t, k, h, w)
+        months : int Tensor, shape (b, t)
+            Calendar month of each date, 0 for January.
+        """
+        v = valid.to(p.dtype)
+        y = torch.where(valid, y, torch.zeros_like(y))
+        e = (y - p) * v
+        s = self._season(months, p)
+        loss = _mean(s * self._squares(e, y, v), v)
+        if self.pinball:
+            loss = loss + _mean(s * torch.maximum(self.tau * e, (self.tau - 1.0) * e), v)
+        if self.edge:
+            b = edge_weights(p.shape[-2], p.shape[-1], p) * v
+            loss = loss + EDGE_SHARE * _mean(b * e.abs(), b)
+        if self.gaps == "sentinel":
+            loss = loss + GAP_SHARE * _mean((p - NO_VALUE).abs() * (1.0 - v), 1.0 - v)
+        return loss
+
+    def _squares(self, e: torch.Tensor, y: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        if not self.weighted:
+            return e**2
+        w = 1.0 + self.gamma * y**2
+        w = w / _mean(w * v, v).clamp(min=1e-12)
+        q = 2.0 * (1.0 - self.tau) + (4.0 * self.tau - 2.0) * (e > 0).to(e.dtype)
+        return w * q * e**2
+
+    def _season(self, months: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+        if not self.season:
+            return like.new_ones(())
+        weights = torch.tensor(self.season, dtype=like.dtype, device=like.device)
+        return (weights / weights.mean())[months][:, :, None, None, None]
+
+
+def edge_weights(h: int, w: int, like: torch.Tensor) -> torch.Tensor:
+    """Return b (h, w): 1 at the edge of a tile, less by 0.01 a cell, 0 from the fifth cell on."""
+    rows, columns = (torch.arange(n, device=like.device) for n in (h, w))
+    to_row, to_column = torch.minimum(rows, h - 1 - rows), torch.minimum(columns, w - 1 - columns)
+    d = torch.minimum(to_row[:, None], to_column[None, :]).to(like.dtype)
+    return torch.where(d < EDGE_CELLS, 1.0 - EDGE_SLOPE * d, torch.zeros_like(d))
+
+
+def _mean(total: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Return the sum of `total` over the sum of weights; 0 where these are all 0."""
+    return total.sum() / weights.sum().clamp(min=1e-12)
