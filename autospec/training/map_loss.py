@@ -8,7 +8,7 @@ pinball(e) = max(τe, (τ − 1)e) and q = 2τ where e > 0, 2(1 − τ) elsewher
 Bassett 1978, https://doi.org/10.2307/1913643); w = 1 + γy² with γ = 2, its mean over valid cells
 made 1; s is the weight of the date's calendar month, its mean over the months made 1; b is
 1 − 0.01·d for the cells less than d = 5 cells from the edge of a tile, 0 elsewhere; nv = −0.01
-stands for "no value". Every term can be switched off; with the plain squared error alone it is the control.
+stands for "no value". Every term can be switched off; the plain squared error alone is the control.
 """
 
 from __future__ import annotations
