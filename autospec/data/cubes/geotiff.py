@@ -7,10 +7,8 @@ A band's date stands in its description (``ndvi_2020-05-01``) or in its tags; a 
 from __future__ import annotations
 
 import re
-import warnings
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -19,20 +17,18 @@ import numpy as np
 
 from autospec.data.cubes.cubes import TIME_TYPE, Float32Array, TimeArray
 from autospec.data.cubes.grid_axes import check_times
-from autospec.data.cubes.layer_index import Span, part_of, turned_span
 from autospec.data.cubes.references import named_crs
 from autospec.data.cubes.stacks import Affine, RasterStack
+from autospec.data.cubes.tiff_layers import Place, TiffFiles, TiffLayers, open_tiff, read_bands
 from autospec.data.findings import Findings, some
 from autospec.data.tables import MAX_DECODED_BYTES
 from autospec.errors import DataError, shorten
 
-OPEN_FILES = 32  # kept open at once
 _TAGS = ("time", "date", "datetime", "timestamp", "acquisitiondatetime", "tifftag_datetime")
 _DATE = re.compile(
     r"(?<!\d)(?P<y>\d{4})(?P<s>[-_.]?)(?P<m>\d{2})(?P=s)(?P<d>\d{2})"
     r"(?:[T_ ](?P<H>\d{2}):?(?P<M>\d{2})(?::?(?P<S>\d{2}))?)?(?!\d)"
 )
-Place = tuple[int, int]  # file, band from 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,63 +43,6 @@ class _Tiff:
     names: tuple[str, ...]
     dates: tuple[np.datetime64 | None, ...]
     blocks: tuple[int, int]
-
-
-@dataclass(slots=True, kw_only=True)
-class _Files:
-    """Files that stay open for a while, the last used longest."""
-
-    paths: tuple[Path, ...]
-    held: OrderedDict[int, Any] = field(default_factory=OrderedDict)
-
-    def open(self, number: int) -> Any:  # noqa: ANN401
-        """Return an open file."""
-        if number not in self.held:
-            while len(self.held) >= OPEN_FILES:
-                self.held.popitem(last=False)[1].close()
-            self.held[number] = _open(self.paths[number])
-        self.held.move_to_end(number)
-        return self.held[number]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TiffLayers:
-    """Layers (t, c, h, w) of GeoTIFFs: what is sliced is read.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        (t, c, h, w).
-    blocks : tuple of int
-        (t, h, w) of what a file reads at once.
-    places : tuple of tuple of (file, band), t of them of c each
-    turned : bool
-        The files' rows run from south to north.
-    files : _Files
-    """
-
-    shape: tuple[int, int, int, int]
-    blocks: tuple[int, int, int]
-    places: tuple[tuple[Place, ...], ...]
-    turned: bool
-    files: _Files
-
-    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401
-        """Return a part as float32, NaN where there is no value; index by ints and slices."""
-        return part_of(self.shape, index, self._read)
-
-    def _read(self, t: Span, channels: Sequence[int], rows: Span, columns: Span) -> Float32Array:
-        """Read one block, the bands of a file together."""
-        size = (t[1] - t[0], len(channels), rows[1] - rows[0], columns[1] - columns[0])
-        out: Float32Array = np.empty(size, dtype=np.float32)
-        window = (turned_span(rows, self.shape[2], self.turned), columns)
-        for k, layer in enumerate(range(*t)):
-            places = [self.places[layer][c] for c in channels]
-            for number in dict.fromkeys(file for file, _ in places):
-                at = [i for i, (file, _) in enumerate(places) if file == number]
-                bands = [places[i][1] for i in at]
-                out[k, at] = _read_bands(self.files.open(number), bands, window)
-        return out[:, :, ::-1] if self.turned else out
 
 
 def read_geotiffs(path: Path, categorical: Sequence[str]) -> RasterStack:
@@ -152,7 +91,7 @@ def read_geotiffs(path: Path, categorical: Sequence[str]) -> RasterStack:
             blocks=(1, *headers[0].blocks),
             places=places,
             turned=headers[0].turned,
-            files=_Files(paths=tuple(h.path for h in dated)),
+            files=TiffFiles(paths=tuple(h.path for h in dated)),
         ),
         static=static,
         channels=channels,
@@ -180,18 +119,9 @@ def find_date(text: str) -> tuple[np.datetime64 | None, str]:
     return np.datetime64(found, "s"), rest
 
 
-def _open(path: Path) -> Any:  # noqa: ANN401
-    """Open a GeoTIFF and nothing else."""
-    import rasterio
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)  # refused below
-        return rasterio.open(path, driver="GTiff")
-
-
 def _header(path: Path, by_name: bool) -> _Tiff:
     """Read and check a file's header."""
-    with _open(path) as file:
+    with open_tiff(path) as file:
         a, b, c, d, e, f = tuple(file.transform)[:6]
         if file.crs is None or not file.crs.to_wkt():
             raise DataError(
@@ -212,6 +142,7 @@ def _header(path: Path, by_name: bool) -> _Tiff:
             )
         names, dates = _bands(file, path, by_name)
         turned = e > 0
+        north = f + e * file.height if turned else f
         return _Tiff(
             path=path,
             shape=(file.height, file.width),
@@ -268,11 +199,8 @@ def _same_grid(headers: Sequence[_Tiff]) -> None:
         near = np.allclose(other.transform, first.transform, rtol=0, atol=1e-3 * first.transform[0])
         if other.shape != first.shape or not near or other.crs != first.crs:
             lines.append(
-                f"{other.path.name}: {other.shape[0]} by {other.shape[1]} cells from "
-                f"{other.transform[2]:g}, {other.transform[5]:g} in {other.crs[:40]}; want the grid "
-                f"of {first.path.name} ({first.shape[0]} by {first.shape[1]} from "
-                f"{first.transform[2]:g}, {first.transform[5]:g} in {first.crs[:40]}). Bring it "
-                "onto that, for example with gdalwarp."
+                f"{other.path.name}: {_worded(other)}; want the grid of {first.path.name} "
+                f"({_worded(first)}). Bring it onto that, for example with gdalwarp."
             )
         elif other.turned != first.turned:
             lines.append(
@@ -281,6 +209,12 @@ def _same_grid(headers: Sequence[_Tiff]) -> None:
             )
     if lines:
         raise DataError(shorten(lines))
+
+
+def _worded(header: _Tiff) -> str:
+    """Word where a file's cells lie."""
+    (h, w), (a, _, west, _, _, north) = header.shape, header.transform
+    return f"{h} by {w} cells of {a:g} from {west:g}, {north:g} in {header.crs[:40]}"
 
 
 def _table(
@@ -330,24 +264,10 @@ def _static(
     out: Float32Array = np.empty((len(names), h, w), dtype=np.float32)
     at = 0
     for header in undated:
-        with _open(header.path) as file:
-            block = _read_bands(file, list(range(1, len(header.names) + 1)), ((0, h), (0, w)))
+        with open_tiff(header.path) as file:
+            block = read_bands(file, list(range(1, len(header.names) + 1)), ((0, h), (0, w)))
         out[at : at + len(block)] = block[:, ::-1] if header.turned else block
         at += len(block)
     if names:
         findings.recognised.append(f"files without a date are static channels: {some(names)}")
     return names, out
-
-
-def _read_bands(
-    file: Any,  # noqa: ANN401
-    bands: list[int],
-    window: tuple[Span, Span],
-) -> Float32Array:
-    """Read bands of a window: scaled, NaN where masked."""
-    block = file.read(bands, window=window, masked=True)
-    scales = np.array([file.scales[b - 1] for b in bands])[:, None, None]
-    offsets = np.array([file.offsets[b - 1] for b in bands])[:, None, None]
-    values = np.asarray(block.data, dtype=np.float64) * scales + offsets
-    values[np.ma.getmaskarray(block) | ~np.isfinite(values)] = np.nan
-    return values.astype(np.float32)
