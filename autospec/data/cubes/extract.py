@@ -1,31 +1,28 @@
 """`extract_cubes`: windows of a raster stack around points, with the latest dates before each.
 
-Windows are read together where that reads no more chunks of the file than one by one, so memory
-stays within a bound and a chunk is not unpacked for every point in it. Files are read elsewhere.
+Where the windows lie is settled here; they are read in `windows`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
 
-from autospec.data.cubes.cubes import BoolArray, Cubes, Float32Array, TimeArray
+from autospec.data.cubes.cubes import BoolArray, Cubes, TimeArray
 from autospec.data.cubes.extra import need
 from autospec.data.cubes.points import Points
 from autospec.data.cubes.references import WGS84, named_crs
 from autospec.data.cubes.stacks import RasterStack
+from autospec.data.cubes.windows import Cuts, Progress, read_windows
 from autospec.data.findings import count, some
 from autospec.data.spectra import FloatArray, IntArray
 from autospec.data.tables import MAX_DECODED_BYTES
 from autospec.errors import DataError
 
-READ_BYTES = 64 * 1024**2  # read at once
 NAMED = 10  # points named in a message
-
-Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]  # dates, rows, columns: from, to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,29 +41,10 @@ class ExtractRules:
 
     skip_outside: bool = False
     skip_empty: bool = False
-    progress: Callable[[int, int], None] | None = None
+    progress: Progress | None = None
 
 
 REFUSE = ExtractRules()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Cuts:
-    """Where the windows lie, m of them: which point, the first row and column, the layers."""
-
-    point: IntArray
-    row: IntArray
-    column: IntArray
-    layers: IntArray
-
-    def of(self, index: IntArray) -> _Cuts:
-        """Return some of them."""
-        return _Cuts(
-            point=self.point[index],
-            row=self.row[index],
-            column=self.column[index],
-            layers=self.layers[index],
-        )
 
 
 def extract_cubes(
@@ -115,7 +93,7 @@ def extract_cubes(
     x, y = _in_stack_crs(stack, points, said)
     _check_size(stack, window, steps, len(points.ids))
     cuts = _place(stack, (x, y, points), (window, steps, step), rules, said)
-    values, valid = _read(stack, cuts, window, rules)
+    values, valid = read_windows(stack, cuts, window, rules.progress)
     kept = _with_values(stack, points, cuts, valid, rules, said)
     rows = cuts.point[kept]
     return Cubes(
@@ -184,7 +162,7 @@ def _place(
     asked: tuple[int, int, timedelta | None],
     rules: ExtractRules,
     said: list[str],
-) -> _Cuts:
+) -> Cuts:
     """Return the windows that lie within the raster and its dates."""
     x, y, points = places
     window, steps, step = asked
@@ -219,7 +197,7 @@ def _place(
     if not kept.size:
         raise DataError([*lines, "no point is left; check --points-crs and the dates."])
     said += [f"dropped: {line}" for line in lines]
-    return _Cuts(point=kept, row=top[kept], column=left[kept], layers=layers[kept])
+    return Cuts(point=kept, row=top[kept], column=left[kept], layers=layers[kept])
 
 
 def _around(stack: RasterStack, x: FloatArray) -> FloatArray:
@@ -263,85 +241,10 @@ def _layers(
     return np.where(known, found, -1).astype(np.int64)
 
 
-def _read(
-    stack: RasterStack, cuts: _Cuts, window: int, rules: ExtractRules
-) -> tuple[Float32Array, BoolArray]:
-    """Read the windows: values with 0 where there is none, and marks, each (m, c, h, w, t)."""
-    m, steps = cuts.layers.shape
-    c, s = len(stack.channels), len(stack.static_channels)
-    values: Float32Array = np.empty((m, c + s, window, window, steps), dtype=np.float32)
-    done = 0
-    for run, box in _runs(stack, cuts, window):
-        (t0, t1), (r0, r1), (q0, q1) = box
-        block = stack.dynamic[t0:t1, :, r0:r1, q0:q1]
-        for i in run.tolist():
-            r, q = int(cuts.row[i]), int(cuts.column[i])
-            near = (slice(r - r0, r - r0 + window), slice(q - q0, q - q0 + window))
-            part = block[cuts.layers[i] - t0][:, :, near[0], near[1]]
-            values[i, :c] = part.transpose(1, 2, 3, 0)
-            values[i, c:] = stack.static[:, r : r + window, q : q + window, None]
-        done += len(run)
-        if rules.progress is not None:
-            rules.progress(done, m)
-    valid = np.isfinite(values)
-    values[~valid] = 0.0
-    return values, valid
-
-
-def _runs(stack: RasterStack, cuts: _Cuts, window: int) -> Iterator[tuple[IntArray, Box]]:
-    """Yield windows that are read together, and the box that holds them."""
-    blocks = getattr(stack.dynamic, "blocks", (1, 1, 1))
-    _, bt_rows, bt_columns = blocks
-    first = cuts.layers[:, 0]
-    order = np.lexsort(
-        (cuts.column, cuts.row, first, cuts.column // bt_columns, cuts.row // bt_rows)
-    )
-    cell_bytes = 4 * len(stack.channels)
-    run: list[int] = []
-    box: Box | None = None
-    for i in order.tolist():
-        own = _box(cuts, i, window)
-        if box is not None:
-            joint = _hull(box, own)
-            worth = _chunks(joint, blocks) <= _chunks(box, blocks) + _chunks(own, blocks)
-            if worth and _cells(joint) * cell_bytes <= READ_BYTES:
-                run.append(i)
-                box = joint
-                continue
-            yield np.asarray(run), box
-        run, box = [i], own
-    if box is not None:
-        yield np.asarray(run), box
-
-
-def _box(cuts: _Cuts, i: int, window: int) -> Box:
-    """Return the box of one window."""
-    r, q = int(cuts.row[i]), int(cuts.column[i])
-    t = int(cuts.layers[i, 0]), int(cuts.layers[i, -1]) + 1
-    return t, (r, r + window), (q, q + window)
-
-
-def _hull(a: Box, b: Box) -> Box:
-    """Return the smallest box that holds two."""
-    t, r, q = ((min(p[0], o[0]), max(p[1], o[1])) for p, o in zip(a, b, strict=True))
-    return t, r, q
-
-
-def _cells(box: Box) -> int:
-    """Return how many cells of one channel a box has."""
-    return int(np.prod([stop - start for start, stop in box]))
-
-
-def _chunks(box: Box, blocks: tuple[int, int, int]) -> int:
-    """Return how many chunks of the file a box touches."""
-    touched = [(b - 1) // size - a // size + 1 for (a, b), size in zip(box, blocks, strict=True)]
-    return int(np.prod(touched))
-
-
 def _with_values(
     stack: RasterStack,
     points: Points,
-    cuts: _Cuts,
+    cuts: Cuts,
     valid: BoolArray,
     rules: ExtractRules,
     said: list[str],

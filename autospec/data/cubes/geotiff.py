@@ -146,9 +146,7 @@ def _header(path: Path, by_name: bool) -> _Tiff:
         return _Tiff(
             path=path,
             shape=(file.height, file.width),
-            transform=(a, 0.0, c, 0.0, -e, f + e * file.height)
-            if turned
-            else (a, 0.0, c, 0.0, e, f),
+            transform=(a, 0.0, c, 0.0, -abs(e), north),
             turned=turned,
             crs=named_crs(file.crs.to_wkt()),
             names=names,

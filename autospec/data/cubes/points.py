@@ -56,12 +56,8 @@ class PointOptions:
 
     Parameters
     ----------
-    target : str, optional
-        Column name, or one of the words soc, som, oc, clay, ph.
-    target_unit : str, optional
-        Overrides the unit in its header.
-    id_column : str, optional
-        Column that names the samples.
+    target, target_unit, id_column : str, optional
+        As in `readers.ReadOptions`.
     crs : str, optional
         Of the coordinates; by default EPSG:4326 for columns of degrees, else the raster's.
     allow_negative : bool, default False
