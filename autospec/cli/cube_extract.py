@@ -98,7 +98,8 @@ def _read_stack(raster: Path, categorical: tuple[str, ...]) -> RasterStack:
     if not categorical:
         from autospec.data.cubes.stack_files import read_stack
 
-        return read_stack(raster)
+        stack: RasterStack = read_stack(raster)
+        return stack
     from autospec.data.cubes.grids import read_grid_stack
 
     if raster.suffix.lower() == ".npz":

@@ -219,7 +219,7 @@ def _lost(ids: Sequence[str], lost: BoolArray, why: str) -> list[str]:
     at = np.flatnonzero(lost)
     if not at.size:
         return []
-    return [f"{at.size} of {count(len(ids), 'point')} {why}: {some((ids[i] for i in at), NAMED)}"]
+    return [f"{at.size} of {count(len(ids), 'point')} {why}: {some((ids[i] for i in at.tolist()), NAMED)}"]
 
 
 def _layers(
@@ -250,7 +250,8 @@ def _with_values(
     said: list[str],
 ) -> IntArray:
     """Return the windows with a value over time; refuse or drop the others."""
-    empty = ~valid[:, : len(stack.channels)].any(axis=(1, 2, 3, 4))
+    changing = valid[:, : len(stack.channels)]
+    empty: BoolArray = ~np.asarray(changing.any(axis=(1, 2, 3, 4)))
     ids = [points.ids[i] for i in cuts.point]
     lines = _lost(ids, empty, "whose window has no value in any channel over time")
     if lines and not rules.skip_empty:

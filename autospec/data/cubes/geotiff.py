@@ -108,9 +108,9 @@ def find_date(text: str) -> tuple[np.datetime64 | None, str]:
     match = _DATE.search(text)
     if match is None:
         return None, text
-    clock = [int(match[k] or 0) for k in "HMS"]
+    hour, minute, second = (int(match[k] or 0) for k in "HMS")
     try:
-        found = datetime(int(match["y"]), int(match["m"]), int(match["d"]), *clock)
+        found = datetime(int(match["y"]), int(match["m"]), int(match["d"]), hour, minute, second)
     except ValueError:
         return None, text
     if not date(1900, 1, 1) <= found.date() <= date(2200, 1, 1):

@@ -89,8 +89,8 @@ class GridLayers:
     def _read(self, t: Span, channels: Sequence[int], rows: Span, columns: Span) -> Float32Array:
         """Read one block of every channel that is asked for."""
         _, _, h, w = self.shape
-        out = np.empty((t[1] - t[0], len(channels), rows[1] - rows[0], columns[1] - columns[0]))
-        out = out.astype(np.float32)
+        size = (t[1] - t[0], len(channels), rows[1] - rows[0], columns[1] - columns[0])
+        out: Float32Array = np.empty(size, dtype=np.float32)
         within = {
             self.dims.time: slice(*t),
             self.dims.y: slice(*turned_span(rows, h, self.place.y_turned)),

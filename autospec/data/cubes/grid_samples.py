@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -128,7 +129,10 @@ def write_grid_cubes(path: str | Path, cubes: Cubes) -> None:
             "provenance": json.dumps(cubes.provenance, ensure_ascii=False),
         },
     )
-    write_bytes(Path(path), bytes(data.to_netcdf(engine="h5netcdf")))
+    with TemporaryDirectory() as folder:
+        whole = Path(folder) / "samples.nc"
+        data.to_netcdf(whole, engine="h5netcdf")
+        write_bytes(Path(path), whole.read_bytes())
 
 
 def _values(data: xr.Dataset) -> tuple[xr.DataArray, tuple[str, ...]]:

@@ -34,11 +34,12 @@ def part_of(shape: tuple[int, ...], index: Any, read: ReadPart) -> Float32Array:
     ranges = [_range(part, size) for part, size in zip(parts, shape, strict=True)]
     shown: list[Any] = [0 if not isinstance(part, slice) else slice(None) for part in parts]
     if any(len(r) == 0 for r in ranges):
-        return np.empty([len(r) for r in ranges], dtype=np.float32)[tuple(shown)]
+        nothing: Float32Array = np.empty([len(r) for r in ranges], dtype=np.float32)
+        return np.asarray(nothing[tuple(shown)])
     t, rows, columns = (_span(ranges[axis]) for axis in (0, 2, 3))
     block = read(t, list(ranges[1]), rows, columns)
     within = [_within(ranges[0]), slice(None), _within(ranges[2]), _within(ranges[3])]
-    return block[tuple(within)][tuple(shown)]
+    return np.asarray(block[tuple(within)][tuple(shown)])
 
 
 def turned_span(span: Span, size: int, turned: bool) -> Span:

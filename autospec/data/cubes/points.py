@@ -323,7 +323,7 @@ def _times(cells: Sequence[str], rows: RowNames, findings: Findings) -> TimeArra
         clock |= moment.time() != time(0)
         out[i] = np.datetime64(moment, "s")
     findings.refuse(lines)
-    return out if clock else out + DAY_END
+    return out if clock else np.asarray(out + DAY_END, dtype=TIME_TYPE)
 
 
 def _ids(

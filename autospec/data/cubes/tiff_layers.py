@@ -95,4 +95,4 @@ def read_bands(
     offsets = np.array([file.offsets[b - 1] for b in bands])[:, None, None]
     values = np.asarray(block.data, dtype=np.float64) * scales + offsets
     values[np.ma.getmaskarray(block) | ~np.isfinite(values)] = np.nan
-    return values.astype(np.float32)
+    return np.asarray(values, dtype=np.float32)
