@@ -219,7 +219,8 @@ def _lost(ids: Sequence[str], lost: BoolArray, why: str) -> list[str]:
     at = np.flatnonzero(lost)
     if not at.size:
         return []
-    return [f"{at.size} of {count(len(ids), 'point')} {why}: {some((ids[i] for i in at.tolist()), NAMED)}"]
+    named = some((ids[i] for i in at.tolist()), NAMED)
+    return [f"{at.size} of {count(len(ids), 'point')} {why}: {named}"]
 
 
 def _layers(

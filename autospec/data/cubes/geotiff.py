@@ -70,8 +70,10 @@ def read_geotiffs(path: Path, categorical: Sequence[str]) -> RasterStack:
             "GeoTIFF is read as quantities. Write the stack as NetCDF."
         )
     folder = path.is_dir()
-    paths = sorted(p for p in path.iterdir() if p.suffix.lower() in (".tif", ".tiff"))
-    headers = [_header(p, folder) for p in (paths if folder else [path])]
+    paths = [path]
+    if folder:
+        paths = sorted(p for p in path.iterdir() if p.suffix.lower() in (".tif", ".tiff"))
+    headers = [_header(p, folder) for p in paths]
     _same_grid(headers)
     dated = [h for h in headers if any(d is not None for d in h.dates)]
     undated = [h for h in headers if h not in dated]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from autospec.data.cubes.cubes import Float32Array
+from autospec.errors import DataError
 
 Span = tuple[int, int]  # from, to (not included)
 ReadPart = Callable[[Span, Sequence[int], Span, Span], Float32Array]
@@ -29,6 +30,11 @@ def part_of(shape: tuple[int, ...], index: Any, read: ReadPart) -> Float32Array:
     -------
     float32
         Axes indexed by an int are dropped.
+
+    Raises
+    ------
+    DataError
+        If the file breaks there.
     """
     parts = _complete(index if isinstance(index, tuple) else (index,), len(shape))
     ranges = [_range(part, size) for part, size in zip(parts, shape, strict=True)]
@@ -37,7 +43,15 @@ def part_of(shape: tuple[int, ...], index: Any, read: ReadPart) -> Float32Array:
         nothing: Float32Array = np.empty([len(r) for r in ranges], dtype=np.float32)
         return np.asarray(nothing[tuple(shown)])
     t, rows, columns = (_span(ranges[axis]) for axis in (0, 2, 3))
-    block = read(t, list(ranges[1]), rows, columns)
+    try:
+        block = read(t, list(ranges[1]), rows, columns)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise DataError(
+            f"the raster cannot be read at layers {t[0] + 1} to {t[1]}, rows {rows[0] + 1} to "
+            f"{rows[1]}, columns {columns[0] + 1} to {columns[1]} ({reason}); want a complete "
+            "file. It may be half-written: write it again."
+        ) from error
     within = [_within(ranges[0]), slice(None), _within(ranges[2]), _within(ranges[3])]
     return np.asarray(block[tuple(within)][tuple(shown)])
 

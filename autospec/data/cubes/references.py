@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from autospec.errors import DataError
 
 WGS84 = "EPSG:4326"
 _WKT_KEYS = ("crs_wkt", "spatial_ref")
+_ROOT_CODE = re.compile(r'(?:AUTHORITY\["EPSG","(\d+)"\]|ID\["EPSG",(\d+)\])\]\s*$')
 _CODE_KEYS = ("epsg_code", "epsg", "EPSG", "EPSG_code", "crs")
 
 
@@ -39,7 +41,12 @@ def named_crs(text: str) -> str:
             f"coordinate reference system {plain[:60]!r} is not known "
             f"({str(error).splitlines()[0][:100]}); want a code such as EPSG:4326, or WKT."
         ) from error
-    return f"EPSG:{code}" if code else str(crs.to_wkt())
+    wkt = str(crs.to_wkt())
+    if code is None and (root := _ROOT_CODE.search(wkt)):
+        code = (
+            root[1] or root[2]
+        )  # of a definition whose details differ from the registry's, such as TOWGS84
+    return f"EPSG:{code}" if code else wkt
 
 
 def crs_of_attributes(attributes: Mapping[Any, Any]) -> str | None:

@@ -33,9 +33,6 @@ from tests.data.cubes.made_grids import (
 
 NO_H5 = importlib.util.find_spec("h5py") is None
 needs_h5 = pytest.mark.skipif(NO_H5, reason="h5py is not installed")
-pytestmark = pytest.mark.skipif(NO_H5, reason="h5py is not installed")
-if NO_H5:
-    pytestmark = []
 
 
 @pytest.fixture(autouse=True)
@@ -102,10 +99,9 @@ def test_layers_are_sliced_as_arrays_are(
 
 
 def test_a_window_reads_only_its_chunks(tmp_path: Path) -> None:
-    data = grid().chunk if False else grid()
     path = tmp_path / "v3.zarr"
     chunks = {name: {"chunks": (1, 4, 5)} for name in ("ndvi", "rain")}
-    data.to_zarr(path, zarr_format=3, consolidated=False, encoding=chunks)
+    grid().to_zarr(path, zarr_format=3, consolidated=False, encoding=chunks)
     stack = read_grid_stack(path)
     whole = expected()
     for chunk in (path / "ndvi" / "c").rglob("*"):  # leave the chunks of one corner at one date
@@ -113,7 +109,7 @@ def test_a_window_reads_only_its_chunks(tmp_path: Path) -> None:
             chunk.write_bytes(b"these bytes are no chunk")
     part = stack.dynamic[3, 0, 0:4, 0:5]
     np.testing.assert_array_equal(part, whole[3, 0, 0:4, 0:5])
-    with pytest.raises(Exception, match="."):
+    with pytest.raises(DataError, match="layers 4 to 4, rows 1 to 5.*half-written"):
         stack.dynamic[3, 0, 0:5, 0:5]
     assert stack.dynamic.blocks == (1, 4, 5)
 
@@ -121,10 +117,10 @@ def test_a_window_reads_only_its_chunks(tmp_path: Path) -> None:
 def test_axes_in_another_order_and_bands_become_channels(tmp_path: Path) -> None:
     data = grid()
     joint = xr.concat([data["ndvi"], data["rain"]], dim="band").transpose("x", "band", "y", "time")
-    made = joint.assign_coords(band=["ndvi", "rain"]).to_dataset(name="all")
+    made = joint.assign_coords(band=np.array(["ndvi", "rain"], dtype=object)).to_dataset(name="all")
     made["spatial_ref"] = data["spatial_ref"]
     made.attrs["crs"] = CRS
-    check(read_grid_stack(write(made, tmp_path / "v3.zarr")))
+    check(read_grid_stack(write(made, tmp_path / "v2.zarr")))
 
 
 def test_no_values_scales_and_infinities_are_decoded(tmp_path: Path) -> None:
@@ -309,7 +305,7 @@ def test_files_that_are_no_grid_are_refused(tmp_path: Path, content: bytes, word
 
 def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
     write(grid(), tmp_path / "layers.nc3")
-    with pytest.raises(DataError, match="Did you mean 'layers.nc3'"):
+    with pytest.raises(DataError, match=r"Did you mean 'layers\.nc3'"):
         read_grid_stack(tmp_path / "layer.nc3")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="neither a Zarr store nor GeoTIFFs"):
@@ -334,18 +330,14 @@ def test_a_folder_of_geotiffs_is_a_stack(tmp_path: Path) -> None:
     stack = read_grid_stack(tmp_path)
     check(stack)
     assert stack.static_channels == ("height",)
-    np.testing.assert_array_equal(
-        stack.dynamic[1:3, 1, 2:5, 3:8], expected()[1:3, 1, 2:5, 3:8]
-    )
+    np.testing.assert_array_equal(stack.dynamic[1:3, 1, 2:5, 3:8], expected()[1:3, 1, 2:5, 3:8])
 
 
 @pytest.mark.parametrize("south_up", [False, True])
 def test_the_bands_of_one_geotiff_have_dates(tmp_path: Path, south_up: bool) -> None:
     layers = expected().reshape(T * 2, H, W)
     names = tuple(f"{name}_{day}" for day in TIMES for name in ("ndvi", "rain"))
-    stack = read_grid_stack(
-        write_tiff(tmp_path / "a.tif", layers, names=names, south_up=south_up)
-    )
+    stack = read_grid_stack(write_tiff(tmp_path / "a.tif", layers, names=names, south_up=south_up))
     check(stack)
     np.testing.assert_array_equal(stack.dynamic[0, 0, 1:3], expected()[0, 0, 1:3])
 
@@ -396,7 +388,7 @@ def samples(n: int = 3) -> Any:
     return xr.Dataset(
         {"values": (("sample", "channel", "y", "x", "time"), values)},
         coords={
-            "channel": ["ndvi", "rain"],
+            "channel": np.array(["ndvi", "rain"], dtype=object),
             "time": TIMES[:3].astype("datetime64[ns]"),
             "lon": ("sample", np.arange(n) * 1.0),
             "lat": ("sample", np.arange(n) * 2.0),
@@ -408,7 +400,7 @@ def samples(n: int = 3) -> Any:
 
 def test_samples_are_read_in_any_order_of_their_axes(tmp_path: Path) -> None:
     made = samples()
-    path = write(made.transpose("time", "x", "y", "sample", "channel"), tmp_path / "v3.zarr")
+    path = write(made.transpose("time", "x", "y", "sample", "channel"), tmp_path / "v2.zarr")
     cubes = read_grid_cubes(path)
     assert cubes.shape == (2, 4, 4, 3)
     assert (cubes.crs, cubes.channels) == ("EPSG:4326", ("ndvi", "rain"))
