@@ -109,7 +109,7 @@ def test_a_window_reads_only_its_chunks(tmp_path: Path) -> None:
             chunk.write_bytes(b"these bytes are no chunk")
     part = stack.dynamic[3, 0, 0:4, 0:5]
     np.testing.assert_array_equal(part, whole[3, 0, 0:4, 0:5])
-    with pytest.raises(DataError, match="layers 4 to 4, rows 1 to 5.*half-written"):
+    with pytest.raises(DataError, match=r"layers 4 to 4, rows 1 to 5.*half-written"):
         stack.dynamic[3, 0, 0:5, 0:5]
     assert stack.dynamic.blocks == (1, 4, 5)
 
