@@ -6,7 +6,6 @@ import importlib.util
 
 from autospec.errors import UsageError
 
-PACKAGES = ("xarray", "zarr", "h5netcdf", "h5py", "rasterio")
 INSTALL = 'pip install "autospec-soil[cubes]"'
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from autospec.data.cubes.cubes import Cubes
-from autospec.data.cubes.extra import PACKAGES, need
+from autospec.data.cubes.extra import need
 from autospec.data.cubes.grid_axes import (
     GridDims,
     find_dims,
@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     import xarray as xr
 
 GridForm = Literal["netcdf4", "netcdf3", "zarr", "geotiff", "geotiffs"]
+NEEDED: dict[GridForm, tuple[str, ...]] = {
+    "netcdf4": ("xarray", "h5netcdf", "h5py", "rasterio"),
+    "netcdf3": ("xarray", "rasterio"),
+    "zarr": ("xarray", "zarr", "rasterio"),
+    "geotiff": ("rasterio",),
+    "geotiffs": ("rasterio",),
+}
 MAX_AXIS = 10_000_000  # coordinates are read whole
 _ZARR_FILES = ("zarr.json", ".zgroup", ".zmetadata", ".zarray", ".zattrs")
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
@@ -63,7 +70,7 @@ def read_grid_stack(path: str | Path, *, categorical: Sequence[str] = ()) -> Ras
     """
     path = Path(path)
     form = grid_form(path)
-    need(PACKAGES, f"reading {path.name}")
+    need(NEEDED[form], f"reading {path.name}")
     with naming(path):
         if form in ("geotiff", "geotiffs"):
             from autospec.data.cubes.geotiff import read_geotiffs
@@ -87,7 +94,7 @@ def read_grid_cubes(path: str | Path) -> Cubes:
 
     path = Path(path)
     form = grid_form(path)
-    need(PACKAGES, f"reading {path.name}")
+    need(NEEDED[form], f"reading {path.name}")
     with naming(path):
         if form in ("geotiff", "geotiffs"):
             raise DataError(
@@ -174,7 +181,7 @@ def open_grid(path: Path, form: GridForm, findings: Findings) -> xr.Dataset:
         with h5netcdf.File(path, "r") as file:
             _check_axes({name: len(dim) for name, dim in file.dimensions.items()})
     engine = {"netcdf4": "h5netcdf", "netcdf3": "scipy", "zarr": "zarr"}[form]
-    with warnings.catch_warnings():
+    with _decoding(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is missing is refused by the checks, in our words
         data = xr.open_dataset(
             path,
@@ -190,6 +197,20 @@ def open_grid(path: Path, form: GridForm, findings: Findings) -> xr.Dataset:
     _check_axes({str(dim): size for dim, size in data.sizes.items()})
     _check_blocks(data)
     return data
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    """Say it when dates are those of a model's calendar."""
+    try:
+        yield
+    except ValueError as error:
+        if "decode time" not in str(error):
+            raise
+        raise DataError(
+            f"dates cannot be decoded ({str(error).split('.')[0][:160]}); want the standard "
+            "calendar, and units such as 'days since 2000-01-01'. Convert the time axis first."
+        ) from error
 
 
 def _check_axes(sizes: dict[str, int]) -> None:

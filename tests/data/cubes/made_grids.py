@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from autospec.data.cubes.stacks import RasterStack
 
 xr = pytest.importorskip("xarray")
 rasterio = pytest.importorskip("rasterio")
+pytest.importorskip("rasterio.warp")
 pytest.importorskip("zarr")
 
 T, H, W = 5, 12, 15
@@ -100,3 +102,24 @@ def write_tiff(
         for band, name in enumerate(names, start=1):
             file.set_band_description(band, name)
     return path
+
+
+def write(data: Any, path: Path) -> Path:
+    """Write a data set by the end of its name."""
+    if path.suffix == ".zarr":
+        version = 2 if "v2" in path.stem else 3
+        data.to_zarr(path, zarr_format=version, consolidated=version == 2)
+    elif path.suffix == ".nc3":
+        data.to_netcdf(path, engine="scipy", format="NETCDF3_64BIT")
+    else:
+        data.to_netcdf(path, engine="h5netcdf")
+    return path
+
+
+def check(stack: RasterStack) -> None:
+    """Compare everything with what was written."""
+    np.testing.assert_array_equal(stack.dynamic[:], expected())
+    np.testing.assert_array_equal(stack.times, TIMES.astype("datetime64[s]"))
+    np.testing.assert_allclose(stack.transform, (CELL, 0, WEST, 0, -CELL, NORTH))
+    assert stack.crs == CRS
+    assert stack.channels == ("ndvi", "rain")

@@ -11,23 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autospec.data.cubes import extra
-from autospec.data.cubes.grids import read_grid_cubes, read_grid_stack
-from autospec.data.cubes.stacks import RasterStack
+from autospec.data.cubes.grids import read_grid_stack
 from autospec.errors import DataError, UsageError
 from tests.data.cubes.made_grids import (
-    CELL,
     CRS,
-    NORTH,
-    TIMES,
-    WEST,
     H,
     T,
     W,
+    check,
     expected,
     grid,
     layer,
-    write_tiff,
+    write,
     xr,
 )
 
@@ -35,36 +30,7 @@ NO_H5 = importlib.util.find_spec("h5py") is None
 needs_h5 = pytest.mark.skipif(NO_H5, reason="h5py is not installed")
 
 
-@pytest.fixture(autouse=True)
-def _without_h5(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where h5py is missing, read everything that can be read without it."""
-    if NO_H5:
-        packages = tuple(name for name in extra.PACKAGES if name != "h5py")
-        monkeypatch.setattr("autospec.data.cubes.grids.PACKAGES", packages)
-
-
-def write(data: Any, path: Path) -> Path:
-    """Write a data set by the end of its name."""
-    if path.suffix == ".zarr":
-        version = 2 if "v2" in path.stem else 3
-        data.to_zarr(path, zarr_format=version, consolidated=version == 2)
-    elif path.suffix == ".nc3":
-        data.to_netcdf(path, engine="scipy", format="NETCDF3_64BIT")
-    else:
-        data.to_netcdf(path, engine="h5netcdf")
-    return path
-
-
 FORMS = ("v3.zarr", "v2.zarr", "a.nc3", pytest.param("a.nc", marks=needs_h5))
-
-
-def check(stack: RasterStack) -> None:
-    """Compare everything with what was written."""
-    np.testing.assert_array_equal(stack.dynamic[:], expected())
-    np.testing.assert_array_equal(stack.times, TIMES.astype("datetime64[s]"))
-    np.testing.assert_allclose(stack.transform, (CELL, 0, WEST, 0, -CELL, NORTH))
-    assert stack.crs == CRS
-    assert stack.channels == ("ndvi", "rain")
 
 
 @pytest.mark.parametrize("ascending_y", [False, True])
@@ -196,6 +162,11 @@ def _irregular(data: Any) -> Any:
     return data.assign_coords(x=x)
 
 
+def _calendar(data: Any) -> Any:
+    attributes = {"units": "days since 2000-01-01", "calendar": "360_day"}
+    return data.assign_coords(time=("time", 30 * np.arange(T), attributes))
+
+
 def _depths(data: Any) -> Any:
     data["moisture"] = (("time", "depth", "y", "x"), np.zeros((T, 3, H, W)))
     return data
@@ -212,6 +183,7 @@ FAULTS = {
     "curvilinear": (_curvilinear, ("2-D", "lat", "gdalwarp")),
     "two grids": (_two_grids, ("2 grids", "coarse", "one grid")),
     "irregular": (_irregular, ("'x'", "place 5", "one spacing")),
+    "calendar": (_calendar, ("360_day", "standard calendar")),
     "depths": (_depths, ("'moisture'", "'depth'", "length 3")),
 }
 
@@ -316,125 +288,7 @@ def test_without_the_extra_the_command_to_install_it_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(grid(), tmp_path / "a.nc3")
-    monkeypatch.setattr("autospec.data.cubes.grids.PACKAGES", ("xarray", "no_such_package"))
+    needed = {"netcdf3": ("xarray", "no_such_package")}
+    monkeypatch.setattr("autospec.data.cubes.grids.NEEDED", needed)
     with pytest.raises(UsageError, match=r'no_such_package.*pip install "autospec-soil\[cubes\]"'):
         read_grid_stack(path)
-
-
-def test_a_folder_of_geotiffs_is_a_stack(tmp_path: Path) -> None:
-    for k in (3, 0, 4, 1, 2):
-        write_tiff(
-            tmp_path / f"S2_{TIMES[k]}.tif", expected()[k], names=("ndvi", "rain"), nodata=-1.0
-        )
-    write_tiff(tmp_path / "height.tif", layer(2)[:1])
-    stack = read_grid_stack(tmp_path)
-    check(stack)
-    assert stack.static_channels == ("height",)
-    np.testing.assert_array_equal(stack.dynamic[1:3, 1, 2:5, 3:8], expected()[1:3, 1, 2:5, 3:8])
-
-
-@pytest.mark.parametrize("south_up", [False, True])
-def test_the_bands_of_one_geotiff_have_dates(tmp_path: Path, south_up: bool) -> None:
-    layers = expected().reshape(T * 2, H, W)
-    names = tuple(f"{name}_{day}" for day in TIMES for name in ("ndvi", "rain"))
-    stack = read_grid_stack(write_tiff(tmp_path / "a.tif", layers, names=names, south_up=south_up))
-    check(stack)
-    np.testing.assert_array_equal(stack.dynamic[0, 0, 1:3], expected()[0, 0, 1:3])
-
-
-def test_masked_and_scaled_cells_of_a_geotiff(tmp_path: Path) -> None:
-    import rasterio
-
-    counts = np.arange(H * W, dtype=np.int16).reshape(1, H, W)
-    path = write_tiff(tmp_path / "20200501.tif", counts, nodata=7)
-    with rasterio.open(path, "r+") as file:
-        file.scales, file.offsets = (0.5,), (2.0,)
-    values = read_grid_stack(tmp_path).dynamic[0, 0]
-    assert np.isnan(values[0, 7])
-    np.testing.assert_allclose(values[1], counts[0, 1] * 0.5 + 2.0)
-
-
-@pytest.mark.parametrize(
-    ("files", "words"),
-    [
-        ({"a_2020-01-01.tif": {"crs": None}}, ("a_2020-01-01.tif", "gdal_edit.py")),
-        ({"a.tif": {}, "b.tif": {}}, ("no file name holds a date",)),
-        ({"a_2020-01-01.tif": {}, "a_20200101.tif": {}}, ("there twice",)),
-        ({"a_2020-01-01.tif": {}, "b_2020-02-01.tif": {}}, ("2 layers are missing", "'b' of")),
-        ({"a_2020-01-01.tif": {}, "a_2020-02-01.tif": {"crs": "EPSG:3857"}}, ("EPSG:3857",)),
-    ],
-)
-def test_geotiffs_that_do_not_fit_are_refused(
-    tmp_path: Path, files: dict[str, dict[str, Any]], words: tuple[str, ...]
-) -> None:
-    for name, options in files.items():
-        write_tiff(tmp_path / name, layer(0)[:1], **options)
-    with pytest.raises(DataError) as caught:
-        read_grid_stack(tmp_path)
-    assert all(word in str(caught.value) for word in words), caught.value
-
-
-def test_bands_without_dates_are_refused(tmp_path: Path) -> None:
-    path = write_tiff(tmp_path / "a.tif", layer(0), names=("ndvi_2020-01-01",))
-    with pytest.raises(DataError, match="4 of 5 bands have no date"):
-        read_grid_stack(path)
-
-
-def samples(n: int = 3) -> Any:
-    """Samples as xarray users hold them."""
-    rng = np.random.default_rng(0)
-    values = rng.normal(size=(n, 2, 4, 4, 3)).astype(np.float32)
-    values[0, 0, 0, 0, 0] = np.nan
-    return xr.Dataset(
-        {"values": (("sample", "channel", "y", "x", "time"), values)},
-        coords={
-            "channel": np.array(["ndvi", "rain"], dtype=object),
-            "time": TIMES[:3].astype("datetime64[ns]"),
-            "lon": ("sample", np.arange(n) * 1.0),
-            "lat": ("sample", np.arange(n) * 2.0),
-            "soc": ("sample", np.arange(n) * 3.0, {"units": "g/kg"}),
-        },
-        attrs={"target_name": "soc"},
-    )
-
-
-def test_samples_are_read_in_any_order_of_their_axes(tmp_path: Path) -> None:
-    made = samples()
-    path = write(made.transpose("time", "x", "y", "sample", "channel"), tmp_path / "v2.zarr")
-    cubes = read_grid_cubes(path)
-    assert cubes.shape == (2, 4, 4, 3)
-    assert (cubes.crs, cubes.channels) == ("EPSG:4326", ("ndvi", "rain"))
-    assert (cubes.target_name, cubes.target_unit) == ("soc", "g/kg")
-    values = made["values"].values
-    np.testing.assert_array_equal(cubes.valid, np.isfinite(values))
-    np.testing.assert_array_equal(cubes.values, np.nan_to_num(values))
-    np.testing.assert_array_equal(cubes.y, [0.0, 2.0, 4.0])
-
-
-@pytest.mark.parametrize(
-    ("change", "word"),
-    [
-        (lambda d: d.isel(time=[1, 0, 2]), "oldest first"),
-        (lambda d: d.drop_vars("lon"), "no coordinates by sample"),
-        (lambda d: d.drop_vars("time"), "no dates"),
-        (lambda d: d.rename(sample="plot"), "no variable of samples"),
-        (lambda d: d.rename(lon="sample_x", lat="sample_y"), "no coordinate reference system"),
-        (lambda d: d.where(False), "no sample has a value"),
-    ],
-)
-def test_samples_that_cannot_be_used_are_refused(tmp_path: Path, change: Any, word: str) -> None:
-    path = write(change(samples()), tmp_path / "a.nc3")
-    with pytest.raises(DataError, match=word):
-        read_grid_cubes(path)
-
-
-@needs_h5
-def test_samples_come_back_from_netcdf(tmp_path: Path) -> None:
-    from autospec.data.cubes.grid_samples import write_grid_cubes
-
-    cubes = read_grid_cubes(write(samples(), tmp_path / "a.nc"))
-    write_grid_cubes(tmp_path / "b.nc", cubes)
-    again = read_grid_cubes(tmp_path / "b.nc")
-    assert again.digest == cubes.digest
-    with pytest.raises(DataError, match="holds samples"):
-        read_grid_stack(tmp_path / "b.nc")
