@@ -114,9 +114,9 @@ def _announce(raster: Path, stack: RasterStack, points: Path, places: Points) ->
     lines = [
         f"{raster.name}{word}: {len(stack.channels)} channels and {len(stack.static_channels)} "
         f"without dates, {t} dates from {stack.times[0]} to {stack.times[-1]}, {h} by {w} cells",
-        *stack.provenance[1:],
+        *(line for line in stack.provenance if not line.startswith("raster: ")),
         f"{points.name}: {len(places.ids)} points",
-        *places.provenance[1:],
+        *(line for line in places.provenance if not line.startswith("points: ")),
     ]
     typer.echo("\n".join(shorten(lines)), err=True)
 

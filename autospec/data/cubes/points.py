@@ -1,7 +1,6 @@
 """`read_points`: where and when soil was sampled, and the lab's value; CSV or Parquet.
 
-Columns are found by name; cells, units and targets are read as everywhere (`text_tables`,
-`parquet_tables`, `labels`, `targets`).
+Columns are found by name; cells, units and targets are read as those of spectra are.
 """
 
 from __future__ import annotations
