@@ -117,3 +117,17 @@ def test_wrong_options_end_in_their_exit_code(
     raised = found.exception
     assert (raised.exit_code if isinstance(raised, AutospecError) else found.exit_code) == code
     assert not written
+
+
+def test_an_interrupt_writes_nothing(
+    tmp_path: Path, raster: Path, written: dict[str, Cubes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("autospec.data.cubes.extract.extract_cubes", stop)
+    points = soil(tmp_path, (5, 5))
+    found = run("--raster", raster, "--points", points, "-o", tmp_path / "a.npz")
+    assert found.exit_code == 130
+    assert "a.npz was not written" in found.stderr
+    assert not written

@@ -13,7 +13,7 @@ import numpy as np
 
 from autospec.data.cubes.cubes import Float32Array
 from autospec.data.cubes.grid_axes import GridDims, GridPlace, role_of
-from autospec.data.cubes.layer_index import Span, part_of, turned_span
+from autospec.data.cubes.layer_index import Span, as_float32, part_of, turned_span
 from autospec.data.findings import Findings, count, some
 from autospec.data.tables import MAX_DECODED_BYTES
 from autospec.errors import DataError, near
@@ -99,8 +99,7 @@ class GridLayers:
         for k, channel in enumerate(channels):
             variable = self.variables[channel].isel(within)
             block = variable.transpose(self.dims.time, self.dims.y, self.dims.x).values
-            out[:, k] = north_up(block, self.place)
-        out[~np.isfinite(out)] = np.nan
+            out[:, k] = as_float32(north_up(block, self.place))
         return out
 
 
@@ -260,12 +259,11 @@ def static_layers(
     at = 0
     for layer in layers:
         block = north_up(layer.variable.transpose(dims.y, dims.x).values, place)
-        known = np.isfinite(block)
         if not layer.classes:
-            out[at][known] = block[known]
+            out[at] = as_float32(block)
             at += 1
             continue
-        known &= np.isin(block, layer.classes)
+        known = np.isin(block, layer.classes)
         for value in layer.classes:
             out[at][known] = block[known] == value
             at += 1

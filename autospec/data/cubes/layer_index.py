@@ -10,6 +10,7 @@ import numpy as np
 from autospec.data.cubes.cubes import Float32Array
 from autospec.errors import DataError
 
+NO_QUANTITY = 1e38  # rasters without a declared no-value often hold the largest float32 or float64
 Span = tuple[int, int]  # from, to (not included)
 ReadPart = Callable[[Span, Sequence[int], Span, Span], Float32Array]
 
@@ -54,6 +55,14 @@ def part_of(shape: tuple[int, ...], index: Any, read: ReadPart) -> Float32Array:
         ) from error
     within = [_within(ranges[0]), slice(None), _within(ranges[2]), _within(ranges[3])]
     return np.asarray(block[tuple(within)][tuple(shown)])
+
+
+def as_float32(block: Any) -> Float32Array:  # noqa: ANN401
+    """Return numbers as float32, NaN for infinities and for what only a no-value is as large as."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        out: Float32Array = np.array(block, dtype=np.float32)
+        out[~(np.abs(out) < NO_QUANTITY)] = np.nan
+    return out
 
 
 def turned_span(span: Span, size: int, turned: bool) -> Span:

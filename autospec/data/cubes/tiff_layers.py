@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from autospec.data.cubes.cubes import Float32Array
-from autospec.data.cubes.layer_index import Span, part_of, turned_span
+from autospec.data.cubes.layer_index import Span, as_float32, part_of, turned_span
 
 OPEN_FILES = 32  # kept open at once
 Place = tuple[int, int]  # file, band from 1
@@ -94,5 +94,5 @@ def read_bands(
     scales = np.array([file.scales[b - 1] for b in bands])[:, None, None]
     offsets = np.array([file.offsets[b - 1] for b in bands])[:, None, None]
     values = np.asarray(block.data, dtype=np.float64) * scales + offsets
-    values[np.ma.getmaskarray(block) | ~np.isfinite(values)] = np.nan
-    return np.asarray(values, dtype=np.float32)
+    values[np.ma.getmaskarray(block)] = np.nan
+    return as_float32(values)

@@ -96,8 +96,12 @@ def test_no_values_scales_and_infinities_are_decoded(tmp_path: Path) -> None:
     data["ndvi"] = data["ndvi"].copy(data=counts)
     data["ndvi"].attrs |= {"_FillValue": np.int16(-99), "scale_factor": 0.1, "add_offset": 5.0}
     data["rain"][0, 0, 0] = np.inf
+    data["rain"] = data["rain"].astype(np.float64)
+    data["rain"][0, 0, 1:3] = [-np.finfo(np.float64).max, -np.finfo(np.float32).max]
     stack = read_grid_stack(write(data, tmp_path / "a.nc3"))
     assert np.isnan(stack.dynamic[0, :, 0, 0]).all()
+    assert np.isnan(stack.dynamic[0, 1, 0, :3]).all()
+    assert np.isfinite(stack.dynamic[0, 1, 0, 3:]).all()
     np.testing.assert_allclose(
         stack.dynamic[1, 0], counts[1] * 0.1 + 5.0, rtol=1e-6
     )  # float32 holds seven digits
