@@ -288,11 +288,9 @@ def _check_degrees(x: FloatArray, y: FloatArray, rows: RowNames, findings: Findi
     with np.errstate(invalid="ignore"):
         wrong = np.flatnonzero((np.abs(y) > 90) | (x < -180) | (x > 360))
     swapped = wrong.size and bool((np.abs(x[wrong]) <= 90).all())
-    step = (
-        "Are longitude and latitude swapped?"
-        if swapped
-        else "Pass --points-crs if they are not degrees."
-    )
+    step = "Pass --points-crs if they are not degrees."
+    if swapped:
+        step = "Are longitude and latitude swapped?"
     findings.refuse(
         f"{rows[i]}: longitude {x[i]:g}, latitude {y[i]:g}; want -180 to 360 and -90 to 90. {step}"
         for i in wrong.tolist()
