@@ -150,7 +150,9 @@ def check_coverage(
         )
     missing = 1.0 - valid.sum(axis=0) / (cells * max(len(ids), 1))
     if missing.mean() > MAX_MISSING:
-        shares = ", ".join(f"{channel} {100 * m:.0f} %" for channel, m in zip(channels, missing))
+        shares = ", ".join(
+            f"{channel} {100 * m:.0f} %" for channel, m in zip(channels, missing, strict=True)
+        )
         findings.problems.append(
             f"{100 * missing.mean():.0f} % of all cells without a value ({shares}); want at most "
             f"{100 * MAX_MISSING:.0f} %. Leave out what is empty, or fill the gaps in the stack."

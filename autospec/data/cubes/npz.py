@@ -26,6 +26,7 @@ from autospec.errors import DataError
 AnyArray = NDArray[Any]
 
 MAX_MEMBERS = 64
+GRID_SUFFIXES = (".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".zarr", ".tif", ".tiff")
 _MAX_FILE_BYTES = MAX_ARRAY_BYTES + 2**24
 _PIECE = 2**20
 _HEAD = 2**14  # an array's header lies within these bytes
@@ -72,11 +73,13 @@ class NpzFile:
         member = self.members[name]
         native, is_bool = member.dtype.newbyteorder("="), member.dtype.kind == "b"
         out: AnyArray = np.empty(member.size, dtype=native if dtype is None else dtype)
+        if not member.bytes:
+            out = np.zeros(member.size, dtype=out.dtype)
         try:
             with self.archive.open(f"{name}.npy") as stream, np.errstate(over="ignore"):
                 _take(stream, member.skip)
-                each = max(1, _PIECE // member.dtype.itemsize)
-                for start in range(0, member.size, each):
+                each = max(1, _PIECE // max(1, member.dtype.itemsize))
+                for start in range(0, member.size if member.bytes else 0, each):
                     stop = min(start + each, member.size)
                     piece = _take(stream, (stop - start) * member.dtype.itemsize)
                     # a byte of a bool may be neither 0 nor 1
@@ -88,6 +91,11 @@ class NpzFile:
         except _BROKEN as error:
             raise _damaged(name, error) from error
         return np.ascontiguousarray(shaped).reshape(member.shape)
+
+
+def is_grid(path: Path) -> bool:
+    """Say whether a path is of a format of the geosciences, by its suffix; or a folder."""
+    return path.suffix.lower() in GRID_SUFFIXES or path.is_dir()
 
 
 class _Guarded:

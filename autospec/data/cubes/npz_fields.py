@@ -203,6 +203,8 @@ def read_lines(npz: NpzFile, name: str, findings: Findings) -> tuple[str, ...]:
 
 
 def _one_line(text: str) -> str:
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
 
 
@@ -319,3 +321,17 @@ def _text(cell: object) -> str:
         If its bytes are not UTF-8.
     """
     return cell.decode("utf-8") if isinstance(cell, bytes) else str(cell)
+
+
+def file_form(npz: NpzFile, layout: Layout, findings: Findings) -> str | None:
+    """Return what a file says it is, or None if that is what is wanted.
+
+    A file that does not say it is taken for what is wanted, and that is stated.
+    """
+    member = npz.members.get("format")
+    if member is None or member.dtype.kind not in "US" or member.size != 1:
+        if member is None:
+            findings.recognised.append(f"no key 'format': read as {layout.form}")
+        return None
+    form = read_word(npz, "format", findings)
+    return None if form == layout.form else str(form)[:40]

@@ -14,6 +14,7 @@ from autospec.errors import DataError
 
 MAX_ARRAY_BYTES = 2_000_000_000  # all arrays of one file, decoded
 MAX_HEADER = 10_000  # numpy's own limit
+MAX_EMPTY_TEXTS = 1_000_000  # they declare no bytes, but take some
 _DESCR = re.compile(r"[<>|=]?[a-zA-Z?]\d{0,9}(\[\d{0,3}[a-zA-Zμ]{1,2}\])?")
 
 

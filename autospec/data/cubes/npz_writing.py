@@ -28,10 +28,21 @@ class Column:
     dtype: np.dtype[Any]
     pieces: Pieces
 
+    @property
+    def bytes(self) -> int:
+        """Bytes of its cells."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
 
 def whole(name: str, array: AnyArray) -> Column:
     """Return an array that is written in one piece."""
     return Column(name=name, shape=array.shape, dtype=array.dtype, pieces=lambda: iter((array,)))
+
+
+def text(name: str, words: str | Sequence[str]) -> Column:
+    """Return one text, or a row of them."""
+    longest = max(map(len, (words,) if isinstance(words, str) else words), default=0)
+    return whole(name, np.array(words, dtype=f"U{max(1, longest)}"))
 
 
 def write_npz(path: Path, columns: Sequence[Column]) -> None:
@@ -52,13 +63,13 @@ def write_npz(path: Path, columns: Sequence[Column]) -> None:
     OutputError
         If the file cannot be written; what was there before is still there.
     """
-    check_bytes(sum(math.prod(c.shape) * c.dtype.itemsize for c in columns))
+    check_bytes(sum(column.bytes for column in columns))
     with replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:
         for column in columns:
             dtype = column.dtype.newbyteorder("<")
             info = zipfile.ZipInfo(f"{column.name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             info.create_system = 3  # the same on every system
-            info.file_size = math.prod(column.shape) * dtype.itemsize
+            info.file_size = column.bytes
             with archive.open(info, "w") as out:
                 descr = np.lib.format.dtype_to_descr(dtype)
                 np.lib.format.write_array_header_1_0(
