@@ -23,7 +23,7 @@ from autospec.data.cubes.cube_checks import (
     report_cells,
 )
 from autospec.data.cubes.cubes import BoolArray, Cubes, Float32Array, TimeArray
-from autospec.data.cubes.npz import NpzFile, is_grid, open_npz
+from autospec.data.cubes.npz import NpzFile, is_grid, named, open_npz
 from autospec.data.cubes.npz_fields import (
     MAX_NAMES,
     Key,
@@ -103,7 +103,7 @@ def read_cubes(path: str | Path, needs: Needs = Needs()) -> Cubes:  # noqa: B008
     except DataError as error:
         findings.problems.extend(error.problems)
     if cubes is None or findings.problems:
-        raise DataError([f"{Path(path).name or path}: {line}" for line in findings.problems])
+        raise DataError(named(Path(path), findings.problems))
     return cubes
 
 
@@ -115,24 +115,25 @@ def find_cubes(path: Path, needs: Needs, findings: Findings) -> Cubes | None:
     DataError
         If the file cannot be opened at all.
     """
-    if is_grid(path):
-        from autospec.data.cubes.grids import read_grid_cubes
-
-        cubes = read_grid_cubes(path)
-        check_cubes(cubes, cubes.valid.sum(axis=(2, 3, 4)), needs, findings)
-        told = cubes.provenance
-    else:
+    if not is_grid(path):
         with open_npz(path) as npz:
-            found = _assemble(npz, needs, findings)
-            if found is None:
-                return None
-            cubes = found
-            told = (*cubes.provenance, f"{path.name}, SHA-256 {npz.sha256}")
-    return replace(cubes, provenance=(*told, *findings.recognised, *findings.mended))
+            return assemble_cubes(npz, needs, findings)
+    from autospec.data.cubes.grids import read_grid_cubes
+
+    cubes = read_grid_cubes(path)
+    check_cubes(cubes, cubes.valid.sum(axis=(2, 3, 4)), needs, findings)
+    lines = (*cubes.provenance, *findings.recognised, *findings.mended)
+    return replace(cubes, provenance=lines)
 
 
-def _assemble(npz: NpzFile, needs: Needs, findings: Findings) -> Cubes | None:
-    """Check every array and put the samples together."""
+def assemble_cubes(npz: NpzFile, needs: Needs, findings: Findings) -> Cubes | None:
+    """Check every array and put the samples together; None if there is any problem.
+
+    Raises
+    ------
+    DataError
+        If the file holds something else, or is damaged or above a cap.
+    """
     form = file_form(npz, LAYOUT, findings)
     if form is not None:
         raise DataError(
@@ -157,6 +158,7 @@ def _assemble(npz: NpzFile, needs: Needs, findings: Findings) -> Cubes | None:
     }
     check_target(target, (words["target_name"], words["target_unit"]), ids, needs.target, findings)
     values, valid = _cells(npz, sound, (ids, channels), needs, findings)
+    lines = read_lines(npz, "provenance", findings) if "provenance" in sound else ()
     if findings.problems or times is None:
         return None
     return Cubes(
@@ -172,7 +174,7 @@ def _assemble(npz: NpzFile, needs: Needs, findings: Findings) -> Cubes | None:
         target_name=words["target_name"],
         target_unit=words["target_unit"],
         synthetic="synthetic" in sound and read_flag(npz, "synthetic"),
-        provenance=read_lines(npz, "provenance", findings) if "provenance" in sound else (),
+        provenance=(*lines, npz.told, *findings.recognised, *findings.mended),
     )
 
 
@@ -181,7 +183,8 @@ def _is_of_size(npz: NpzFile, sound: Sound, findings: Findings) -> bool:
     sizes, member = sound.sizes, npz.members["values"]
     if member.size == 0:
         findings.problems.append(
-            f"key 'values' has shape {member.shape}; want at least one of everything. Save it again."
+            f"key 'values' has shape {member.shape}; want at least one of everything. "
+            "Save it again."
         )
         return False
     if sizes["n"] > MAX_NAMES:

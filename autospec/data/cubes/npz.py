@@ -11,7 +11,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,13 +54,13 @@ class NpzFile:
         Open for reading.
     members : dict of str to Member
         Its arrays by key.
-    sha256 : str
-        Digest of the whole file.
+    told : str
+        Its name and the SHA-256 of the whole file, for the provenance.
     """
 
     archive: zipfile.ZipFile
     members: Mapping[str, Member]
-    sha256: str
+    told: str
 
     def read(self, name: str, dtype: np.dtype[Any] | None = None) -> AnyArray:
         """Decode one array, converting piece by piece where another `dtype` is wanted.
@@ -91,6 +91,13 @@ class NpzFile:
         except _BROKEN as error:
             raise _damaged(name, error) from error
         return np.ascontiguousarray(shaped).reshape(member.shape)
+
+
+def named(path: Path, problems: Sequence[str]) -> list[str]:
+    """Put the name of the file before every line that does not begin with it."""
+    name = path.name or str(path)
+    starts = (f"{name}: ", f"{path}: ")
+    return [line if line.startswith(starts) else f"{name}: {line}" for line in problems]
 
 
 def is_grid(path: Path) -> bool:
@@ -135,19 +142,18 @@ def open_npz(path: Path) -> Iterator[NpzFile]:
     try:
         _check_file(path)
         with path.open("rb") as handle:
-            sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
-            handle.seek(0)
             _check_kind(handle.read(8))
             handle.seek(0)
+            told = f"{path.name}, SHA-256 {hashlib.file_digest(handle, 'sha256').hexdigest()}"
             try:
-                archive = zipfile.ZipFile(_Guarded(handle))  # type: ignore[arg-type]
+                archive = zipfile.ZipFile(_Guarded(handle))
             except _BROKEN as error:
                 raise DataError(
                     "the file is cut short or damaged: its list of contents, which stands at the "
                     f"end, cannot be read ({error}). Copy or download it again."
                 ) from error
             with archive:
-                yield NpzFile(archive=archive, members=_members(archive), sha256=sha256)
+                yield NpzFile(archive=archive, members=_members(archive), told=told)
     except OSError as error:
         raise DataError(
             f"the file cannot be read: {error.strerror or error}. Check the path and the file's "

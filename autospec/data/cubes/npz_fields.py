@@ -307,7 +307,7 @@ def _parse_date(word: str) -> np.datetime64:
     if not _DATE.fullmatch(word):
         return np.datetime64("NaT")
     try:
-        return np.datetime64(word.removesuffix("Z")).astype(TIME_TYPE)
+        return np.datetime64(np.datetime64(word.removesuffix("Z")), "s")
     except ValueError:
         return np.datetime64("NaT")
 
