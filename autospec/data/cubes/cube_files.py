@@ -207,7 +207,7 @@ def _names(npz: NpzFile, key: str, sound: Sound, findings: Findings) -> tuple[st
 
 
 def _times(npz: NpzFile, sound: Sound, ids: Sequence[str], findings: Findings) -> TimeArray | None:
-    """Read the dates; those of all samples are repeated for each."""
+    """Read the dates; where all samples share them, they are repeated for each."""
     if "times" not in sound:
         return None
     n, t = sound.sizes["n"], sound.sizes["t"]
@@ -216,8 +216,6 @@ def _times(npz: NpzFile, sound: Sound, ids: Sequence[str], findings: Findings) -
     if times is None:
         return None
     check_order(times, ("sample", ids if own else ()), findings)
-    if not own:
-        findings.recognised.append("times: the same dates for every sample")
     return times if own else np.repeat(times, n, axis=0)
 
 
