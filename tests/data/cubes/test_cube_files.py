@@ -160,6 +160,16 @@ def test_what_others_save_is_read_and_what_changed_is_said(case: str, tmp_path: 
     assert any(said in line for line in cubes.provenance)
 
 
+@pytest.mark.parametrize("dtype", ["u4", "u8"])
+def test_every_kind_of_nan_is_no_value(dtype: str, tmp_path: Path) -> None:
+    arrays = cube_arrays()
+    values = arrays["values"].astype(dtype.replace("u", "f"))
+    signalling = {"u4": 0x7FA00000, "u8": 0x7FF4000000000000}[dtype]
+    values.view(dtype)[np.isnan(values)] = signalling
+    arrays["values"] = values
+    assert read_cubes(save(tmp_path / "s.npz", arrays)).digest == made_cubes().digest
+
+
 def test_samples_without_names_are_numbered(tmp_path: Path) -> None:
     arrays = cube_arrays()
     del arrays["ids"]
