@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from autospec.data.cubes.cube_checks import (
+    TWO_DATES,
     Needs,
     blocks,
     check_coverage,
@@ -37,6 +38,7 @@ from autospec.data.cubes.npz_fields import (
     read_times,
     read_word,
     read_words,
+    stand_ins,
 )
 from autospec.data.cubes.npz_headers import check_bytes
 from autospec.data.cubes.npz_writing import Column, text, whole, write_npz
@@ -134,29 +136,19 @@ def assemble_cubes(npz: NpzFile, needs: Needs, findings: Findings) -> Cubes | No
     DataError
         If the file holds something else, or is damaged or above a cap.
     """
-    form = file_form(npz, LAYOUT, findings)
-    if form is not None:
-        raise DataError(
-            f"this holds {form!r}, not samples ({CUBES_FORM}). Cut samples from a raster stack by: "
-            "autospec cube extract --raster FILE --points POINTS"
-        )
+    _check_form(npz, findings)
     sound = check_layout(npz.members, LAYOUT, findings)
     if "values" not in sound or not _is_of_size(npz, sound, findings):
         return None
     n, c = sound.sizes["n"], sound.sizes["c"]
     ids = _names(npz, "ids", sound, findings) or tuple(row_name(i + 1) for i in range(n))
-    named = _names(npz, "channels", sound, findings)
-    channels = named or tuple(f"channel {k + 1}" for k in range(c))
-    check_names(ids, "ids", "sample", findings, "Two dates at one place need two names.")
+    channels = _names(npz, "channels", sound, findings) or stand_ins("channel", c)
+    check_names(ids, "ids", "sample", findings, TWO_DATES)
     check_names(channels, "channels", "channel", findings)
     times = _times(npz, sound, ids, findings)
     x, y, crs = _places(npz, sound, ids, findings)
-    target = _target(npz, sound, findings)
-    words = {
-        key: read_word(npz, key, findings) or "" if key in sound else ""
-        for key in ("target_name", "target_unit")
-    }
-    check_target(target, (words["target_name"], words["target_unit"]), ids, needs.target, findings)
+    target, name, unit = _target(npz, sound, findings)
+    check_target(target, (name, unit), ids, needs.target, findings)
     values, valid = _cells(npz, sound, (ids, channels), needs, findings)
     lines = read_lines(npz, "provenance", findings) if "provenance" in sound else ()
     if findings.problems or times is None:
@@ -171,11 +163,20 @@ def assemble_cubes(npz: NpzFile, needs: Needs, findings: Findings) -> Cubes | No
         crs=crs,
         ids=ids,
         target=target,
-        target_name=words["target_name"],
-        target_unit=words["target_unit"],
+        target_name=name,
+        target_unit=unit,
         synthetic="synthetic" in sound and read_flag(npz, "synthetic"),
         provenance=(*lines, npz.told, *findings.recognised, *findings.mended),
     )
+
+
+def _check_form(npz: NpzFile, findings: Findings) -> None:
+    form = file_form(npz, LAYOUT, findings)
+    if form is not None:
+        raise DataError(
+            f"this holds {form!r}, not samples ({CUBES_FORM}). Cut samples from a raster stack by: "
+            "autospec cube extract --raster FILE --points POINTS"
+        )
 
 
 def _is_of_size(npz: NpzFile, sound: Sound, findings: Findings) -> bool:
@@ -232,13 +233,17 @@ def _places(
     return x, y, crs
 
 
-def _target(npz: NpzFile, sound: Sound, findings: Findings) -> FloatArray:
-    """Read the lab values; without any, no sample is labelled."""
+def _target(npz: NpzFile, sound: Sound, findings: Findings) -> tuple[FloatArray, str, str]:
+    """Read the lab values, their name and unit; without any, no sample is labelled."""
+    name, unit = (
+        (read_word(npz, key, findings) or "") if key in sound else ""
+        for key in ("target_name", "target_unit")
+    )
     if "target" in sound:
-        return clean_target(read_numbers(npz, "target"), findings)
+        return clean_target(read_numbers(npz, "target"), findings), name, unit
     if "target" not in npz.members:
         findings.recognised.append("no key 'target': every sample is unlabelled")
-    return np.full(sound.sizes["n"], np.nan)
+    return np.full(sound.sizes["n"], np.nan), name, unit
 
 
 def _cells(

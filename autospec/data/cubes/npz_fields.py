@@ -187,6 +187,11 @@ def read_words(npz: NpzFile, name: str, findings: Findings) -> tuple[str, ...] |
     return None if wrong else words
 
 
+def stand_ins(noun: str, length: int) -> tuple[str, ...]:
+    """Return names for messages where those of the file cannot be read."""
+    return tuple(f"{noun} {k + 1}" for k in range(length))
+
+
 def read_word(npz: NpzFile, name: str, findings: Findings) -> str | None:
     """Read a single text on one line; None if it cannot be read."""
     words = _texts(npz, name, findings)

@@ -29,6 +29,7 @@ from autospec.data.cubes.npz_fields import (
     read_times,
     read_word,
     read_words,
+    stand_ins,
 )
 from autospec.data.cubes.npz_headers import check_bytes
 from autospec.data.cubes.npz_writing import Column, text, whole, write_npz
@@ -120,20 +121,7 @@ def assemble_stack(npz: NpzFile, findings: Findings) -> RasterStack | None:
     DataError
         If the file holds something else, or is damaged or above a cap.
     """
-    form = file_form(npz, LAYOUT, findings)
-    if form is not None:
-        raise DataError(
-            f"this holds {form!r}, not a raster stack ({STACK_FORM}). Samples need no stack: pass "
-            "them by --cube."
-        )
-    _check_georeference(npz)
-    sound = check_layout(npz.members, LAYOUT, findings)
-    static_keys = {"static", "static_channels"} & npz.members.keys()
-    if len(static_keys) == 1:
-        findings.problems.append(
-            f"key {min(static_keys)!r} alone; want 'static' and 'static_channels' together. Add "
-            "the other, or leave it out."
-        )
+    sound = _check_keys(npz, findings)
     if "dynamic" not in sound or not _is_of_size(npz, findings):
         return None
     channels, static_channels = _names(npz, sound, findings)
@@ -159,6 +147,24 @@ def assemble_stack(npz: NpzFile, findings: Findings) -> RasterStack | None:
         synthetic="synthetic" in sound and read_flag(npz, "synthetic"),
         provenance=(*lines, npz.told, *findings.recognised, *findings.mended),
     )
+
+
+def _check_keys(npz: NpzFile, findings: Findings) -> Sound:
+    """Check what the file says it is, and the names, kinds and axes of its arrays."""
+    form = file_form(npz, LAYOUT, findings)
+    if form is not None:
+        raise DataError(
+            f"this holds {form!r}, not a raster stack ({STACK_FORM}). Samples need no stack: pass "
+            "them by --cube."
+        )
+    _check_georeference(npz)
+    static_keys = {"static", "static_channels"} & npz.members.keys()
+    if len(static_keys) == 1:
+        findings.problems.append(
+            f"key {min(static_keys)!r} alone; want 'static' and 'static_channels' together. Add "
+            "the other, or leave it out."
+        )
+    return check_layout(npz.members, LAYOUT, findings)
 
 
 def _check_georeference(npz: NpzFile) -> None:
@@ -195,11 +201,11 @@ def _names(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Read the names of the layers, with stand-ins for messages where they cannot be read."""
     found = read_words(npz, "channels", findings) if "channels" in sound else None
-    channels = found or tuple(f"channel {k + 1}" for k in range(sound.sizes["c"]))
+    channels = found or stand_ins("channel", sound.sizes["c"])
     static = None
     if "static_channels" in sound:
         static = read_words(npz, "static_channels", findings)
-    static_channels = static or tuple(f"static {k + 1}" for k in range(sound.sizes.get("s", 0)))
+    static_channels = static or stand_ins("static", sound.sizes.get("s", 0))
     check_names((*channels, *static_channels), "channels", "layer", findings)
     return channels, static_channels
 
