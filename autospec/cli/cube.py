@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from autospec.cli.cube_check import check
+from autospec.cli.cube_extract import extract
+from autospec.cli.cube_synthesise import synthesise
 
 app = typer.Typer(
     name="cube",
@@ -13,3 +15,5 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(check)
+app.command()(extract)
+app.command()(synthesise)
