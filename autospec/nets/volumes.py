@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from autospec.nets.build_cubes import FilterDropout
-from autospec.nets.cube_architecture import POOL, Volume
+from autospec.nets.cube_architecture import POOL
 from autospec.nets.products import halves
 
 aten = torch.ops.aten
@@ -28,8 +28,8 @@ class Convolution:
 
     Parameters
     ----------
-    channels, volume : int, tuple of int
-        Of what arrives, before padding.
+    shape : sequence of int
+        (channels, h, w, t) of what arrives, before padding.
     layer : nn.Conv3d
         Its kernel and stride.
     pads : three pairs of int
@@ -39,9 +39,9 @@ class Convolution:
     """
 
     def __init__(
-        self, channels: int, volume: Volume, layer: nn.Conv3d, pads: Pads, *, pooled: bool
+        self, shape: Sequence[int], layer: nn.Conv3d, pads: Pads, *, pooled: bool
     ) -> None:
-        self.shape = (channels, *layer.kernel_size)
+        self.shape = (shape[0], *layer.kernel_size)
         self.stride = list(layer.stride)
         self.inner = layer.weight[0].numel()
         self.columns = self.inner + 1
@@ -49,7 +49,7 @@ class Convolution:
         self.extra: list[int] = []  # as `nn.functional.pad` wants them in memory: t, w, h
         self.volume: tuple[int, ...] = ()
         for n, k, step, (before, after) in zip(
-            volume, layer.kernel_size, layer.stride, pads, strict=True
+            shape[1:], layer.kernel_size, layer.stride, pads, strict=True
         ):
             places = (n + before + after - k) // step + 1
             places -= places % POOL * pooled
@@ -100,7 +100,7 @@ class Convolution:
 
     def _kernels(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (filters, channels, ...) of a member's weights (filters, columns)."""
-        return rows[:, : self.inner].unflatten(1, self.shape)
+        return rows[:, : self.inner].view(len(rows), *self.shape)
 
     def _turned(
         self, grad: torch.Tensor, x: torch.Tensor, kernels: torch.Tensor, wanted: list[bool]
@@ -240,7 +240,7 @@ class Flattened:
 
     def back(self, grad: torch.Tensor) -> torch.Tensor:
         """Return the gradient as volumes."""
-        return channels_last(grad.unflatten(3, self.volume))
+        return channels_last(grad.reshape(*grad.shape[:3], *self.volume))
 
 
 def channels_last(x: torch.Tensor) -> torch.Tensor:
@@ -265,7 +265,7 @@ def _rows(x: torch.Tensor) -> torch.Tensor:
 
 def _members(rows: torch.Tensor, m: int) -> torch.Tensor:
     """Return (M, c, n, h, w, t) for rows (M · n, c, h, w, t)."""
-    return channels_last(rows.unflatten(0, (m, -1)).transpose(1, 2))
+    return channels_last(rows.view(m, -1, *rows.shape[1:]).transpose(1, 2))
 
 
 def _cells(x: torch.Tensor) -> list[torch.Tensor]:
