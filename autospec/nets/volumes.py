@@ -38,9 +38,7 @@ class Convolution:
         Whether pooling follows with no normalisation between: then what no pool sees is left out.
     """
 
-    def __init__(
-        self, shape: Sequence[int], layer: nn.Conv3d, pads: Pads, *, pooled: bool
-    ) -> None:
+    def __init__(self, shape: Sequence[int], layer: nn.Conv3d, pads: Pads, *, pooled: bool) -> None:
         self.shape = (shape[0], *layer.kernel_size)
         self.stride = list(layer.stride)
         self.inner = layer.weight[0].numel()
@@ -53,10 +51,10 @@ class Convolution:
         ):
             places = (n + before + after - k) // step + 1
             places -= places % POOL * pooled
-            after = (places - 1) * step + k - n - before  # below 0: the last ones are not seen
-            both = max(min(before, after), 0)
+            seen = (places - 1) * step + k - n - before  # below 0: the last ones are not
+            both = max(min(before, seen), 0)
             self.symmetric.append(both)
-            self.extra = [before - both, after - both, *self.extra]
+            self.extra = [before - both, seen - both, *self.extra]
             self.volume += (places,)
 
     def take(self, x: torch.Tensor) -> None:
@@ -193,13 +191,13 @@ class FilterMasks:
 
     def learn(self, x: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
         """Return x where a mask is not 0, scaled."""
-        mask = x.new_zeros(x.shape[:3])
+        m, c, most = x.shape[:3]
+        mask = x.new_zeros(m, most, c)  # channels last, as x is
         for layer, own, n in zip(self.layers, mask, counts, strict=True):
-            drawn = own.new_empty(own.shape[0], n)
+            drawn = own.new_empty(c, n)
             layer.masks.fill(drawn, layer.p)
-            own[:, :n] = drawn
-        beside = mask.mul_(self.scale).transpose(1, 2).contiguous().transpose(1, 2)
-        self.kept.append(beside[..., None, None, None])
+            torch.mul(drawn.t(), self.scale, out=own[:n])
+        self.kept.append(mask.transpose(1, 2)[..., None, None, None])
         return x * self.kept[-1]
 
     def back(self, grad: torch.Tensor) -> torch.Tensor:
