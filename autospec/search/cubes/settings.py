@@ -61,3 +61,8 @@ class CubeSettings:
     def folds(self) -> int:
         """Inner folds."""
         return self.split.folds
+
+    @property
+    def repeats(self) -> int:
+        """How often the inner folds are drawn: blocks and pieces of time are laid once."""
+        return 1
