@@ -53,7 +53,9 @@ def candidates(
     return tuple(found)
 
 
-def refit_seconds(trials: tuple[TrialRecord, ...], settings: Settings, folds_total: int) -> float:
+def refit_seconds(
+    trials: tuple[TrialRecord, ...], settings: Settings, folds_total: int, *, twin_sets: int = 1
+) -> float:
     """Estimate how long the refits and the winner's twins will take, from what the trials took."""
     if not any(t.value is not None for t in trials):
         return 0.0
@@ -62,7 +64,7 @@ def refit_seconds(trials: tuple[TrialRecord, ...], settings: Settings, folds_tot
         if t.seconds and t.curve and t.best_epoch:
             one_network = t.seconds / len(t.curve) / folds_total * t.best_epoch
             total += one_network * settings.members * settings.folds / (settings.folds - 1)
-            total += one_network * settings.folds if t is chosen[0].trial else 0.0
+            total += one_network * settings.folds * twin_sets if t is chosen[0].trial else 0.0
     return total
 
 

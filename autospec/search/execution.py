@@ -66,17 +66,34 @@ class Execution:
 
 @dataclass(slots=True, kw_only=True)
 class Clock:
-    """The time a search has, and how much of it is kept back for the end."""
+    """The time a search has, and how much of it is kept back for the end.
+
+    Parameters
+    ----------
+    started, budget_s : float
+        When it began, by `time.monotonic`, and how long it may take.
+    baselines_s, refits_s : float
+        What the baselines' and the networks' final work will take.
+    twin_sets : int
+        How many times a network a fold is trained of the winner.
+    """
 
     started: float
     budget_s: float
     baselines_s: float = 0.0
     refits_s: float = 0.0
+    twin_sets: int = 1
 
     def seconds_left(self) -> float:
         """Return how long trials may still run."""
         kept_back = SCORING_SECONDS + self.baselines_s + self.refits_s
         return self.budget_s - (time.monotonic() - self.started) - kept_back
+
+    def take_in(
+        self, trials: tuple[TrialRecord, ...], settings: Settings, folds_total: int
+    ) -> None:
+        """Learn from finished trials how long the refits will take."""
+        self.refits_s = refit_seconds(trials, settings, folds_total, twin_sets=self.twin_sets)
 
 
 def plan_study(
@@ -87,32 +104,22 @@ def plan_study(
     clock: Clock,
 ) -> StudyPlan:
     """Bind rows, settings and the stop rule; the time for the final models is kept back."""
+    folds_total = len(validation.folds)
+
+    def report(progress: Progress) -> None:
+        if progress.stage == "search":
+            clock.take_in(progress.records, settings, folds_total)
+        execution.progress(progress)
+
     return StudyPlan(
         validation=validation,
         settings=settings,
         fingerprint=fingerprint,
         should_stop=_stop_rule(execution, clock.seconds_left),
         seconds_left=clock.seconds_left,
-        report=_Reporter(settings, len(validation.folds), clock, execution.progress),
+        report=report,
         trials_at_once=execution.trials_at_once,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Reporter:
-    """Passes progress on, and keeps the time the refits will take."""
-
-    settings: Settings
-    n_folds: int
-    clock: Clock
-    progress: ProgressCallback
-
-    def __call__(self, progress: Progress) -> None:
-        """Take in the trials so far, then tell the caller."""
-        if progress.stage == "search":
-            seconds = refit_seconds(progress.records, self.settings, self.n_folds)
-            self.clock.refits_s = seconds
-        self.progress(progress)
 
 
 def _stop_rule(

@@ -10,22 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from autospec.data.spectra import FloatArray, Spectra
 from autospec.data.splits import SplitPlan
-from autospec.errors import TrialFailed, UsageError
+from autospec.errors import TrialFailed
 from autospec.evaluate.baselines import PLSRModel, fit_mean
 from autospec.evaluate.calibrated import CalibratedModel
-from autospec.evaluate.conformal import DEFAULT_LEVEL
 from autospec.evaluate.fitted import Predictor
 from autospec.evaluate.metrics import compare, score
-from autospec.evaluate.trust import bounds, summarise_trust
+from autospec.evaluate.trust import bounds
 from autospec.search.candidates import MEAN, WINNER, Candidate, say_verdict
 from autospec.search.design import Design
 from autospec.search.result import ModelKind, ModelResult, TrialRecord
 from autospec.search.settings import SearchSettings
+from autospec.search.trusting import measure_intervals
 from autospec.search.twins import Twins
 from autospec.training.ensemble import Ensemble, fit_ensemble, with_epochs
 from autospec.training.trainer import Device
@@ -185,23 +186,16 @@ class FinalEvaluation:
         row = self._score(one, test, by_plsr)
         if one.calibrated is None or row.scores is None:
             return row
-        predicted = np.array(row.predicted)
-        try:
-            lower, upper = bounds(one.calibrated, test.values, predicted, DEFAULT_LEVEL)
-        except UsageError as error:
-            notes.append(f"{one.name} has no intervals: {error}")
-            return row
-        if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
-            notes.append(f"{one.name} has no intervals: a bound is not finite.")
-            return row
-        return replace(
-            row,
-            lower=tuple(float(v) for v in lower),
-            upper=tuple(float(v) for v in upper),
-            trust=summarise_trust(
-                test.target, predicted, (lower, upper), np.array(inside), DEFAULT_LEVEL
-            ),
+        found = measure_intervals(
+            partial(bounds, one.calibrated, test.values),
+            test.target,
+            np.array(row.predicted),
+            inside,
         )
+        if isinstance(found, str):
+            notes.append(f"{one.name} has no intervals: {found}")
+            return row
+        return replace(row, lower=found.lower, upper=found.upper, trust=found.trust)
 
     def _score(self, one: _Fitted, test: Spectra, by_plsr: FloatArray) -> ModelResult:
         row = ModelResult(

@@ -77,10 +77,10 @@ class Validation(Protocol):
 
     def evaluate(
         self,
-        design: Any,
+        design: Any,  # noqa: ANN401
         on_epoch: EpochCallback,
         lead: Lead,
-        /,  # noqa: ANN401
+        /,
     ) -> Training:
         """Train a design on all folds."""
 

@@ -55,7 +55,9 @@ class CubeSettings:
     space: CubeSpace = field(default_factory=CubeSpace)
     caps: Caps = CUBE_CAPS
 
-    EXTENDABLE: ClassVar[frozenset[str]] = frozenset({"trials", "budget_s", "control"})
+    EXTENDABLE: ClassVar[frozenset[str]] = frozenset(
+        {"trials", "budget_s", "control", "show_leakage"}
+    )
 
     @property
     def folds(self) -> int:
