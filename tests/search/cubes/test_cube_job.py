@@ -114,7 +114,7 @@ def test_every_labelled_sample_has_a_place_and_a_role(
     roles = {place.id: place.role for place in result.places}
     assert list(roles) == list(cubes.ids)
     assert {i for i, role in roles.items() if role == "test"} == set(result.test_ids)
-    assert [r for r in roles.values()].count("dropped") == len(split.dropped)
+    assert list(roles.values()).count("dropped") == len(split.dropped)
     scored = [place for place in result.places if place.fold >= 0]
     assert {place.role for place in scored} == {"train"}
     assert len(scored) == result.split.n_train
