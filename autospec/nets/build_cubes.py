@@ -16,8 +16,6 @@ from autospec.nets.build import SeededDropout, activation_layer
 from autospec.nets.cube_architecture import POOL, CubeArchitecture, CubeConvBlock, Shape, Volume
 from autospec.nets.masks import Masks
 
-CUBE_AXES = 5  # n, c, h, w, t
-
 
 class FilterDropout(nn.Module):
     """Dropout of whole filters, its masks from a stream of its own.
@@ -78,23 +76,19 @@ def build_cube_network(
     channels, volume = shape[0], shape[1:]
     for conv in architecture.conv:
         layers += _padding(conv, volume)
-        layers.append(
-            _drawn(
-                nn.utils.skip_init(nn.Conv3d, channels, conv.filters, conv.kernel, conv.stride),
-                conv.activation,
-                weights,
-            )
-        )
+        layer = nn.Conv3d(channels, conv.filters, conv.kernel, conv.stride, device="meta")
+        layers.append(_drawn(layer, conv.activation, weights))
         layers += _finish(architecture, conv, masks)
         channels, volume = conv.filters, conv.out_volume(volume)
     if architecture.head == "average":
         layers.append(nn.AdaptiveAvgPool3d(1))
     layers.append(nn.Flatten())
     for fc in architecture.fc:
-        layers.append(_drawn(nn.utils.skip_init(nn.Linear, width, fc.nodes), fc.activation, weights))
+        linear = nn.Linear(width, fc.nodes, device="meta")
+        layers.append(_drawn(linear, fc.activation, weights))
         layers += _fc_finish(architecture, fc, masks)
         width = fc.nodes
-    layers.append(_drawn(nn.utils.skip_init(nn.Linear, width, 1), None, weights))
+    layers.append(_drawn(nn.Linear(width, 1, device="meta"), None, weights))
     return nn.Sequential(*layers).to(device)
 
 
@@ -104,12 +98,13 @@ def _padding(block: CubeConvBlock, volume: Volume) -> list[nn.Module]:
 
 
 def _drawn(
-    layer: nn.Module, activation: Activation | None, generator: torch.Generator
+    layer: nn.Conv3d | nn.Linear, activation: Activation | None, generator: torch.Generator
 ) -> nn.Module:
-    """Draw the first weights of a convolution or linear layer with what follows it."""
-    assert isinstance(layer, nn.Conv3d | nn.Linear) and layer.bias is not None
-    fan_in = math.prod(layer.weight.shape[1:])
+    """Draw the first weights of a convolution or linear layer, for what follows it."""
+    layer.to_empty(device="cpu")
+    assert layer.bias is not None
     gain = 1.0 if activation in (None, "SELU") else 2.0
+    fan_in = math.prod(layer.weight.shape[1:])
     nn.init.normal_(layer.weight, 0.0, math.sqrt(gain / fan_in), generator=generator)
     nn.init.zeros_(layer.bias)
     return layer

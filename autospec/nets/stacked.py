@@ -188,14 +188,13 @@ class StackedNetwork:
         self.parameters.append(stack)
 
     def _follow(self, finish: Finish) -> None:
-        """Let a step follow the last block; the largest is taken before what keeps the order."""
+        """Let a step follow the last block; a largest is taken before what keeps the order."""
         finishes = self.blocks[-1].finishes
         before = finishes[-1] if finishes else None
-        first = isinstance(finish, MaxVolumes) and isinstance(before, Activation)
-        if first and not isinstance(before.layer, nn.SiLU):
-            finishes.insert(-1, finish)
-        else:
-            finishes.append(finish)
+        rising = isinstance(before, Activation) and not isinstance(before.layer, nn.SiLU)
+        finishes.append(finish)
+        if rising and isinstance(finish, MaxVolumes):
+            finishes[-2:] = finishes[:-3:-1]
 
     def _finish(self, same: list[nn.Module]) -> Finish:
         """Return what the same layer of all members does after a product."""
@@ -240,10 +239,9 @@ def _convolution(
 ) -> Windows | Convolution:
     """Return the inlet of a convolution of what arrives in `shape`, padded as torch has `pads`."""
     if isinstance(layer, nn.Conv1d):
-        return Windows(*shape, layer, (pads[0], pads[1]))
-    channels, h, w, t = shape
+        return Windows(shape[0], shape[1], layer, (pads[0], pads[1]))
     of_t, of_w, of_h = pads[:2], pads[2:4], pads[4:]
-    return Convolution(channels, (h, w, t), layer, (of_h, of_w, of_t), pooled=pooled)
+    return Convolution(shape, layer, (of_h, of_w, of_t), pooled=pooled)
 
 
 def _left(layer: nn.Module, volume: list[int]) -> list[int]:

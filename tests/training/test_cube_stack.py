@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 import torch
 
 from autospec.errors import TrialFailed
-from autospec.nets import products, stacked
+from autospec.nets import products
 from autospec.nets.architecture import FCBlock
 from autospec.nets.cube_architecture import CubeArchitecture, CubeConvBlock
 from autospec.nets.small3d import SMALL3D
@@ -62,35 +61,6 @@ def assert_twins(
         assert all(torch.equal(state[name], expected[name]) for name in counts)
 
 
-@pytest.mark.parametrize(
-    ("padding", "stride", "pooling", "kernel"),
-    list(product(("valid", "same", "full"), (1, 2), ("none", "max", "avg"), ((2, 1), (3, 2)))),
-)
-def test_every_convolution_and_pooling(
-    padding: Any, stride: int, pooling: Any, kernel: tuple[int, int]
-) -> None:
-    first = replace(
-        BLOCK,
-        kernel_space=kernel[0],
-        kernel_time=kernel[1],
-        padding=padding,
-        stride=stride,
-        activation="SELU",
-    )
-    second = replace(first, padding="full", stride=1, pooling=pooling, filters=3, kernel_time=2)
-    assert_twins(CubeArchitecture(conv=(first, second)))
-
-
-@pytest.mark.parametrize("activation", ["ReLU", "LeakyReLU", "ELU", "SELU", "Swish"])
-@pytest.mark.parametrize("pooling", ["none", "max", "avg"])
-@pytest.mark.parametrize("norm", ["none", "batch", "group"])
-def test_every_activation_and_norm(activation: Any, pooling: Any, norm: Any) -> None:
-    first = replace(BLOCK, activation=activation, pooling=pooling, norm=norm, dropout=0.0)
-    second = replace(first, filters=5, pooling="none", dropout=0.2)
-    fc = FCBlock(nodes=7, activation=activation, batch_norm=norm == "batch")
-    assert_twins(CubeArchitecture(conv=(first, second), head="average", fc=(fc,)))
-
-
 @pytest.mark.parametrize("head", ["flatten", "average"])
 @pytest.mark.parametrize("fc", [0, 1, 2])
 @pytest.mark.parametrize("loss", ["mse", "l1", "huber"])
@@ -104,27 +74,9 @@ def test_every_optimiser_and_target(optimiser: Any, transform: Any) -> None:
     assert_twins(NET, config=replace(CONFIG, optimiser=optimiser, target_transform=transform))
 
 
-@pytest.mark.parametrize("shape", [(1, 5, 5, 1), (3, 4, 7, 3), (1, 8, 8, 6)])
-def test_every_shape_of_cubes(shape: tuple[int, int, int, int]) -> None:
-    rng, members = np.random.default_rng(0), []
-    for seed, n in enumerate(SIZES):
-        x = rng.normal(size=(n, *shape)).astype(np.float32)
-        y = 20.0 + 2.0 * x[:, 0, 2, 2, 0].astype(np.float64)
-        members.append(Member(x_fit=x, y_fit=y, x_score=x[:5], y_score=y[:5], seed=seed))
-    assert_twins(NET, tuple(members))
-
-
 def test_small3d() -> None:
     folds = tuple(member(seed, n, (6, 10, 10, 4)) for seed, n in enumerate(SIZES[:2]))
     assert_twins(SMALL3D, folds)
-
-
-def test_equal_values_in_a_pool() -> None:
-    """Filled gaps make whole windows equal: the first of them learns, as torch has it."""
-    gaps = [replace(m, x_fit=np.where(m.x_fit > 0.8, m.x_fit, 0.0)) for m in FOLDS]
-    for activation in ("ReLU", "Swish"):
-        block = replace(BLOCK, activation=activation, pooling="max")
-        assert_twins(CubeArchitecture(conv=(block,)), tuple(gaps))
 
 
 @pytest.mark.parametrize("batch_size", [8, 13, 64])
@@ -136,12 +88,6 @@ def test_members_of_different_sizes_and_numbers_of_batches(batch_size: int) -> N
 def test_members_stacked_or_each_alone(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     monkeypatch.setattr(stack, "largest_stack", lambda member_bytes: most)
     assert_twins(replace(NET, conv=(replace(BLOCK, norm="batch", dropout=0.0), BLOCK)))
-
-
-@pytest.mark.parametrize("moved", [1, 100])
-def test_weights_moved_in_parts(monkeypatch: pytest.MonkeyPatch, moved: int) -> None:
-    monkeypatch.setattr(stacked, "MOVED_AT_ONCE", moved)
-    assert_twins(NET)
 
 
 @pytest.mark.parametrize("frozen", range(5))
