@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from autospec.search.progress import Progress
 from tests.search.cubes.made_study import (
     SETTINGS,
     at_dates,
+    comparable,
     made_cubes,
     quick_baselines,
     quick_refit,
@@ -139,8 +142,6 @@ def test_synthetic_samples_are_called_so(result: CubeResult) -> None:
 
 
 def test_a_result_is_plain_values(result: CubeResult) -> None:
-    import json
-
     text = json.dumps(asdict(result), allow_nan=False)
     assert json.loads(text)["data"]["channels"] == ["rain", "ndvi"]
     d = result.data
@@ -180,7 +181,6 @@ def test_a_channel_equal_to_y_only_in_test_samples_does_not_help() -> None:
     assert (winner.ccc.value or 0.0) < 0.5
 
 
-@pytest.mark.slow
 def test_a_permuted_target_cannot_be_predicted() -> None:
     """Over three permutations: R2 on sealed samples stays at or below chance."""
     found = []
@@ -250,6 +250,26 @@ def test_an_interrupt_reports_what_there_is() -> None:
     assert result.stopped == "interrupt"
     assert len([t for t in result.trials if t.state != "infeasible"]) == 2
     assert result.model(WINNER).scores is not None
+
+
+def test_a_search_interrupted_and_run_again_equals_one_that_ran_through(tmp_path: Path) -> None:
+    storage, done = f"sqlite:///{tmp_path / 'study.db'}", list[int]()
+
+    def progress(p: Progress) -> None:
+        if p.stage == "search":
+            done.append(p.complete)
+
+    stored = replace(CPU, storage=storage)
+    stopped = replace(stored, progress=progress, interrupted=lambda: done[-1:] == [3])
+    cubes = made_cubes()
+    first = search_cubes(cubes, name="made", settings=SETTINGS, execution=stopped)
+    assert first.stopped == "interrupt"
+    again = search_cubes(cubes, name="made", settings=SETTINGS, execution=stored)
+    whole = search_cubes(cubes, name="made", settings=SETTINGS, execution=CPU)
+    assert comparable(again.trials) == comparable(whole.trials)
+    assert again.winner == whole.winner
+    assert [m.predicted for m in again.models] == [m.predicted for m in whole.models]
+    assert again.places == whole.places
 
 
 def test_a_budget_that_is_used_up_ends_the_search_and_keeps_time_for_the_refit(
