@@ -28,7 +28,7 @@ def export(
     """
     from autospec.data.writing import write_bytes
     from autospec.predict.bundle import load_model
-    from autospec.predict.document import document_digest
+    from autospec.predict.document_text import document_digest
     from autospec.predict.onnx_graph import onnx_model, refuse_to_lose
 
     if onnx.suffix.lower() != ".onnx":

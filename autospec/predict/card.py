@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from autospec.data.spectra import AXIS_NAMES
 from autospec.evaluate.conformal import DEFAULT_LEVEL, highest_level
-from autospec.predict.document import Accuracy, ModelBundle, document_digest
+from autospec.predict.document import Accuracy, ModelBundle
+from autospec.predict.document_text import document_digest
 from autospec.predict.nodes import KernelExpansion, parts
 
 JOBS = {

@@ -240,11 +240,12 @@ def _ensemble(model: Ensemble) -> Networks:
         steps=steps,
         architecture=model.members[0].architecture,
         bands=len(last.mean),
-        members=tuple(_weights(member) for member in model.members),
+        members=tuple(network_weights(member) for member in model.members),
     )
 
 
-def _weights(member: FittedMember) -> NetworkWeights:
+def network_weights(member: FittedMember) -> NetworkWeights:
+    """Write a trained network down: its state, and the scale it learned lab values on."""
     state = {
         name: value.detach().cpu().numpy().copy()
         for name, value in member.network.state_dict().items()

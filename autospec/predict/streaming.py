@@ -24,9 +24,10 @@ from autospec.data.findings import count
 from autospec.data.onto_axis import OntoAxis, fit_onto
 from autospec.data.spectra import AxisUnit, FloatArray, Quantity, Spectra
 from autospec.errors import SHOWN_PROBLEMS, DataError
+from autospec.predict.answers import one_thread_each
 from autospec.predict.document import ModelBundle
 from autospec.predict.output import OutputRows, open_output
-from autospec.predict.predictions import BLOCK_ROWS, BundleRunner, one_thread_each
+from autospec.predict.predictions import BLOCK_ROWS, BundleRunner
 
 IN_FLIGHT = 2  # blocks that wait beside those at work, so that no worker does
 FIRST_ID = "id"
