@@ -97,9 +97,7 @@ def measure_rows(
     return numbers, reasons
 
 
-def measure_good(
-    good: NDArray[np.bool_], bad: str, measure: Callable[[], Measured]
-) -> Measured:
+def measure_good(good: NDArray[np.bool_], bad: str, measure: Callable[[], Measured]) -> Measured:
     """Give the rows (n,) that are not `good` NaN and the reason `bad`; `measure` has the others."""
     numbers = np.full((6, len(good)), np.nan)
     reasons = [bad] * len(good)

@@ -1,4 +1,4 @@
-"""Cubes onto what a kept model wants: channels by name, the window as it is; nothing is resampled."""
+"""Cubes onto what a kept model wants: channels by name; windows are never resampled."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def fit_cubes(cubes: Cubes, bundle: CubeBundle) -> tuple[Cubes, tuple[str, ...]]
         valid=np.ascontiguousarray(cubes.valid[:, place]),
         channels=bundle.channels,
     )
-    notes = [f"channels that the model does not know, left out: {', '.join(extra)}"] if extra else []
+    notes = (
+        [f"channels that the model does not know, left out: {', '.join(extra)}"] if extra else []
+    )
     if place != sorted(place):
         notes.append("channels put into the model's order by their names")
     return matched, (*notes, *_differences(cubes, bundle))

@@ -245,9 +245,7 @@ class CubeBundle:
 Bundle = ModelBundle | CubeBundle
 
 
-def describe_provenance(
-    job: Job, train: Spectra | Cubes, runs: tuple[str, ...] = ()
-) -> Provenance:
+def describe_provenance(job: Job, train: Spectra | Cubes, runs: tuple[str, ...] = ()) -> Provenance:
     """Describe the rows that a model learned from, and the versions at work now."""
     return Provenance(
         job=job,
