@@ -10,7 +10,7 @@ from torch import nn
 
 from autospec.data.cubes.cubes import Cubes
 from autospec.data.spectra import FloatArray
-from autospec.nets.build import build_network
+from autospec.nets.build_cubes import build_cube_network
 from autospec.predict.nodes import CubeNetworks
 from autospec.predict.running import load_member
 from autospec.training.cube_ensemble import CubeEnsemble
@@ -49,7 +49,7 @@ def build_ensemble(node: CubeNetworks, device: torch.device) -> CubeEnsemble:
     """
 
     def blank() -> nn.Sequential:
-        return build_network(node.architecture, node.arriving, seed=0, device=device)
+        return build_cube_network(node.architecture, node.arriving, seed=0, device=device)
 
     wanted = node.architecture.n_parameters(node.arriving)
     return CubeEnsemble(

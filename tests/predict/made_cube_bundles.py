@@ -11,7 +11,7 @@ from autospec.data.cubes.scaling import CubePreprocessing, fit_scaler
 from autospec.data.splits import Fold
 from autospec.evaluate.cube_trust import CalibratedCubes, calibrate_cubes
 from autospec.nets.architecture import FCBlock
-from autospec.nets.build import build_network
+from autospec.nets.build_cubes import build_cube_network
 from autospec.nets.cube_architecture import CubeArchitecture, CubeConvBlock
 from autospec.predict.cube_bundle import make_cube_bundle
 from autospec.predict.document import CubeBundle, describe_provenance
@@ -50,7 +50,7 @@ def drawn_ensemble(train: Cubes, seeds: tuple[int, ...], *, mask: bool = True) -
         members=tuple(
             FittedMember(
                 architecture=NET,
-                network=build_network(NET, arriving, seed=seed, device=CPU),
+                network=build_cube_network(NET, arriving, seed=seed, device=CPU),
                 scale=TargetScale.fit("log1p", train.target),
                 device=CPU,
             )
