@@ -303,7 +303,7 @@ def write_cubes(path: str | Path, cubes: Cubes) -> None:
         whole("y", cubes.y),
         text("crs", cubes.crs),
         text("ids", cubes.ids),
-        whole("target", cubes.target),
+        *((whole("target", cubes.target),) if np.isfinite(cubes.target).any() else ()),
         text("target_name", cubes.target_name),
         text("target_unit", cubes.target_unit),
         whole("synthetic", np.array(cubes.synthetic)),

@@ -174,8 +174,7 @@ def _of_samples(cubes: Cubes) -> CubeSummary:
     n, (c, h, w, t) = cubes.n, cubes.shape
     layers = [_Running() for _ in cubes.channels]
     for k, layer in enumerate(layers):
-        for i in range(n):
-            layer.add(cubes.values[i, k], cubes.valid[i, k])
+        layer.add(cubes.values[:, k], cubes.valid[:, k])
     labelled = cubes.target[np.isfinite(cubes.target)]
     target = TargetSummary(
         name=cubes.target_name,

@@ -73,11 +73,10 @@ class NpzFile:
         """
         member = self.members[name]
         native, is_bool = member.dtype.newbyteorder("="), member.dtype.kind == "b"
-        out: AnyArray = np.empty(member.size, dtype=native if dtype is None else dtype)
-        if not member.bytes:
-            out = np.zeros(member.size, dtype=out.dtype)
+        # memory is taken when it is written to; texts without a byte are empty
+        out: AnyArray = np.zeros(member.size, dtype=native if dtype is None else dtype)
         try:
-            with self.archive.open(f"{name}.npy") as stream, np.errstate(over="ignore"):
+            with self.archive.open(f"{name}.npy") as stream, np.errstate(all="ignore"):
                 _take(stream, member.skip)
                 each = max(1, _PIECE // max(1, member.dtype.itemsize))
                 for start in range(0, member.size if member.bytes else 0, each):

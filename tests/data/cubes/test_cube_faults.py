@@ -55,7 +55,10 @@ def problems(read: Callable[[Path], object], path: Path) -> tuple[str, ...]:
 
 
 SAMPLES: dict[str, tuple[Spoil, tuple[str, ...]]] = {
-    "four axes": (lambda a: a.update(values=a["values"][..., 0]), ("'values'", "4 axes", "(n, c, h, w, t)")),
+    "four axes": (
+        lambda a: a.update(values=a["values"][..., 0]),
+        ("'values'", "4 axes", "(n, c, h, w, t)"),
+    ),
     "no samples": (lambda a: a.update(values=a["values"][:0]), ("'values'", "(0, 3, 3, 5, 4)")),
     "a name too few": (put("channels", ["ndvi", "rain"]), ("'channels'", "(2,)", "here (3,)")),
     "a date too many": (put("times", ["2014-01"] * 5), ("'times'", "(5,)", "(24, 4) or (4,)")),
@@ -73,55 +76,108 @@ SAMPLES: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "an empty crs": (put("crs", " "), ("'crs' is empty", "EPSG:4326")),
     "no times": (drop("times"), ("no key 'times'", "(n, t) or (t,)")),
     "no values": (drop("values"), ("no key 'values'",)),
-    "a newer format": (put("format", "autospec-cubes-2"), ("'autospec-cubes-2'", "autospec-cubes-1")),
+    "a newer format": (
+        put("format", "autospec-cubes-2"),
+        ("'autospec-cubes-2'", "autospec-cubes-1"),
+    ),
     "a stack": (put("format", "autospec-stack-1"), ("cube extract",)),
-    "unordered dates": (cell("times", 3, "2013-01-01"), ("2014-03-01T00:00:00 stands before 2013-01-01", "oldest first")),
+    "unordered dates": (
+        cell("times", 3, "2013-01-01"),
+        ("2014-03-01T00:00:00 stands before 2013-01-01", "oldest first"),
+    ),
     "a date twice": (cell("times", 3, "2014-03-01"), ("2014-03-01T00:00:00 stands twice",)),
-    "one sample's dates": (lambda a: a.update(times=np.vstack([*[a["times"]] * 23, a["times"][::-1]])), ("sample 's23'", "not in order")),
+    "one sample's dates": (
+        lambda a: a.update(times=np.vstack([*[a["times"]] * 23, a["times"][::-1]])),
+        ("sample 's23'", "not in order"),
+    ),
     "a date in words": (cell("times", 2, "yesterday"), ("'yesterday'", "ISO 8601")),
-    "a date with an offset": (put("times", [f"2014-0{k}-01T00:00+02:00" for k in range(1, 5)]), ("+02:00", "ISO 8601")),
+    "a date with an offset": (
+        put("times", [f"2014-0{k}-01T00:00+02:00" for k in range(1, 5)]),
+        ("+02:00", "ISO 8601"),
+    ),
     "no such day": (cell("times", 1, "2014-02-30"), ("'2014-02-30'",)),
-    "a missing date": (put("times", np.array(["2014-01", "NaT", "2014-03", "2014-04"], "M8[M]")), ("'times'", "1 date", "NaT")),
+    "a missing date": (
+        put("times", np.array(["2014-01", "NaT", "2014-03", "2014-04"], "M8[M]")),
+        ("'times'", "1 date", "NaT"),
+    ),
     "a date far off": (put("times", np.array([1, 2, 3, 2**60], "M8[Y]")), ("'times'", "1 to 9999")),
-    "dates without a unit": (put("times", np.array([1, 2, 3, 4]).astype("M8")), ("'times'", "without a unit")),
+    "dates without a unit": (
+        put("times", np.array([1, 2, 3, 4]).astype("M8")),
+        ("'times'", "without a unit"),
+    ),
     "a longitude of 200": (cell("x", 3, 200.0), ("'s03'", "x = 200", "±180")),
     "x and y swapped": (swap, ("24 places", "look swapped")),
     "an infinite place": (cell("y", 3, np.inf), ("'s03'", "y = inf")),
     "a name twice": (cell("ids", 1, "s00"), ("'ids'", "'s00'", "two names")),
     "an empty name": (cell("ids", 1, ""), ("'ids'", "entry 2", "printable")),
     "a name with a line end": (cell("ids", 1, "a\n"), ("'ids'", "entry 2", r"'a\n'")),
-    "a channel twice": (put("channels", ["ndvi", "rain", "ndvi"]), ("'channels'", "'ndvi'", "every channel")),
-    "text that is no text": (put("channels", np.array([b"\xff", b"b", b"c"])), ("'channels'", "no text")),
+    "a channel twice": (
+        put("channels", ["ndvi", "rain", "ndvi"]),
+        ("'channels'", "'ndvi'", "every channel"),
+    ),
+    "text that is no text": (
+        put("channels", np.array([b"\xff", b"b", b"c"])),
+        ("'channels'", "no text"),
+    ),
     "a code point out of range": (
-        put("channels", np.frombuffer(b"\xff" * 12, dtype="<U1")), ("'channels'", "no text")),
+        put("channels", np.frombuffer(b"\xff" * 12, dtype="<U1")),
+        ("'channels'", "no text"),
+    ),
     "an empty window": (cell("values", 5, np.nan), ("1 sample without a single value: 's05'",)),
-    "an empty channel": (cell("values", (slice(None), 1), np.nan), ("no value in any sample: 'rain'",)),
-    "a flood of NaN": (cell("values", (slice(None), slice(1, 3), slice(None), slice(1, 5)), np.nan), ("% of all cells", "rain", "at most 50 %")),
-    "infinite values": (cell("values", (4, 1, 0, 0, 0), -np.inf), ("'s04'", "'rain'", "1 cell", "-inf")),
+    "an empty channel": (
+        cell("values", (slice(None), 1), np.nan),
+        ("no value in any sample: 'rain'",),
+    ),
+    "a flood of NaN": (
+        cell("values", (slice(None), slice(1, 3), slice(None), slice(1, 5)), np.nan),
+        ("% of all cells", "rain", "at most 50 %"),
+    ),
+    "infinite values": (
+        cell("values", (4, 1, 0, 0, 0), -np.inf),
+        ("'s04'", "'rain'", "1 cell", "-inf"),
+    ),
     "huge values": (cell("values", (4, 1, 0), 9e30), ("'s04'", "20 cells", "9e+30", "±1e30")),
     "an infinite lab value": (cell("target", 2, np.inf), ("'s02'", "soc = inf")),
     "a constant target": (cell("target", slice(None), 7.0), ("soc = 7 g/kg in all 24",)),
-    "few lab values": (cell("target", slice(19, None), np.nan), ("19 samples with a value of soc", "at least 20")),
+    "few lab values": (
+        cell("target", slice(19, None), np.nan),
+        ("19 samples with a value of soc", "at least 20"),
+    ),
     "no lab values": (drop("target"), ("0 samples with a value", "at least 20")),
-}  # fmt: skip
+}
 
 STACKS: dict[str, tuple[Spoil, tuple[str, ...]]] = {
-    "three axes": (lambda a: a.update(dynamic=a["dynamic"][:, 0]), ("'dynamic'", "3 axes", "(t, c, h, w)")),
-    "another grid of the static": (put("static", np.zeros((1, 6, 7))), ("'static'", "(1, 6, 7)", "(s, 6, 8)")),
+    "three axes": (
+        lambda a: a.update(dynamic=a["dynamic"][:, 0]),
+        ("'dynamic'", "3 axes", "(t, c, h, w)"),
+    ),
+    "another grid of the static": (
+        put("static", np.zeros((1, 6, 7))),
+        ("'static'", "(1, 6, 7)", "(s, 6, 8)"),
+    ),
     "static without names": (drop("static_channels"), ("'static' alone", "together")),
     "one name for two layers": (put("static_channels", ["rain"]), ("'rain'", "every layer")),
     "unordered dates": (cell("times", 3, "2013-01"), ("dates are not in order",)),
     "a transform of five": (put("transform", [1.0] * 5), ("'transform'", "(5,)", "(6,)")),
     "a turned grid": (cell("transform", 1, 0.2), ("'transform'", "north up")),
-    "GDAL's order": (put("transform", [10, 0.1, 0, 51, 0, -0.1]), ("GDAL's order", "(0.1, 0, 10, 0, -0.1, 51)")),
+    "GDAL's order": (
+        put("transform", [10, 0.1, 0, 51, 0, -0.1]),
+        ("GDAL's order", "(0.1, 0, 10, 0, -0.1, 51)"),
+    ),
     "no crs": (drop("crs"), ("no key 'crs'",)),
     "off the earth": (cell("transform", 5, 500.0), ("'north-western cell'", "±90")),
-    "a layer without values": (cell("dynamic", (slice(None), 1), np.nan), ("no value anywhere: 'rain'",)),
-    "a static layer without values": (cell("static", 0, -9999.0), ("no value anywhere: 'elevation'",)),
+    "a layer without values": (
+        cell("dynamic", (slice(None), 1), np.nan),
+        ("no value anywhere: 'rain'",),
+    ),
+    "a static layer without values": (
+        cell("static", 0, -9999.0),
+        ("no value anywhere: 'elevation'",),
+    ),
     "infinite values": (cell("dynamic", (2, 1, 0, 0), np.inf), ("'3'", "'rain'", "inf")),
     "samples": (put("format", "autospec-cubes-1"), ("'autospec-cubes-1'", "not a raster stack")),
     "no dates": (lambda a: a.update(dynamic=a["dynamic"][:0]), ("'dynamic'", "(0, 2, 6, 8)")),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", SAMPLES)
