@@ -154,12 +154,12 @@ def model_file(path: Path) -> Path:
     raise DataError(f"{path}: there is no {MODEL_FILE} in this folder. {next_step}")
 
 
-def show_next(folder: Path) -> None:
-    """Say how the model of a run's folder is used, if it has one."""
+def show_next(folder: Path, what: str = "scans", file: str = "scans.csv") -> None:
+    """Say how the model of a run's folder is used, if it has one, on such a file."""
     from autospec.report.sections import MODEL_FILE
 
     if (folder / MODEL_FILE).is_file():
-        typer.echo(f"Predict new scans: autospec predict {folder} scans.csv")
+        typer.echo(f"Predict new {what}: autospec predict {folder} {file}")
 
 
 def _predicted(runner: BundleRunner, file: Path, options: ReadOptions, target: Path) -> Result:

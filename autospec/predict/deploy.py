@@ -26,6 +26,7 @@ from autospec.evaluate.fitted import Fitted, Predictor, ScaledModel, TargetLaw
 from autospec.evaluate.kernels import DualRidge, KernelModel, amplitudes
 from autospec.evaluate.views import Views
 from autospec.localisation.farm_model import FarmModel
+from autospec.nets.architecture import Architecture
 from autospec.predict.nodes import (
     Average,
     KernelExpansion,
@@ -236,9 +237,11 @@ def _ensemble(model: Ensemble) -> Networks:
     steps = pipeline_steps(model.pipeline)
     last = steps[-1]
     assert isinstance(last, Standardise), "our pipelines end with a standardisation"
+    architecture = model.members[0].architecture
+    assert isinstance(architecture, Architecture), "networks on spectra"
     return Networks(
         steps=steps,
-        architecture=model.members[0].architecture,
+        architecture=architecture,
         bands=len(last.mean),
         members=tuple(network_weights(member) for member in model.members),
     )

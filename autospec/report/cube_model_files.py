@@ -55,7 +55,9 @@ def write_cube_models(
     """
     if calibrated is None:
         remove_others(folder, ())
-        return KeptModels(files=(), choice=f"{NO_MODEL}: the winner has no intervals; see the notes.")
+        return KeptModels(
+            files=(), choice=f"{NO_MODEL}: the winner has no intervals; see the notes."
+        )
     path = folder / MODEL_FILE
     try:
         save_model(_bundle(result, calibrated), path)
@@ -94,7 +96,11 @@ def _bundle(result: CubeResult, calibrated: CalibratedCubes) -> CubeBundle:
 
 def _accuracies(result: CubeResult, rows: str) -> tuple[Accuracy, ...]:
     """Return the RMSE of the winner, of the best baseline and of the mean, as far as scored."""
-    named = {"RMSE": WINNER, f"RMSE of {result.baseline}": result.baseline, "RMSE of the mean": MEAN}
+    named = {
+        "RMSE": WINNER,
+        f"RMSE of {result.baseline}": result.baseline,
+        "RMSE of the mean": MEAN,
+    }
     if result.baseline == MEAN:
         del named[f"RMSE of {MEAN}"]
     scored = {model.name: model.scores for model in result.models}
