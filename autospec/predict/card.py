@@ -21,8 +21,8 @@ IN_PRACTICE: dict[type, str] = {
         "over the 15 embedded farms, 87 to 96 % on single farms (docs/results.md)."
     ),
     CubeBundle: (
-        ". The rows are of folds held out as whole blocks or dates, so the intervals are made for "
-        "new places or dates that are as far away."
+        ". The rows were held out as whole squares or dates, unless the limits below say not, "
+        "so the intervals are made for places or dates that are as far away."
     ),
 }
 
