@@ -16,8 +16,9 @@ from autospec.data.writing import write_text
 from autospec.localisation.result import SCHEMA_VERSION as LOCALISATION_VERSION
 from autospec.localisation.result import LocalisationResult
 from autospec.nets.architecture import Architecture
+from autospec.predict.document import CUBE_SCHEMA_VERSION as CUBE_MODEL_VERSION
 from autospec.predict.document import SCHEMA_VERSION as MODEL_VERSION
-from autospec.predict.document import ModelBundle
+from autospec.predict.document import CubeBundle, ModelBundle
 from autospec.report.localise_summary import SummaryFile
 from autospec.report.localise_tables import ComparisonFile
 from autospec.report.tables import MetricsFile
@@ -34,6 +35,7 @@ _KINDS: dict[str, type] = {
     "comparison": ComparisonFile,
     "summary": SummaryFile,
     "model": ModelBundle,
+    "cube_model": CubeBundle,
 }
 _VERSIONS = {
     "run": SCHEMA_VERSION,
@@ -42,6 +44,7 @@ _VERSIONS = {
     "comparison": LOCALISATION_VERSION,
     "summary": LOCALISATION_VERSION,
     "model": MODEL_VERSION,
+    "cube_model": CUBE_MODEL_VERSION,
 }
 
 
