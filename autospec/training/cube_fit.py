@@ -22,7 +22,8 @@ from autospec.data.splits import Fold
 from autospec.errors import UsageError
 from autospec.evaluate.metrics import Comparison, compare, rmse, score
 from autospec.nets.architecture import ArchitectureError
-from autospec.nets.build import build_network
+from autospec.nets.build_double import build_network
+from autospec.training.baselines_double import fit_quick_baselines
 from autospec.training.cube_training import (
     NETWORK,
     RIDGE,
@@ -297,7 +298,7 @@ def _notes(
     if labelled.synthetic:
         notes.append("The samples are synthetic: made up, not measured.")
     if settings.split.kind == "random":
-        notes.append(LEAKAGE_WARNING)
+        notes.append(f"{LEAKAGE_WARNING[0].upper()}{LEAKAGE_WARNING[1:]}.")
     if config.windows(n_fit) == 1 and n_fit > config.batch_size:
         notes.append(
             f"All {n_fit} samples that are learned from are one optimiser step, so an epoch is "

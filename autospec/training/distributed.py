@@ -85,11 +85,6 @@ def launched() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1 or "ACCELERATE_MIXED_PRECISION" in os.environ
 
 
-def launched_rank() -> int:
-    """Return this process's number as its launcher gave it; 0 if it is alone."""
-    return int(os.environ.get("RANK", "0"))
-
-
 def join(device: Device) -> Processes:
     """Join the processes of this launch, or stay alone.
 
@@ -125,4 +120,3 @@ def leave(processes: Processes) -> None:
     """End the connection between the processes, so that none waits for another."""
     if processes.accelerator is not None:
         processes.accelerator.end_training()
-        torch.distributed.destroy_process_group()
