@@ -42,6 +42,7 @@ from autospec.training.losses import LossFunction, loss_function
 from autospec.training.members import run_layers
 from autospec.training.precision import resolve_precision
 from autospec.training.target_scale import TargetScale
+from autospec.training.trainer import one_thread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,28 +166,25 @@ def train_cubes(
     TrialFailed, OutputError, SettingsDiffer
         As `autospec.training.fit.fit`.
     """
-    deadline = None if run.budget_s is None else time.monotonic() + run.budget_s
+    begun = time.monotonic()
     labelled = cubes.labelled()
     split = make_cube_split(labelled, settings.split)
     train, fold = labelled.rows(split.plan.train), watched_fold(split)
     model, task = _prepare(train, fold, settings, run.processes.device)
-    state, ended = fit(
-        model.network,
-        task,
-        settings.config,
-        FitRun(
-            processes=run.processes,
-            checkpoint=run.checkpoint,
-            told={**_told(settings), "samples": labelled.digest, "name": name},
-            on_epoch=run.on_epoch,
-            interrupted=run.interrupted,
-            deadline_s=deadline,
-        ),
+    how = FitRun(
+        processes=run.processes,
+        checkpoint=run.checkpoint,
+        told={**_told(settings), "samples": labelled.digest, "name": name},
+        on_epoch=run.on_epoch,
+        interrupted=run.interrupted,
+        deadline_s=None if run.budget_s is None else begun + run.budget_s,
     )
-    if not run.processes.main:
-        return None
-    sealed = labelled.rows(split.plan.unseal())
-    models = _scored(model, settings, train, split, sealed)
+    with one_thread():  # on a CPU: rounding, and so a network, must not depend on the machine
+        state, ended = fit(model.network, task, settings.config, how)
+        if not run.processes.main:
+            return None
+        sealed = labelled.rows(split.plan.unseal())
+        models = _scored(model, settings, train, split, sealed)
     versus = _versus(models, sealed.target)
     result = TrainResult(
         name=name,

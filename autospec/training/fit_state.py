@@ -109,8 +109,9 @@ def write_checkpoint(
         If it cannot be written; an earlier checkpoint is then still there.
     """
     on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    document = _Document(state=state, told=dict(told), sha256=_digest(on_cpu))
-    text = json.dumps(asdict(document), allow_nan=False, sort_keys=True)
+    said = {"state": asdict(state), "told": dict(told)}
+    document = said | {"sha256": _digest(said, on_cpu)}
+    text = json.dumps(document, allow_nan=False, sort_keys=True)
     write_bytes(path, save(on_cpu, metadata={"document": text}))
 
 
@@ -149,9 +150,10 @@ def read_checkpoint(path: Path, told: Mapping[str, Any]) -> tuple[FitState, Tens
         raise OutputError(cannot("read", path, error)) from error
     except (safetensors.SafetensorError, ValidationError) as error:
         raise OutputError(f"{path}: no checkpoint of autospec, or a damaged one. {AGAIN}") from error
+    said = {"state": asdict(document.state), "told": document.told}
+    if _digest(said, tensors) != document.sha256:
+        raise OutputError(f"{path}: what is in it was changed or damaged. {AGAIN}")
     _refuse_differences(path, document.told, json.loads(json.dumps(told)))
-    if _digest(tensors) != document.sha256:
-        raise OutputError(f"{path}: the weights in it were changed or damaged. {AGAIN}")
     return document.state, tensors
 
 
@@ -162,8 +164,8 @@ def _refuse_huge(path: Path) -> None:
         raise OutputError(f"{path}: too large for a checkpoint of autospec. {AGAIN}")
 
 
-def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
-    digest = hashlib.sha256()
+def _digest(said: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
         digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
