@@ -65,7 +65,7 @@ class CubeSplitPlan:
         Training rows, inner folds, sealed rows; rows dropped for the buffer are in neither.
     kind : {"blocks", "forward", "random"}
     block_of : int64, shape (n,)
-        The square, or piece of time, of each sample, from 0.
+        The square, or piece of time, of each sample, from 0; random: its own number.
     block_km : float
         Side of a square; 0 without squares.
     dropped : int64, shape (d,)

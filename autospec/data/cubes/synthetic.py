@@ -24,8 +24,8 @@ CHANNELS = ("temperature", "precipitation", "ndvi")
 STATIC_CHANNELS = ("elevation", "slope")
 FIRST_MONTH = np.datetime64("2020-01")
 TEMPLATE = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]]) / 8.0  # (t, h, w)
-PLANTED_STEP = 0.3  # of ndvi: what the strongest pattern adds to a cell, and takes from the next
-WINDOW_CELLS_A_PATTERN = 200.0  # cells and dates: two patterns in a window of 10 x 10 x 4
+PLANTED_STEP = 0.4  # of ndvi: what the strongest pattern adds to a cell, and takes from the next
+CELLS_A_PATTERN = 200.0  # cells and dates: a window of 10 x 10 x 4 holds 1.2 whole patterns
 TARGET_MEAN, TARGET_SD = 25.0, 5.0
 CLOUD_CELLS = 3.0  # length scale of clouds
 ORIGINS = {True: (13.0, 52.6), False: (400_000.0, 5_830_000.0)}  # north-western corner
@@ -73,7 +73,7 @@ class SyntheticSettings:
     window: Annotated[int, Ge(2)] = 10
     steps: Annotated[int, Ge(2)] = 4
     cell_km: Annotated[float, Gt(0)] = 1.0
-    range_cells: Annotated[float, Gt(0)] = 6.0
+    range_cells: Annotated[float, Gt(0)] = 12.0
     target_range_cells: Annotated[float, Gt(0)] = 3.0
     memory: Annotated[float, Ge(0), Lt(1)] = 0.6
     no_value_percent: Annotated[float, Ge(0), Le(90)] = 5.0
@@ -182,7 +182,7 @@ def strongest(strengths: FloatArray, where: IntArray, window: int, steps: int) -
 
 def _relief(s: SyntheticSettings, rng: np.random.Generator) -> FloatArray:
     """Return elevation in metres and slope in degrees, shape (2, h, w)."""
-    field = random_field((s.height, s.width), 1.5 * s.range_cells, rng)[0]
+    field = random_field((s.height, s.width), s.range_cells, rng)[0]
     elevation = 400.0 + 120.0 * field
     rise = np.hypot(*np.gradient(elevation, 1000.0 * s.cell_km))
     return np.stack([elevation, np.degrees(np.arctan(rise))])
@@ -217,7 +217,7 @@ def _plant(s: SyntheticSettings, dynamic: FloatArray, rng: np.random.Generator) 
         return strengths
     dt, dh, dw = TEMPLATE.shape
     inside = strengths[: s.dates - dt + 1, : s.height - dh + 1, : s.width - dw + 1]
-    here = rng.random(inside.shape) < 1.0 / WINDOW_CELLS_A_PATTERN
+    here = rng.random(inside.shape) < 1.0 / CELLS_A_PATTERN
     inside[here] = rng.random(int(here.sum()))
     sign = TEMPLATE * TEMPLATE.size
     for t, r, c in np.argwhere(strengths > 0):
@@ -246,7 +246,7 @@ def _draw_points(s: SyntheticSettings, rng: np.random.Generator) -> FloatArray:
 def _firsts(s: SyntheticSettings, where: FloatArray) -> IntArray:
     """Return the first date, row and column of each sample's window, shape (n, 3)."""
     half = s.window // 2
-    return np.floor(where).astype(np.int64) - np.array([s.steps - 1, half, half])
+    return np.asarray(np.floor(where).astype(np.int64) - np.array([s.steps - 1, half, half]))
 
 
 def _target(
@@ -264,7 +264,7 @@ def _target(
         told = field[row, column]
     told = (told - told.mean()) / max(float(told.std()), 1e-9)
     z = math.sqrt(1.0 - s.noise) * told + math.sqrt(s.noise) * luck
-    return np.maximum(TARGET_MEAN + TARGET_SD * z, 0.1)
+    return np.asarray(np.maximum(TARGET_MEAN + TARGET_SD * z, 0.1))
 
 
 def _transform(s: SyntheticSettings) -> Affine:
