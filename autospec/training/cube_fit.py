@@ -20,11 +20,12 @@ from autospec.data.cubes.splits import LEAKAGE_WARNING, CubeSplitPlan, make_cube
 from autospec.data.spectra import FloatArray, IntArray
 from autospec.data.splits import Fold
 from autospec.errors import UsageError
+from autospec.evaluate.cube_baselines import fit_cube_baselines
 from autospec.evaluate.metrics import Comparison, compare, rmse, score
 from autospec.nets.architecture import ArchitectureError
 from autospec.nets.build_cubes import build_cube_network
-from autospec.training.baselines_double import fit_quick_baselines
 from autospec.training.cube_training import (
+    MEAN,
     NETWORK,
     RIDGE,
     Ended,
@@ -260,7 +261,8 @@ def _scored(
     model: TrainedCubes, settings: TrainSettings, train: Cubes, split: CubeSplitPlan, sealed: Cubes
 ) -> tuple[TrainModel, ...]:
     predictors = {NETWORK: ("", model.predict)}
-    for baseline in fit_quick_baselines(train, split.plan.folds, settings.split.seed):
+    folds, seed = split.plan.folds, settings.split.seed
+    for baseline in fit_cube_baselines(train, folds, seed, (RIDGE, MEAN)):
         predictors[baseline.name] = (baseline.detail, baseline.model.predict)
     models = []
     for name, (detail, predict) in predictors.items():
