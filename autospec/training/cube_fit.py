@@ -17,13 +17,14 @@ from torch import nn
 from autospec.data.cubes.cubes import Cubes
 from autospec.data.cubes.scaling import ChannelScaler, fit_scaler
 from autospec.data.cubes.splits import LEAKAGE_WARNING, CubeSplitPlan, make_cube_split
-from autospec.data.spectra import FloatArray, IntArray
+from autospec.data.spectra import FloatArray
 from autospec.data.splits import Fold
 from autospec.errors import UsageError
 from autospec.evaluate.cube_baselines import fit_cube_baselines
-from autospec.evaluate.metrics import Comparison, compare, rmse, score
+from autospec.evaluate.metrics import Comparison, compare, score
 from autospec.nets.architecture import ArchitectureError
 from autospec.nets.build_cubes import build_cube_network
+from autospec.training.cube_task import CubeTask
 from autospec.training.cube_training import (
     MEAN,
     NETWORK,
@@ -39,7 +40,7 @@ from autospec.training.cube_training import (
 from autospec.training.distributed import Processes
 from autospec.training.fit import FitRun, fit
 from autospec.training.fit_state import FitState
-from autospec.training.losses import LossFunction, loss_function
+from autospec.training.losses import loss_function
 from autospec.training.members import FittedMember
 from autospec.training.precision import resolve_precision
 from autospec.training.target_scale import TargetScale
@@ -81,57 +82,6 @@ class TrainedCubes:
     def predict(self, cubes: Cubes) -> FloatArray:
         """Return predictions, shape (n,)."""
         return self.member.predict(self.scaler.transform(cubes))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class CubeTask:
-    """What a network on cubes is to learn: the `Task` of the loop.
-
-    Parameters
-    ----------
-    x_fit, z_fit : Tensor, shapes (n, c, h, w, t) and (n,)
-        Preprocessed cubes to learn from, and their scaled targets.
-    x_watch : Tensor, shape (m, c, h, w, t)
-        Those that are watched.
-    y_watch : float64, shape (m,)
-        Their lab values.
-    scale : TargetScale
-        Between the two.
-    function : callable
-        The loss.
-    """
-
-    x_fit: torch.Tensor
-    z_fit: torch.Tensor
-    x_watch: torch.Tensor
-    y_watch: FloatArray
-    scale: TargetScale
-    function: LossFunction
-
-    @property
-    def n_fit(self) -> int:
-        """Samples to learn from."""
-        return len(self.z_fit)
-
-    @property
-    def n_watch(self) -> int:
-        """Samples that are watched."""
-        return len(self.y_watch)
-
-    def loss(self, network: nn.Module, rows: IntArray) -> torch.Tensor:
-        """Return the mean loss of scaled targets."""
-        index = torch.as_tensor(rows, device=self.x_fit.device)
-        predicted = network(self.x_fit[index])[:, 0]
-        return self.function(predicted.float(), self.z_fit[index])
-
-    def judge(self, network: nn.Module, rows: IntArray) -> torch.Tensor:
-        """Return the scaled predictions, shape (len(rows), 1)."""
-        predicted: torch.Tensor = network(self.x_watch[torch.as_tensor(rows)])
-        return predicted.double()
-
-    def metric(self, judged: FloatArray) -> float:
-        """Return the RMSE in the unit of the lab values."""
-        return rmse(self.y_watch, self.scale.inverse(judged[:, 0]))
 
 
 def train_cubes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,7 +25,11 @@ from autospec.data.cubes.cube_files import write_cubes
 from autospec.data.cubes.synthetic import SyntheticSettings, synthesise
 from autospec.errors import AutospecError, OutputError
 from autospec.nets.architecture import FCBlock
-from autospec.nets.cube_architecture import CubeArchitecture, CubeConvBlock
+from autospec.nets.cube_architecture import (
+    CubeArchitecture,
+    CubeConvBlock,
+    cube_architecture_from_json,
+)
 from autospec.report.train_folder import finished_training, load_training, write_training
 from autospec.training.cube_training import TrainResult
 
@@ -267,6 +272,12 @@ def test_a_damaged_result_is_refused_and_made_anew(
     with pytest.raises(OutputError, match="test_ids and observed"):
         load_training(tmp_path / "out")
     assert finished_training(tmp_path / "out", result.settings, result.data.digest) is None
+
+
+def test_the_network_of_the_documentation_can_be_built() -> None:
+    text = (ROOT / "docs" / "train.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    assert cube_architecture_from_json(json.loads(block)).n_parameters((6, 10, 10, 4)) > 0
 
 
 def test_help_does_not_import_torch() -> None:
