@@ -24,6 +24,7 @@ from autospec.report.localise_tables import ComparisonFile
 from autospec.report.tables import MetricsFile
 from autospec.search.result import SCHEMA_VERSION, SearchResult
 from autospec.search.settings import StudyFile
+from autospec.training.cube_training import TRAIN_SCHEMA_VERSION, TrainResult
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _KINDS: dict[str, type] = {
@@ -36,6 +37,7 @@ _KINDS: dict[str, type] = {
     "summary": SummaryFile,
     "model": ModelBundle,
     "cube_model": CubeBundle,
+    "train": TrainResult,
 }
 _VERSIONS = {
     "run": SCHEMA_VERSION,
@@ -45,6 +47,7 @@ _VERSIONS = {
     "summary": LOCALISATION_VERSION,
     "model": MODEL_VERSION,
     "cube_model": CUBE_MODEL_VERSION,
+    "train": TRAIN_SCHEMA_VERSION,
 }
 
 

@@ -128,3 +128,12 @@ def test_folds_that_score_later_dates_only_will_do() -> None:
     cubes = made()
     forward = tuple(Fold(fit=np.arange(k), score=np.arange(k, k + 20)) for k in (20, 40, 60))
     assert len(fit_cube_baselines(cubes, forward, 0)) == 4
+
+
+def test_some_of_the_baselines_are_what_they_are_among_all() -> None:
+    cubes = made()
+    every = fitted(cubes)
+    some = fit_cube_baselines(cubes, random_folds(cubes.n, 4, 0), 0, ("ridge", "mean"))
+    assert [(b.name, b.detail, b.cv_rmse) for b in some] == [
+        (b.name, b.detail, b.cv_rmse) for b in (every["ridge"], every["mean"])
+    ]

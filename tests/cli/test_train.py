@@ -1,0 +1,285 @@
+"""``autospec train`` as a user meets it: real processes, kills, launches, messages, files."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from typer.testing import CliRunner
+
+import autospec
+from autospec.cli import app
+from autospec.data.cubes.cube_files import write_cubes
+from autospec.data.cubes.synthetic import SyntheticSettings, synthesise
+from autospec.errors import AutospecError, OutputError
+from autospec.nets.architecture import FCBlock
+from autospec.nets.cube_architecture import (
+    CubeArchitecture,
+    CubeConvBlock,
+    cube_architecture_from_json,
+)
+from autospec.report.train_folder import finished_training, load_training, write_training
+from autospec.training.cube_training import TrainResult
+
+ROOT = Path(autospec.__file__).parents[1]
+NET = CubeArchitecture(
+    conv=(CubeConvBlock(kernel_space=2, kernel_time=2, filters=8, activation="ReLU", dropout=0.2),),
+    fc=(FCBlock(nodes=8, activation="ReLU", dropout=0.2),),
+)
+QUICK = ("--accumulate-to", 32, "--batch", 8, "--lr", "1e-3", "--epochs", 4)
+LONG = ("--accumulate-to", 32, "--batch", 8, "--lr", "1e-3", "--epochs", 60, "--patience", 60)
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+
+
+def words(folder: Path, *more: object) -> list[str]:
+    options = ("--cube", folder / "samples.npz", "--preset", folder / "net.json", *more)
+    return [sys.executable, "-m", "autospec", "train", *map(str, options)]
+
+
+def train(folder: Path, *more: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        words(folder, *more),
+        capture_output=True,
+        text=True,
+        env=environment(),
+        cwd=folder,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with samples and a network."""
+    made = tmp_path_factory.mktemp("train")
+    settings = SyntheticSettings(n=140, window=6, steps=3, height=48, width=48)
+    write_cubes(made / "samples.npz", synthesise(settings, 0)[1])
+    (made / "net.json").write_text(json.dumps(asdict(NET)), encoding="utf-8")
+    return made
+
+
+@pytest.fixture(scope="module")
+def done(folder: Path) -> subprocess.CompletedProcess[str]:
+    return train(folder, *QUICK, "-o", "out")
+
+
+def timeless(result: TrainResult) -> TrainResult:
+    return replace(result, epochs=tuple(replace(e, seconds=0.0) for e in result.epochs))
+
+
+def assert_same_training(first: Path, second: Path) -> None:
+    assert timeless(load_training(first)) == timeless(load_training(second))
+    tensors = [load_file(run / "checkpoint.safetensors") for run in (first, second)]
+    assert tensors[0].keys() == tensors[1].keys()
+    for name, tensor in tensors[0].items():
+        np.testing.assert_array_equal(tensor, tensors[1][name])
+
+
+def test_it_prints_the_scores_and_names_the_files(
+    done: subprocess.CompletedProcess[str], folder: Path
+) -> None:
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in ("network", "ridge", "mean", "sealed test samples"))
+    assert "synthetic" in done.stdout
+    assert done.stdout.splitlines()[-2:] == ["out/train.json", "out/checkpoint.safetensors"]
+    assert "watched RMSE" in done.stderr
+    names = {path.name for path in (folder / "out").iterdir()}
+    assert names == {"train.json", "checkpoint.safetensors", ".lock"}
+
+
+def test_train_json_is_what_its_schema_says(
+    done: subprocess.CompletedProcess[str], folder: Path
+) -> None:
+    schema = json.loads((ROOT / "data_schemas" / "train.schema.json").read_text(encoding="utf-8"))
+    text = (folder / "out" / "train.json").read_text(encoding="utf-8")
+    jsonschema.validate(json.loads(text), schema)
+    result = load_training(folder / "out")
+    assert result.settings.architecture == NET
+    assert len(result.epochs) == 4
+
+
+def test_the_same_command_again_runs_nothing(
+    done: subprocess.CompletedProcess[str], folder: Path
+) -> None:
+    before = (folder / "out" / "checkpoint.safetensors").stat().st_mtime_ns
+    again = train(folder, *QUICK, "-o", "out")
+    assert again.stdout == done.stdout
+    assert "already finished" in again.stderr
+    assert (folder / "out" / "checkpoint.safetensors").stat().st_mtime_ns == before
+
+
+def test_other_settings_on_the_folder_are_refused_by_name(
+    done: subprocess.CompletedProcess[str], folder: Path
+) -> None:
+    refused = train(folder, *QUICK, "--loss", "l1", "--buffer-km", 2, "-o", "out")
+    assert refused.returncode == 2
+    assert "config.loss: there 'mse', here 'l1'" in refused.stderr
+    assert "split.buffer_km: there 1.2, here 2.0" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_json_goes_to_stdout(done: subprocess.CompletedProcess[str], folder: Path) -> None:
+    found = train(folder, *QUICK, "-o", "out", "--json")
+    assert json.loads(found.stdout) == json.loads(
+        (folder / "out" / "train.json").read_text(encoding="utf-8")
+    )
+
+
+@pytest.mark.slow
+def test_killed_at_any_epoch_it_ends_at_the_same_bits(folder: Path) -> None:
+    straight = train(folder, *LONG, "-o", "straight")
+    assert straight.returncode == 0, straight.stderr
+    rng, checkpoint = np.random.default_rng(), folder / "killed" / "checkpoint.safetensors"
+    kills = 0
+    for _ in range(2):
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        process = subprocess.Popen(
+            words(folder, *LONG, "-o", "killed"),
+            env=environment(),
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while process.poll() is None:  # until it has trained on, and then at any moment
+            if checkpoint.exists() and checkpoint.stat().st_mtime_ns != before:
+                time.sleep(float(rng.uniform(0, 0.3)))
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.005)
+        kills += process.wait() == -signal.SIGKILL
+    assert kills == 2
+    assert not (folder / "killed" / "train.json").exists()
+    taken_up = train(folder, *LONG, "-o", "killed")
+    assert taken_up.returncode == 0, taken_up.stderr
+    assert_same_training(folder / "straight", folder / "killed")
+
+
+@pytest.mark.slow
+def test_ctrl_c_scores_the_best_epoch_and_can_go_on(folder: Path) -> None:
+    more = ("--epochs", 100_000, "--patience", 100_000, "--lr", "1e-3", "-o", "stopped")
+    process = subprocess.Popen(
+        words(folder, *more), env=environment(), cwd=folder, stdout=subprocess.PIPE, text=True
+    )
+    while not (folder / "stopped" / "checkpoint.safetensors").exists():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "takes it up at its last epoch" in out
+    assert load_training(folder / "stopped").ended == "interrupt"
+
+
+@pytest.mark.slow
+def test_two_processes_of_a_launch_train_to_what_one_trains(
+    done: subprocess.CompletedProcess[str], folder: Path
+) -> None:
+    pytest.importorskip("accelerate")
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
+    launch += ["--num_processes", "2", "--num_machines", "1", "--main_process_port", "0"]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no"]
+    found = subprocess.run(
+        [*launch, *words(folder, *QUICK, "--device", "cpu", "-o", "two")[1:]],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        cwd=folder,
+        timeout=300,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.count("sealed test samples") == 1, "one process prints"
+    one, two = load_training(folder / "out"), load_training(folder / "two")
+    assert two.processes == 2
+    assert (one.test_ids, one.split, one.best_epoch) == (two.test_ids, two.split, two.best_epoch)
+    for ours, theirs in zip(one.epochs, two.epochs, strict=True):
+        assert theirs.watched_rmse == pytest.approx(ours.watched_rmse, rel=1e-5)
+        assert theirs.loss == pytest.approx(ours.loss, rel=1e-5)
+    np.testing.assert_allclose(one.models[0].predicted, two.models[0].predicted, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        (("--target", "clay"), 2, "the lab value is 'soc', and --target says 'clay'"),
+        (("--batch", 64, "--accumulate-to", 32), 2, "--batch 64 is above --accumulate-to 32"),
+        (("--lr", 0), 2, "--lr 0.0: want a number above 0"),
+        (("--lr-min", 1), 2, "--lr-min is above --lr"),
+        (("--budget", "soon"), 2, "'soon' is no duration"),
+        (("--preset", "small2d"), 2, "want small3d, or a file that ends with .json"),
+        (("--preset", "gone.json"), 2, "gone.json: cannot be read"),
+        (("--preset", "list.json"), 2, "architecture: "),
+        (("--preset", "typo.json"), 2, "conv.0.filter"),
+        (("--preset", "broken.json"), 2, "no JSON"),
+        (("--buffer-km", 500), 65, "--buffer-km"),
+    ],
+    ids=str,
+)
+def test_a_mistake_ends_in_one_message(
+    folder: Path,
+    more: tuple[object, ...],
+    code: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (folder / "list.json").write_text("[1, 2]", encoding="utf-8")
+    (folder / "broken.json").write_text("{", encoding="utf-8")
+    typo = asdict(NET)
+    typo["conv"][0]["filter"] = typo["conv"][0].pop("filters")
+    (folder / "typo.json").write_text(json.dumps(typo), encoding="utf-8")
+    monkeypatch.chdir(folder)
+    asked = words(folder, *more, "-o", "mistake")[3:]
+    error = CliRunner().invoke(app, asked).exception
+    assert isinstance(error, AutospecError)
+    assert error.exit_code == code and message in str(error)
+    assert not (folder / "mistake").exists(), "a refused training leaves nothing behind"
+
+
+def test_a_network_is_taken_from_an_earlier_training(
+    done: subprocess.CompletedProcess[str], folder: Path
+) -> None:
+    found = train(folder, *QUICK, "--preset", "out/train.json", "-o", "out")
+    assert "already finished" in found.stderr, "the same network, so the same training"
+
+
+def test_the_folder_of_a_search_is_left_alone(folder: Path) -> None:
+    (folder / "searched").mkdir()
+    (folder / "searched" / "run.json").write_text("{}", encoding="utf-8")
+    found = train(folder, *QUICK, "-o", "searched")
+    assert found.returncode == 2 and "result of a search" in found.stderr
+
+
+def test_a_damaged_result_is_refused_and_made_anew(
+    done: subprocess.CompletedProcess[str], folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folder / "out", tmp_path / "out")
+    result = load_training(tmp_path / "out")
+    write_training(replace(result, observed=result.observed[1:]), tmp_path / "out")
+    with pytest.raises(OutputError, match="test_ids and observed"):
+        load_training(tmp_path / "out")
+    assert finished_training(tmp_path / "out", result.settings, result.data.digest) is None
+
+
+def test_the_network_of_the_documentation_can_be_built() -> None:
+    text = (ROOT / "docs" / "train.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    assert cube_architecture_from_json(json.loads(block)).n_parameters((6, 10, 10, 4)) > 0
+
+
+def test_help_does_not_import_torch() -> None:
+    code = "import sys; from autospec.cli import app; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment())
