@@ -133,9 +133,8 @@ def compared_section(result: SearchResult, figures: Figures) -> str:
         f"Small print: 95 % intervals from {count(BOOTSTRAPS)} bootstrap draws of the rows, paired "
         "for the difference from PLSR."
     )
-    table = html_table(
-        head, [model_row(m, m.versus_plsr, "PLSR") for m in by_rmse(result)], caption
-    )
+    rows = [model_row(model, model.versus_plsr, "PLSR") for model in by_rmse(result)]
+    table = html_table(head, rows, caption)
     reason = "No model has an RMSE on the test rows, so there is nothing to compare."
     drawn = models_figure(result)
     words = "Dots are the RMSE on the test rows, bars the 95 % interval, the dotted line is PLSR."
@@ -269,7 +268,8 @@ def architecture_section(result: SearchResult) -> str:
         f"{size(architecture.multiply_adds(bands))} multiply–adds a spectrum.</p>"
         f"<p><b>Preprocessing.</b> {escape(preprocessing_words(result))}</p>"
         f"<p><b>Training.</b> {escape(_training_words(result))}</p>"
-        f"{layers_table(architecture.table_rows(site=result.name), caption)}<p><small>The same table: {files}</small></p>"
+        f"{layers_table(architecture.table_rows(site=result.name), caption)}"
+        f"<p><small>The same table: {files}</small></p>"
         '<figure class="drawing"><figcaption><b>The network, from spectrum to prediction</b>'
         "Above each block is the shape that leaves it: its height is the length, its width the "
         "filters, both on log scales.</figcaption>"

@@ -51,8 +51,9 @@ def search_section(result: SearchResult, figures: Figures) -> str:
     tally = trial_counts(result.trials)
     states = ", ".join(f"{n} {state}" for state, n in tally.items())
     control = f" A random control ran beside it: {trials_words(len(result.control_trials))}."
+    trials = trials_words(len(result.trials))
     return (
-        f'<section id="search"><h2>The search</h2><p>{trials_words(len(result.trials))} ({states}), '
+        f'<section id="search"><h2>The search</h2><p>{trials} ({states}), '
         f"proposed by {SAMPLERS[settings.sampler]}"
         f"{' after the published designs' if settings.published else ''}, each scored by "
         f"{settings.folds}-fold cross-validation"
