@@ -106,13 +106,13 @@ def card(name: str, value: str, note: str, css: str = "") -> str:
     )
 
 
-def model_sentence() -> str:
-    """Return where the kept model lies and how it is used, as a paragraph."""
-    command = escape("autospec predict THIS_FOLDER scans.csv")
+def model_sentence(file: str = "scans.csv", things: str = "scans") -> str:
+    """Return where the kept model lies and how it is used on new `things`, as a paragraph."""
+    command = escape(f"autospec predict THIS_FOLDER {file}")
     return (
         f'<p>The model is in <a href="{MODEL_FILE}">{MODEL_FILE}</a> beside this page; its card, '
         '<a href="MODEL.md">MODEL.md</a>, says which it is and when not to trust it. Predict new '
-        f"scans: <code>{command}</code></p>"
+        f"{things}: <code>{command}</code></p>"
     )
 
 
