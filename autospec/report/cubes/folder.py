@@ -99,10 +99,9 @@ def _of_models(result: CubeResult) -> str:
     for model in result.models:
         if len(model.predicted) not in (0, n):
             return f"{model.name!r} predicts {len(model.predicted)} rows; want {n}"
-        if len(model.lower) != len(model.upper) or len(model.lower) != n * (
-            model.trust is not None
-        ):
-            return f"{model.name!r}: want lower and upper bounds of {n} rows with trust, else none"
+        bounds = n if model.trust else 0
+        if not len(model.lower) == len(model.upper) == bounds:
+            return f"{model.name!r}: want {bounds} lower and upper bounds"
     measured = any(model.trust for model in result.models)
     if len(result.in_domain) not in (0, n) or (measured and not result.in_domain):
         return f"in_domain: {len(result.in_domain)} rows; want {n}"

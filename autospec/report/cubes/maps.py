@@ -68,7 +68,7 @@ def target_map(result: CubeResult) -> go.Figure | None:
     scale = {"colorscale": style.SOIL_SCALE, "cmin": min(values), "cmax": top}
     bar = _bar(escape(target_label(result.data)))
     unit = escape(result.data.target_unit)
-    for role, (name, look) in ROLES.items():
+    for role, (name, _) in ROLES.items():
         places = [place for place in result.places if place.role == role]
         marker = {**scale, "size": 8, "color": [place.target for place in places], "line": _EDGE}
         marker |= {"symbol": "diamond" if role == "test" else "circle"}

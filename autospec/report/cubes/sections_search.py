@@ -1,4 +1,4 @@
-"""The sections of a cube search's report about how it came to be: search, data, honesty, machine."""
+"""The sections of a cube search's report about how it came to be: search, data, honesty."""
 
 from __future__ import annotations
 

@@ -109,9 +109,8 @@ def km(distance: float | None) -> str:
     """Return a distance in km, or in metres below one."""
     if distance is None:
         return MISSING
-    return (
-        f"{number(distance)} km" if distance >= 1 or distance == 0 else f"{distance * 1000:.0f} m"
-    )
+    metres = 0 < distance < 1
+    return f"{distance * 1000:.0f} m" if metres else f"{number(distance)} km"
 
 
 def leakage_section(result: CubeResult, figures: Figures) -> str:
@@ -150,7 +149,10 @@ def leakage_sentence(result: CubeResult) -> str:
     before, after = row.honest.r2.value, row.leaky.r2.value
     if before is None or after is None:
         return "The R² of one of the two kinds of folds is undefined, so there is no gap to tell."
-    told = f"Under random folds the {row.name} shows R² {number(after)}, under {honest} {number(before)}"
+    told = (
+        f"Under random folds the {row.name} shows R² {number(after)}, under {honest} "
+        f"{number(before)}"
+    )
     if result.split.kind == "random":
         return f"{told}. Both kinds leak: neither is an accuracy in places that are not sampled."
     gap = after - before
