@@ -20,8 +20,9 @@ from autospec.predict.card import card_name
 from autospec.predict.document import Accuracy, ModelBundle, describe_provenance
 from autospec.report.sections import MODEL_FILE
 from autospec.report.words import count, number
-from autospec.search.final import MEAN as MEAN_ROW
-from autospec.search.final import PLSR, WINNER
+from autospec.search.candidates import MEAN as MEAN_ROW
+from autospec.search.candidates import WINNER
+from autospec.search.final import PLSR
 from autospec.search.result import ModelResult, SearchResult
 
 OTHER_FILES = {"winner": "network.safetensors", "plsr": "plsr.safetensors"}

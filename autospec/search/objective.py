@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autospec.data.preprocess import make_pipeline
-from autospec.data.spectra import Spectra
+from autospec.data.spectra import FloatArray, Spectra
 from autospec.data.splits import Fold
 from autospec.search.design import Design
 from autospec.training.ensemble import fit_transform
@@ -40,6 +40,16 @@ class CrossValidation:
     seed: int
     device: Device = "auto"
     threads: int | None = None
+
+    @property
+    def sample(self) -> str:
+        """What one row is, in a word."""
+        return "spectrum"
+
+    @property
+    def seen(self) -> FloatArray:
+        """Band positions of the spectra: what designs are asked with."""
+        return self.train.axis
 
     def evaluate(
         self,

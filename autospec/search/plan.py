@@ -8,11 +8,9 @@ from dataclasses import dataclass
 
 from optuna.study import Study
 
-from autospec.data.spectra import FloatArray
-from autospec.search.objective import CrossValidation
 from autospec.search.progress import ProgressCallback
 from autospec.search.result import Stopped
-from autospec.search.settings import SearchSettings
+from autospec.search.searched import Searched, Settings, Validation
 
 
 def _no_limit() -> float:
@@ -33,9 +31,9 @@ class StudyPlan:
 
     Parameters
     ----------
-    validation : CrossValidation
+    validation : Validation
         Scores a design.
-    settings : SearchSettings
+    settings : Settings
         Trials, sampler, seed, space, caps.
     fingerprint : dict of str to str
         Digests of data and split; a study is resumed only where they are the same.
@@ -51,8 +49,8 @@ class StudyPlan:
         Above 1, so many are trained at once, each in a process of its own.
     """
 
-    validation: CrossValidation
-    settings: SearchSettings
+    validation: Validation
+    settings: Settings
     fingerprint: dict[str, str]
     should_stop: Callable[[], Stopped | None]
     report: ProgressCallback
@@ -70,6 +68,10 @@ class StudyPlan:
         return (members_a_fold + 1) / self.settings.repeats
 
     @property
-    def axis(self) -> FloatArray:
-        """Band positions of the spectra."""
-        return self.validation.train.axis
+    def references(self) -> dict[str, Searched]:
+        """The published designs to try first, by label; those that the space can hold."""
+        if not self.settings.published:
+            return {}
+        space = self.settings.space
+        designs = space.references(self.validation.seen)
+        return {label: design for label, design in designs.items() if space.holds(design)}

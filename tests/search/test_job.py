@@ -13,8 +13,9 @@ from autospec.data.splits import make_split_plan
 from autospec.errors import DataError, StudyFailed
 from autospec.evaluate.metrics import score
 from autospec.search import job
+from autospec.search.candidates import MEAN, WINNER
 from autospec.search.design import Caps
-from autospec.search.final import MEAN, PLSR, WINNER, verdict
+from autospec.search.final import PLSR, verdict
 from autospec.search.job import Execution, search
 from autospec.search.progress import Progress
 from autospec.search.result import SearchResult

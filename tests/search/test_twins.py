@@ -17,8 +17,9 @@ from autospec.evaluate.calibrated import CalibratedModel
 from autospec.evaluate.trust import bounds
 from autospec.nets.architecture import Architecture, ConvBlock
 from autospec.search import final, twins
+from autospec.search.candidates import Candidate, refit_seconds
 from autospec.search.design import Design
-from autospec.search.final import Candidate, Evaluated, FinalEvaluation, refit, refit_seconds
+from autospec.search.final import Evaluated, FinalEvaluation, refit
 from autospec.search.job import Execution, search
 from autospec.search.result import ModelResult, TrialRecord
 from autospec.search.settings import SearchSettings

@@ -52,8 +52,8 @@ class ChannelScaler:
     def transform(self, cubes: Cubes) -> Float32Array:
         """Return (n, c or c + 1, h, w, t): standardised, 0 (the mean) where there is no value."""
         wide = (slice(None), None, None, None)
-        out = (cubes.values - self.mean[wide]) / self.sd[wide]
-        out = np.where(cubes.valid, out, 0.0).astype(np.float32)  # networks see float32
+        scaled = (cubes.values - self.mean[wide]) / self.sd[wide]
+        out = np.where(cubes.valid, scaled, 0.0).astype(np.float32)  # networks see float32
         if self.recipe.mask_channel:
             share = cubes.valid.mean(axis=1, keepdims=True, dtype=np.float32)
             out = np.concatenate([out, share], axis=1)

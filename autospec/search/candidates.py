@@ -1,0 +1,95 @@
+"""Which trials are refitted and scored in the end, how long it takes, and the verdict in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autospec.errors import StudyFailed
+from autospec.evaluate.metrics import VERDICT_ROWS, Comparison, Scores
+from autospec.search.result import ModelKind, TrialRecord
+from autospec.search.searched import Settings
+
+WINNER, CONTROL, MEAN = "autospec winner", "random search", "mean"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A trained trial that will be refitted and scored."""
+
+    name: str
+    kind: ModelKind
+    trial: TrialRecord
+
+
+def best_trial(trials: tuple[TrialRecord, ...]) -> TrialRecord:
+    """Return the complete trial with the lowest score; the earlier one on a tie.
+
+    Raises
+    ------
+    StudyFailed
+        If no trial is complete.
+    """
+    complete = [t for t in trials if t.value is not None]
+    if not complete:
+        raise StudyFailed(
+            "no trial was completed, so there is nothing to report. "
+            "Give the search more time (--budget 10m); what is done is kept."
+        )
+    return min(complete, key=lambda t: (t.value, t.number))
+
+
+def candidates(
+    trials: tuple[TrialRecord, ...], control: tuple[TrialRecord, ...]
+) -> tuple[Candidate, ...]:
+    """Return what is refitted: the winner, the published designs, the random control's winner."""
+    found = [Candidate(name=WINNER, kind="winner", trial=best_trial(trials))]
+    found += [
+        Candidate(name=t.label, kind="published", trial=t)
+        for t in trials
+        if t.label and t.value is not None
+    ]
+    if control:
+        found.append(Candidate(name=CONTROL, kind="control", trial=best_trial(control)))
+    return tuple(found)
+
+
+def refit_seconds(
+    trials: tuple[TrialRecord, ...], settings: Settings, folds_total: int, *, twin_sets: int = 1
+) -> float:
+    """Estimate how long the refits and the winner's twins will take, from what the trials took."""
+    if not any(t.value is not None for t in trials):
+        return 0.0
+    total, chosen = 0.0, candidates(trials, ())
+    for t in {c.trial.number: c.trial for c in chosen}.values():
+        if t.seconds and t.curve and t.best_epoch:
+            one_network = t.seconds / len(t.curve) / folds_total * t.best_epoch
+            total += one_network * settings.members * settings.folds / (settings.folds - 1)
+            total += one_network * settings.folds * twin_sets if t is chosen[0].trial else 0.0
+    return total
+
+
+def say_verdict(
+    winner: Scores, versus: Comparison, rival: Scores, *, names: tuple[str, str], unit: str
+) -> str:
+    """Say in one sentence whether the winner beats its rival beyond noise.
+
+    Parameters
+    ----------
+    versus : Comparison
+        First model: the winner; second: the rival.
+    names : pair of str
+        Such as "the CNN" and "PLSR".
+    """
+    few = f" (a verdict wants at least {VERDICT_ROWS})" if winner.n < VERDICT_ROWS else ""
+    first, second = names
+    words = {
+        "first": f"{first} beats {second} beyond noise",
+        "second": f"{first} does not beat {second}: {second} is better beyond noise",
+        "cannot tell": f"whether {first} or {second} is better cannot be told from these rows",
+    }[versus.better]
+    return (
+        f"On the {winner.n} sealed test rows the RMSE is {winner.rmse.value:.2f} {unit} for "
+        f"{first} and {rival.rmse.value:.2f} {unit} for {second} (difference "
+        f"{versus.difference:+.2f}, 95 % interval {versus.low:+.2f} to {versus.high:+.2f}): "
+        f"{words}{few}."
+    )
