@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -14,6 +15,7 @@ from autospec.cli.plan import plan
 from autospec.cli.predict import predict
 from autospec.cli.runs import export_table, report
 from autospec.cli.search import search
+from autospec.cli.train import train
 from autospec.errors import EXIT_INTERRUPTED, AutospecError
 
 app = typer.Typer(
@@ -28,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(search)
 app.command()(localise)
+app.command()(train)
 app.command()(predict)
 app.command()(check)
 app.command()(sites)
@@ -60,7 +63,8 @@ def main() -> None:
     try:
         app()
     except AutospecError as error:
-        typer.echo(f"autospec: {error}", err=True)
+        if os.environ.get("RANK", "0") == "0":  # of several processes, the main one speaks
+            typer.echo(f"autospec: {error}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         typer.echo("autospec: stopped. What was finished is kept.", err=True)

@@ -23,6 +23,7 @@ from autospec.report.localise_tables import ComparisonFile
 from autospec.report.tables import MetricsFile
 from autospec.search.result import SCHEMA_VERSION, SearchResult
 from autospec.search.settings import StudyFile
+from autospec.training.cube_training import TRAIN_SCHEMA_VERSION, TrainResult
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _KINDS: dict[str, type] = {
@@ -34,6 +35,7 @@ _KINDS: dict[str, type] = {
     "comparison": ComparisonFile,
     "summary": SummaryFile,
     "model": ModelBundle,
+    "train": TrainResult,
 }
 _VERSIONS = {
     "run": SCHEMA_VERSION,
@@ -42,6 +44,7 @@ _VERSIONS = {
     "comparison": LOCALISATION_VERSION,
     "summary": LOCALISATION_VERSION,
     "model": MODEL_VERSION,
+    "train": TRAIN_SCHEMA_VERSION,
 }
 
 
