@@ -153,7 +153,8 @@ def models_head(unit: str, reference: str) -> list[str]:
     for name in METRICS:
         sub = f"<small>{escape(unit)}</small>" if name in IN_UNIT else "<small>&nbsp;</small>"
         head.append(f'<th scope="col" class="n">{METRIC_NAMES[name]}{sub}</th>')
-    against = f"Against {escape(reference)}<small>RMSE difference</small>"
+    name = escape(reference).replace(" ", "<br>")  # a long name would push the table off the page
+    against = f"Against {name}<small>RMSE difference</small>"
     head.append(f'<th scope="col" class="n">{against}</th>')
     head.append('<th scope="col" class="n">CV RMSE<small>tuned, optimistic</small></th>')
     return head

@@ -38,7 +38,7 @@ def finished_cube_result(folder: Path, settings: CubeSettings, digest: str) -> C
     settings : CubeSettings
         What is asked for now.
     digest : str
-        SHA-256 of the labelled samples.
+        SHA-256 of the samples.
 
     Returns
     -------

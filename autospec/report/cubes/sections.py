@@ -221,8 +221,8 @@ def architecture_section(result: CubeResult) -> str:
         '<p><small>The same table: <a href="best_architecture.csv">CSV</a>, '
         '<a href="best_architecture.json">JSON</a></small></p>'
         '<figure class="drawing"><figcaption><b>The network, from cube to prediction</b>'
-        "Above each block is the shape that leaves it: its height are the cells, its depth the "
-        "dates, its width the filters, all on log scales.</figcaption>"
+        "Above each block is the shape that leaves it: high for its cells, deep for its "
+        "dates, wide for its filters, all on log scales.</figcaption>"
         f'<div class="broad">{network_svg(boxes)}</div>'
         f'<div class="narrow" aria-hidden="true">{network_svg(boxes, per_row=2)}</div>'
         "</figure></section>"
