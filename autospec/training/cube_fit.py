@@ -231,9 +231,7 @@ def _prepare(
             settings.architecture, shape, seed=settings.config.seed, device=device
         )
     except ArchitectureError as error:
-        raise UsageError(
-            f"{error}. Use larger windows, or a --preset with fewer blocks."
-        ) from error
+        raise UsageError(f"{error}. Use larger windows, or a --preset with fewer blocks.") from error
     if settings.target_transform == "none":
         last = network[-1]
         assert isinstance(last, nn.Linear)
@@ -265,7 +263,9 @@ def _scored(
         predicted = predict(sealed)
         scores = score(sealed.target, predicted, seed=settings.split.seed)
         models.append(
-            TrainModel(name=name, detail=detail, predicted=tuple(predicted.tolist()), scores=scores)
+            TrainModel(
+                name=name, detail=detail, predicted=tuple(predicted.tolist()), scores=scores
+            )
         )
     return tuple(models)
 

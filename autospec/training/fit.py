@@ -231,9 +231,7 @@ class _Training:
         before = self.scaler.get_scale()
         self.scaler.step(self.optimiser)
         self.scaler.update()
-        taken = (
-            self.scaler.get_scale() >= before
-        )  # else float16 ran over, and the step was left out
+        taken = self.scaler.get_scale() >= before  # else float16 ran over, and the step was left out
         self.state = replace(self.state, steps=self.state.steps + taken)
         return rate
 

@@ -277,7 +277,9 @@ def _transform(s: SyntheticSettings) -> Affine:
     return (wide, 0.0, x, 0.0, -high, y)
 
 
-def _cut(stack: RasterStack, s: SyntheticSettings, where: FloatArray, target: FloatArray) -> Cubes:
+def _cut(
+    stack: RasterStack, s: SyntheticSettings, where: FloatArray, target: FloatArray
+) -> Cubes:
     """Cut the windows [row − ⌊h/2⌋, row − ⌊h/2⌋ + h) and alike, layers that do not change last."""
     a, _, x, _, e, y = stack.transform
     windows, times = _windows(stack, s, _firsts(s, where))
