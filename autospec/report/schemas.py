@@ -18,9 +18,12 @@ from autospec.localisation.result import LocalisationResult
 from autospec.nets.architecture import Architecture
 from autospec.predict.document import SCHEMA_VERSION as MODEL_VERSION
 from autospec.predict.document import ModelBundle
+from autospec.report.compare import COMPARE_SCHEMA_VERSION, RunsComparison
+from autospec.report.cubes.tables import CubeMetricsFile
 from autospec.report.localise_summary import SummaryFile
 from autospec.report.localise_tables import ComparisonFile
 from autospec.report.tables import MetricsFile
+from autospec.search.cubes.result import CUBE_SCHEMA_VERSION, CubeResult
 from autospec.search.result import SCHEMA_VERSION, SearchResult
 from autospec.search.settings import StudyFile
 from autospec.training.cube_training import TRAIN_SCHEMA_VERSION, TrainResult
@@ -31,6 +34,9 @@ _KINDS: dict[str, type] = {
     "run": SearchResult,
     "architecture": Architecture,
     "metrics": MetricsFile,
+    "cube_run": CubeResult,
+    "cube_metrics": CubeMetricsFile,
+    "comparison_of_runs": RunsComparison,
     "localisation": LocalisationResult,
     "comparison": ComparisonFile,
     "summary": SummaryFile,
@@ -40,6 +46,9 @@ _KINDS: dict[str, type] = {
 _VERSIONS = {
     "run": SCHEMA_VERSION,
     "metrics": SCHEMA_VERSION,
+    "cube_run": CUBE_SCHEMA_VERSION,
+    "cube_metrics": CUBE_SCHEMA_VERSION,
+    "comparison_of_runs": COMPARE_SCHEMA_VERSION,
     "localisation": LOCALISATION_VERSION,
     "comparison": LOCALISATION_VERSION,
     "summary": LOCALISATION_VERSION,
