@@ -30,6 +30,7 @@ from autospec.report.words import count, escape, interval, number
 COMPARE_FILE, COMPARE_TABLE, COMPARE_PAGE = "compare.json", "compare.csv", "compare.html"
 LEADS = ("winner", "network")
 WITH_INTERVAL = ("rmse", "r2")
+SHOWN = ("rmse", "ccc", "r2", "rpiq", "me")
 ROW_HEIGHT = 26
 
 
@@ -90,12 +91,10 @@ def comparison_html(compared: RunsComparison, version: str) -> str:
     runs = f"{len(compared.runs)} run{'s' if len(compared.runs) != 1 else ''}"
     models = sum(len(run.models) for run in compared.runs)
     synthetic = sum(run.synthetic for run in compared.runs)
-    warning = (
-        f'<p class="warning synthetic"><b>SYNTHETIC</b> {synthetic} of {runs} on data that are made '
-        "up, not measured.</p>"
-        if synthetic
-        else ""
-    )
+    warning = ""
+    if synthetic:
+        words = f"{synthetic} of {runs} on data that are made up, not measured."
+        warning = f'<p class="warning synthetic"><b>SYNTHETIC</b> {words}</p>'
     header = (
         f"<header><div><h1>autospec compare</h1>{warning}"
         f'<p class="verdict">{count(models)} models of {runs}, side by side</p></div></header>'
@@ -122,16 +121,23 @@ def _section(title: str, runs: Sequence[RunEntry], figures: Figures, order: int)
     pair = ""
     for name, label in (("rmse", f"RMSE ({unit})"), ("r2", "R² (1 − SSE/SST)")):
         drawn = intervals_figure(runs, name, label)
-        words = "Dots with 95 % intervals; filled large dots lead their run."
+        words = "Marks with 95 % intervals; a large dot leads its run, diamonds are baselines."
         words = words if drawn else "No model has one."
         caption = (METRIC_NAMES[name], words)
         pair += figures.figure(f"compare-{order}-{name}", drawn, caption)
-    head = [f'<th scope="col">{name}</th>' for name in ("Run", "Model", "Kind")]
-    head.append('<th scope="col" class="n">Test rows<small>n</small></th>')
-    for name in METRICS:
+    head = [f'<th scope="col">{name}</th>' for name in ("Model", "Kind")]
+    for name in SHOWN:
         sub = f"<small>{unit}</small>" if name in IN_UNIT else "<small>&nbsp;</small>"
         head.append(f'<th scope="col" class="n">{METRIC_NAMES[name]}{sub}</th>')
-    rows = [_row(run, model) for run in runs for model in run.models]
+    rows = []
+    for run in runs:
+        words = f"{run.job}, {run.split}{', synthetic' if run.synthetic else ''}"
+        words = f"test rows {run.rows}, n = {count(run.n_test)}; {words}"
+        rows.append(
+            f'<tr><th scope="rowgroup" colspan="{len(SHOWN) + 2}">{escape(run.name)}'
+            f"<small>{escape(words)}</small></th></tr>"
+        )
+        rows += [_row(model) for model in run.models]
     caption_ = (
         "All models of all runs, lowest RMSE of each run first. Rank only models under the same "
         f"letter of test rows. Small print: 95 % intervals from {count(BOOTSTRAPS)} bootstrap "
@@ -143,24 +149,18 @@ def _section(title: str, runs: Sequence[RunEntry], figures: Figures, order: int)
     )
 
 
-def _row(run: RunEntry, model: RunModel) -> str:
+def _row(model: RunModel) -> str:
     dot = f'<span class="dot" style="background:{_colour(model)}"></span>'
     cells = [
-        f"<td>{escape(run.name)}<small>{escape(_origin(run))}</small></td>",
         f'<th scope="row">{dot}{escape(model.name)}<small>{escape(model.detail)}</small></th>',
         f"<td>{escape(model.kind)}</td>",
-        f'<td class="n">{escape(run.rows)}<small>{count(run.n_test)}</small></td>',
     ]
     if model.scores is None:
-        cells.append(f'<td class="words" colspan="{len(METRICS)}">not fitted</td>')
+        cells.append(f'<td class="words" colspan="{len(SHOWN)}">not fitted</td>')
     else:
-        cells += [estimate_cell(getattr(model.scores, name)) for name in METRICS]
+        cells += [estimate_cell(getattr(model.scores, name)) for name in SHOWN]
     css = ' class="winner"' if model.kind in LEADS else ""
     return f"<tr{css}>{''.join(cells)}</tr>"
-
-
-def _origin(run: RunEntry) -> str:
-    return f"{run.job}, {run.split}{', synthetic' if run.synthetic else ''}"
 
 
 def _estimate(model: RunModel, name: str) -> Estimate | None:
