@@ -239,9 +239,7 @@ def _numbered(km: FloatArray, origin: FloatArray, side: float) -> IntArray:
     return np.asarray(numbers, dtype=np.int64).reshape(-1)
 
 
-def _deal(
-    block_of: IntArray, target: FloatArray, parts: int, rng: np.random.Generator
-) -> IntArray:
+def _deal(block_of: IntArray, target: FloatArray, parts: int, rng: np.random.Generator) -> IntArray:
     """Deal whole squares to `parts` like ones; return the part of each sample.
 
     The largest first, each to the part that then comes nearest, in the sense of chi-square, to an
@@ -263,9 +261,7 @@ def _deal(
     return np.asarray(part[number])
 
 
-def _test_piece(
-    piece: IntArray, block_of: IntArray, folds: int, rng: np.random.Generator
-) -> int:
+def _test_piece(piece: IntArray, block_of: IntArray, folds: int, rng: np.random.Generator) -> int:
     """Draw the piece to seal among those of about the wanted size that leave enough squares."""
     sizes = np.bincount(piece)
     n_squares = len(np.unique(block_of))

@@ -24,7 +24,7 @@ CHANNELS = ("temperature", "precipitation", "ndvi")
 STATIC_CHANNELS = ("elevation", "slope")
 FIRST_MONTH = np.datetime64("2020-01")
 TEMPLATE = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]]) / 8.0  # (t, h, w)
-PLANTED_STEP = 0.3  # of ndvi: what the strongest pattern adds to a cell, and takes from the next
+PLANTED_STEP = 0.4  # of ndvi: what the strongest pattern adds to a cell, and takes from the next
 WINDOW_CELLS_A_PATTERN = 200.0  # cells and dates: two patterns in a window of 10 x 10 x 4
 TARGET_MEAN, TARGET_SD = 25.0, 5.0
 CLOUD_CELLS = 3.0  # length scale of clouds
@@ -73,7 +73,7 @@ class SyntheticSettings:
     window: Annotated[int, Ge(2)] = 10
     steps: Annotated[int, Ge(2)] = 4
     cell_km: Annotated[float, Gt(0)] = 1.0
-    range_cells: Annotated[float, Gt(0)] = 6.0
+    range_cells: Annotated[float, Gt(0)] = 12.0
     target_range_cells: Annotated[float, Gt(0)] = 3.0
     memory: Annotated[float, Ge(0), Lt(1)] = 0.6
     no_value_percent: Annotated[float, Ge(0), Le(90)] = 5.0
@@ -182,7 +182,7 @@ def strongest(strengths: FloatArray, where: IntArray, window: int, steps: int) -
 
 def _relief(s: SyntheticSettings, rng: np.random.Generator) -> FloatArray:
     """Return elevation in metres and slope in degrees, shape (2, h, w)."""
-    field = random_field((s.height, s.width), 1.5 * s.range_cells, rng)[0]
+    field = random_field((s.height, s.width), s.range_cells, rng)[0]
     elevation = 400.0 + 120.0 * field
     rise = np.hypot(*np.gradient(elevation, 1000.0 * s.cell_km))
     return np.stack([elevation, np.degrees(np.arctan(rise))])
@@ -277,9 +277,7 @@ def _transform(s: SyntheticSettings) -> Affine:
     return (wide, 0.0, x, 0.0, -high, y)
 
 
-def _cut(
-    stack: RasterStack, s: SyntheticSettings, where: FloatArray, target: FloatArray
-) -> Cubes:
+def _cut(stack: RasterStack, s: SyntheticSettings, where: FloatArray, target: FloatArray) -> Cubes:
     """Cut the windows [row − ⌊h/2⌋, row − ⌊h/2⌋ + h) and alike, layers that do not change last."""
     a, _, x, _, e, y = stack.transform
     windows, times = _windows(stack, s, _firsts(s, where))

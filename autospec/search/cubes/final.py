@@ -16,7 +16,7 @@ import numpy as np
 
 from autospec.data.cubes.cubes import Cubes
 from autospec.data.spectra import FloatArray
-from autospec.data.splits import SplitPlan
+from autospec.data.splits import Fold, SplitPlan
 from autospec.errors import TrialFailed
 from autospec.evaluate.cube_baselines import CubeBaseline
 from autospec.evaluate.cube_trust import (
@@ -28,7 +28,7 @@ from autospec.evaluate.cube_trust import (
 from autospec.evaluate.metrics import compare, score
 from autospec.search.candidates import WINNER, Candidate, say_verdict
 from autospec.search.cubes.design import CubeDesign
-from autospec.search.cubes.leakage import measure_leakage, out_of_fold
+from autospec.search.cubes.leakage import OutOfFold, measure_leakage, refits_of
 from autospec.search.cubes.result import CubeModel, LeakageRow
 from autospec.search.cubes.settings import CubeSettings
 from autospec.search.cubes.twins import predict_missed, train_twins
@@ -71,6 +71,22 @@ class CubesEvaluated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Winner:
+    """The best design, to be trained once a fold."""
+
+    train: Cubes
+    design: CubeDesign
+    epochs: int
+    seed: int
+    device: Device
+
+    def train_twins(self, folds: tuple[Fold, ...]) -> tuple[CubeEnsemble, ...]:
+        return train_twins(
+            self.train, folds, self.design, self.epochs, seed=self.seed, device=self.device
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CubesFinalEvaluation:
     """Fits the candidates on the training samples, and scores all models on the sealed.
 
@@ -102,11 +118,14 @@ class CubesFinalEvaluation:
         train = self.cubes.rows(self.plan.train)
         rows, predictors = self._refits(train, chosen)
         notes: list[str] = []
-        winner = chosen[0]
-        assert winner.name == WINNER
-        model = predictors[WINNER]
-        calibrated, missed = self._calibrate(train, winner.trial, model, notes)
-        leakage = self._leakage(train, winner.trial, notes) if self.settings.show_leakage else ()
+        assert chosen[0].name == WINNER
+        design, epochs = self._design(chosen[0].trial)
+        seed, device = self.settings.seed, self.device
+        winner = _Winner(train=train, design=design, epochs=epochs, seed=seed, device=device)
+        calibrated, missed = self._calibrate(train, winner, predictors[WINNER], notes)
+        leakage: tuple[LeakageRow, ...] = ()
+        if self.settings.show_leakage:
+            leakage = self._leakage(train, winner, missed, notes)
         test = self.cubes.rows(self.plan.unseal())
         for baseline in self.baselines:
             rows.append(_row_of(baseline))
@@ -167,7 +186,7 @@ class CubesFinalEvaluation:
     def _calibrate(
         self,
         train: Cubes,
-        trial: TrialRecord,
+        winner: _Winner,
         model: CubePredictor | None,
         notes: list[str],
     ) -> tuple[CalibratedCubes | None, FloatArray | None]:
@@ -175,30 +194,33 @@ class CubesFinalEvaluation:
         if model is None:
             return None, None
         folds = self.plan.folds
-        design, epochs = self._design(trial)
         self.on_step(f"calibrating {WINNER}: {len(folds)} twins")
         try:
-            twins = train_twins(
-                train, folds, design, epochs, seed=self.settings.seed, device=self.device
-            )
+            twins = winner.train_twins(folds)
             missed = predict_missed(train, folds, twins)
             of_fold = dict(zip(folds, twins, strict=True))
-            log = design.training.target_transform == "log1p"
+            log = winner.design.training.target_transform == "log1p"
             return calibrate_cubes(model, train, folds, of_fold.__getitem__, log=log), missed
         except TrialFailed as error:
             notes.append(f"{WINNER} has no intervals and cannot be kept: {error}.")
             return None, None
 
     def _leakage(
-        self, train: Cubes, trial: TrialRecord, notes: list[str]
+        self, train: Cubes, winner: _Winner, missed: FloatArray | None, notes: list[str]
     ) -> tuple[LeakageRow, ...]:
-        design, epochs = self._design(trial)
-        self.on_step("scoring the models once more under random folds, to show what leaks")
-        winner = out_of_fold(train, design, epochs, seed=self.settings.seed, device=self.device)
+        """Score all models under random folds too; the winner's honest twins are trained."""
+        honest = self.plan.folds
+
+        def by_twins(folds: tuple[Fold, ...]) -> FloatArray:
+            if folds is honest and missed is not None:
+                return missed
+            return predict_missed(train, folds, winner.train_twins(folds))
+
+        self.on_step("scoring the models under random folds too, to show what leaks")
+        models: dict[str, OutOfFold] = {WINNER: by_twins}
+        models |= {b.name: refits_of(train, b) for b in self.baselines}
         try:
-            return measure_leakage(
-                train, self.plan.folds, winner, self.baselines, seed=self.settings.seed
-            )
+            return measure_leakage(train, honest, models, seed=self.settings.seed)
         except TrialFailed as error:
             notes.append(f"The scores under random folds are missing: {error}.")
             return ()
@@ -210,20 +232,20 @@ class CubesFinalEvaluation:
         predicted = {name: m.predict(test) for name, m in predictors.items() if m is not None}
         rival = best_baseline(self.baselines).name
         seed = self.settings.seed
-        scored = []
-        for row in rows:
-            own = predicted.get(row.name)
-            if own is not None:
-                row = replace(
-                    row,
-                    predicted=tuple(float(p) for p in own),
-                    scores=score(test.target, own, seed=seed),
-                    versus_baseline=None
-                    if row.name == rival
-                    else compare(test.target, own, predicted[rival], seed=seed),
-                )
-            scored.append(row)
-        return scored
+
+        def scored(row: CubeModel) -> CubeModel:
+            if row.name not in predicted:
+                return row
+            own, other = predicted[row.name], predicted[rival]
+            same = row.name == rival
+            return replace(
+                row,
+                predicted=tuple(float(p) for p in own),
+                scores=score(test.target, own, seed=seed),
+                versus_baseline=None if same else compare(test.target, own, other, seed=seed),
+            )
+
+        return [scored(row) for row in rows]
 
 
 def best_baseline(baselines: tuple[CubeBaseline, ...]) -> CubeBaseline:

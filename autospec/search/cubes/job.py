@@ -73,7 +73,7 @@ def search_cubes(
     clock = Clock(
         started=time.monotonic(),
         budget_s=settings.budget_s,
-        twin_sets=3 if settings.show_leakage else 1,
+        twin_sets=2 if settings.show_leakage else 1,
     )
     labelled = cubes.labelled()
     split = make_cube_split(labelled, settings.split)

@@ -6,7 +6,7 @@ folds a sample's neighbours, whose windows overlap its own, are among them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -16,11 +16,8 @@ from autospec.data.spectra import FloatArray
 from autospec.data.splits import Fold
 from autospec.evaluate.cube_baselines import CubeBaseline, refit_baseline
 from autospec.evaluate.metrics import score
-from autospec.search.candidates import WINNER
-from autospec.search.cubes.design import CubeDesign
 from autospec.search.cubes.result import LeakageRow
-from autospec.search.cubes.twins import predict_missed, train_twins
-from autospec.training.trainer import Device
+from autospec.search.cubes.twins import predict_missed
 
 OutOfFold = Callable[[tuple[Fold, ...]], FloatArray]
 
@@ -28,8 +25,7 @@ OutOfFold = Callable[[tuple[Fold, ...]], FloatArray]
 def measure_leakage(
     train: Cubes,
     folds: tuple[Fold, ...],
-    winner: OutOfFold,
-    baselines: tuple[CubeBaseline, ...],
+    models: Mapping[str, OutOfFold],
     *,
     seed: int,
 ) -> tuple[LeakageRow, ...]:
@@ -41,10 +37,8 @@ def measure_leakage(
         Training samples.
     folds : tuple of Fold
         The honest inner folds.
-    winner : callable (folds) -> float64, shape (n,)
-        Out-of-fold predictions of the winner's design, such as `out_of_fold` makes.
-    baselines : tuple of CubeBaseline
-        Tuned on the honest folds.
+    models : mapping of str to callable (folds) -> float64, shape (n,)
+        By name, what predicts each sample by a model that missed it; NaN where none did.
     seed : int
         Fixes the random folds and the bootstrap.
 
@@ -54,26 +48,14 @@ def measure_leakage(
         If a network cannot be trained.
     """
     leaky = random_folds(train.n, len(folds), seed)
-    models = {WINNER: winner}
-    models |= {b.name: _refits(train, b) for b in baselines}
     return tuple(
         _row(name, train, model(folds), model(leaky), seed) for name, model in models.items()
     )
 
 
-def out_of_fold(
-    train: Cubes, design: CubeDesign, epochs: int, *, seed: int, device: Device
-) -> OutOfFold:
-    """Return what trains one network a fold, and predicts each sample by the one that missed it."""
+def refits_of(train: Cubes, baseline: CubeBaseline) -> OutOfFold:
+    """Return what fits a tuned baseline once a fold, its numbers as they are."""
 
-    def predict(folds: tuple[Fold, ...]) -> FloatArray:
-        twins = train_twins(train, folds, design, epochs, seed=seed, device=device)
-        return predict_missed(train, folds, twins)
-
-    return predict
-
-
-def _refits(train: Cubes, baseline: CubeBaseline) -> OutOfFold:
     def predict(folds: tuple[Fold, ...]) -> FloatArray:
         models = tuple(refit_baseline(baseline, train.rows(fold.fit)) for fold in folds)
         return predict_missed(train, folds, models)

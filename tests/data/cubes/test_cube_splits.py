@@ -131,7 +131,9 @@ def test_a_sealed_sample_swapped_into_training_is_caught() -> None:
     check_apart(cubes, m, 1.2)
     train, sealed = m.plan.train.copy(), m.plan.unseal().copy()
     xy = places(cubes)[train]
-    crowded = int(np.argmin([nearest_km(cubes.crs, xy[[i]], np.delete(xy, i, 0)) for i in range(60)]))
+    crowded = int(
+        np.argmin([nearest_km(cubes.crs, xy[[i]], np.delete(xy, i, 0)) for i in range(60)])
+    )
     train[crowded], sealed[0] = sealed[0], train[crowded]
     swapped = replace(m, plan=replace(m.plan, train=train, sealed=sealed))
     with pytest.raises(AssertionError, match="a buffer"):

@@ -81,8 +81,10 @@ def test_nothing_to_be_near_is_infinitely_far() -> None:
 def test_the_local_map_keeps_short_distances(crs: str) -> None:
     rng = np.random.default_rng(0)
     degrees = crs == "EPSG:4326"
-    xy = np.array([13.0, 52.0]) + rng.uniform(0, 0.2, (20, 2)) if degrees else rng.uniform(
-        0, 2e4, (20, 2)
+    xy = (
+        np.array([13.0, 52.0]) + rng.uniform(0, 0.2, (20, 2))
+        if degrees
+        else rng.uniform(0, 2e4, (20, 2))
     )
     km = local_km(crs, xy)
     apart = np.hypot(*(km[1:] - km[0]).T)

@@ -1,0 +1,130 @@
+"""Baselines on flattened patches: tuned on the folds they are given, refitted on other rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from autospec.data.cubes.cubes import Cubes
+from autospec.data.cubes.splits import random_folds
+from autospec.data.cubes.synthetic import SyntheticSettings, synthesise
+from autospec.data.splits import Fold
+from autospec.evaluate import cube_baselines
+from autospec.evaluate.cube_baselines import (
+    PENALTIES,
+    CubeBaseline,
+    fit_cube_baselines,
+    refit_baseline,
+)
+
+NAMES = ("gradient boosting", "random forest", "ridge", "mean")
+
+
+@pytest.fixture(autouse=True)
+def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cube_baselines, "FOREST_TREES", 12)
+    monkeypatch.setattr(cube_baselines, "BOOSTING_ROUNDS", 25)
+
+
+def made(n: int = 80, *, told: float = 4.0, seed: int = 0) -> Cubes:
+    """Small windows; the target follows the mean of the first channel, and noise of sd 1."""
+    small = SyntheticSettings(n=n, height=30, width=30, dates=12, window=3, steps=2)
+    _, cubes = synthesise(replace(small, effect="none", no_value_percent=10.0), seed)
+    signal = cubes.values[:, 3].mean(axis=(1, 2, 3))
+    signal = (signal - signal.mean()) / signal.std()
+    noise = np.random.default_rng(seed).standard_normal(n)
+    return replace(cubes, target=20.0 + told * signal + noise)
+
+
+def fitted(cubes: Cubes, seed: int = 0) -> dict[str, CubeBaseline]:
+    return {b.name: b for b in fit_cube_baselines(cubes, random_folds(cubes.n, 4, 0), seed)}
+
+
+def test_all_four_come_in_their_order() -> None:
+    cubes = made()
+    assert tuple(fitted(cubes)) == NAMES
+
+
+def test_a_signal_in_the_cells_is_found_by_all_but_the_mean() -> None:
+    found = fitted(made())
+    new = made(200, seed=0)
+    rmse = {n: np.sqrt(np.mean((b.model.predict(new) - new.target) ** 2)) for n, b in found.items()}
+    assert max(rmse[name] for name in NAMES[:3]) < 0.7 * rmse["mean"]
+    assert max(found[name].cv_rmse for name in NAMES[:3]) < 0.7 * found["mean"].cv_rmse
+
+
+def test_noise_leaves_ridge_and_boosting_at_the_mean() -> None:
+    found = fitted(made(told=0.0))
+    for name in ("ridge", "gradient boosting"):
+        assert found[name].cv_rmse == pytest.approx(found["mean"].cv_rmse, rel=0.05)
+
+
+def test_the_mean_is_the_mean_and_its_error_that_of_the_folds() -> None:
+    cubes = made()
+    folds = random_folds(cubes.n, 4, 0)
+    y = cubes.target
+    direct = np.mean([np.sqrt(np.mean((y[f.score] - y[f.fit].mean()) ** 2)) for f in folds])
+    mean = fitted(cubes)["mean"]
+    assert mean.cv_rmse == pytest.approx(direct)
+    assert mean.model.predict(cubes) == pytest.approx(np.full(cubes.n, y.mean()))
+
+
+@pytest.mark.parametrize("n", [30, 120])  # fewer samples than the 90 cells, and more
+def test_the_path_of_ridge_is_that_of_fits_one_by_one(n: int) -> None:
+    rng = np.random.default_rng(n)
+    x, y, new = rng.normal(size=(n, 90)), rng.normal(3.0, 1.0, n), rng.normal(size=(7, 90))
+    seen = cube_baselines._Seen(x_fit=x, y_fit=y, x_score=new, y_score=np.zeros(7))
+    direct = [Ridge(alpha=penalty * 90).fit(x, y).predict(new) for penalty in PENALTIES]
+    assert cube_baselines._ridge_path(seen) == pytest.approx(np.array(direct), rel=1e-8)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_score_of_the_folds_is_that_of_models_refitted_in_them(name: str) -> None:
+    cubes = made()
+    baseline = fitted(cubes)[name]
+    each = []
+    for fold in random_folds(cubes.n, 4, 0):
+        model = refit_baseline(baseline, cubes.rows(fold.fit))
+        off = model.predict(cubes.rows(fold.score)) - cubes.target[fold.score]
+        each.append(np.sqrt(np.mean(off**2)))
+    assert np.mean(each) == pytest.approx(baseline.cv_rmse, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_held_out_samples_leave_no_trace_in_a_refit(name: str) -> None:
+    cubes = made()
+    baseline = fitted(cubes)[name]
+    kept = np.arange(60)
+    other = cubes.values.copy()
+    other[60:] = 1e6
+    changed = replace(cubes, values=other, target=np.where(np.arange(80) < 60, cubes.target, 1e6))
+    one, two = (refit_baseline(baseline, c.rows(kept)).predict(cubes) for c in (cubes, changed))
+    assert np.array_equal(one, two)
+
+
+def test_cells_without_a_value_are_not_read() -> None:
+    cubes = made()
+    assert not cubes.valid.all()
+    poisoned = replace(cubes, values=np.where(cubes.valid, cubes.values, np.float32(-9999)))
+    one, two = fitted(cubes), fitted(poisoned)
+    assert [one[name].cv_rmse for name in NAMES] == [two[name].cv_rmse for name in NAMES]
+
+
+def test_the_seed_fixes_every_prediction() -> None:
+    cubes = made()
+    one, again, other = fitted(cubes, 1), fitted(cubes, 1), fitted(cubes, 2)
+    same = [
+        np.array_equal(one[n].model.predict(cubes), again[n].model.predict(cubes)) for n in NAMES
+    ]
+    assert all(same)
+    forests = [each["random forest"].model.predict(cubes) for each in (one, other)]
+    assert not np.array_equal(*forests)
+
+
+def test_folds_that_score_later_dates_only_will_do() -> None:
+    cubes = made()
+    forward = tuple(Fold(fit=np.arange(k), score=np.arange(k, k + 20)) for k in (20, 40, 60))
+    assert len(fit_cube_baselines(cubes, forward, 0)) == 4
