@@ -300,8 +300,9 @@ def _show(result: TrainResult, folder: Path, as_json: bool) -> None:
         box=SIMPLE_HEAD,
     )
     for column in ("Model", "RMSE", "", "ME", "CCC", "R2", "RPIQ"):
-        justify = "left" if column == "Model" else "right"
-        scores.add_column(column, justify=justify, no_wrap=column == "")
+        scores.add_column(
+            column, justify="left" if column == "Model" else "right", no_wrap=column == ""
+        )
     for model in result.models:
         s = model.scores
         interval = f"{_number(s.rmse.low)}–{_number(s.rmse.high)}"

@@ -91,7 +91,9 @@ def build_cube_network(
         layers.append(nn.AdaptiveAvgPool3d(1))
     layers.append(nn.Flatten())
     for fc in architecture.fc:
-        layers.append(_drawn(nn.utils.skip_init(nn.Linear, width, fc.nodes), fc.activation, weights))
+        layers.append(
+            _drawn(nn.utils.skip_init(nn.Linear, width, fc.nodes), fc.activation, weights)
+        )
         layers += _fc_finish(architecture, fc, masks)
         width = fc.nodes
     layers.append(_drawn(nn.utils.skip_init(nn.Linear, width, 1), None, weights))

@@ -17,6 +17,10 @@ def fit_quick_baselines(train, folds, seed):
     ridge = RidgeCV(np.logspace(-2, 6, 17)).fit(flat(train), train.target)
     mean = float(train.target.mean())
     return (
-        SimpleNamespace(name="ridge", detail="", model=SimpleNamespace(predict=lambda c: ridge.predict(flat(c)))),
-        SimpleNamespace(name="mean", detail="", model=SimpleNamespace(predict=lambda c: np.full(c.n, mean))),
+        SimpleNamespace(
+            name="ridge", detail="", model=SimpleNamespace(predict=lambda c: ridge.predict(flat(c)))
+        ),
+        SimpleNamespace(
+            name="mean", detail="", model=SimpleNamespace(predict=lambda c: np.full(c.n, mean))
+        ),
     )

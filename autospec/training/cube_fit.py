@@ -22,7 +22,7 @@ from autospec.data.splits import Fold
 from autospec.errors import UsageError
 from autospec.evaluate.metrics import Comparison, compare, rmse, score
 from autospec.nets.architecture import ArchitectureError
-from autospec.nets.build_double import build_network
+from autospec.nets.build_cubes import build_cube_network
 from autospec.training.baselines_double import fit_quick_baselines
 from autospec.training.cube_training import (
     NETWORK,
@@ -39,7 +39,7 @@ from autospec.training.distributed import Processes
 from autospec.training.fit import FitRun, fit
 from autospec.training.fit_state import FitState
 from autospec.training.losses import LossFunction, loss_function
-from autospec.training.members import run_layers
+from autospec.training.members import FittedMember
 from autospec.training.precision import resolve_precision
 from autospec.training.target_scale import TargetScale
 from autospec.training.trainer import one_thread
@@ -72,17 +72,14 @@ class TrainRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrainedCubes:
-    """A trained network and what stands before and behind it; predicts in the lab values' unit."""
+    """A trained network and the scaling before it; predicts in the unit of the lab values."""
 
-    network: nn.Sequential
     scaler: ChannelScaler
-    scale: TargetScale
-    device: torch.device
+    member: FittedMember
 
     def predict(self, cubes: Cubes) -> FloatArray:
         """Return predictions, shape (n,)."""
-        x = torch.as_tensor(self.scaler.transform(cubes), device=self.device)
-        return self.scale.inverse(run_layers(self.network, x)[:, 0].cpu().numpy().astype(float))
+        return self.member.predict(self.scaler.transform(cubes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -180,7 +177,7 @@ def train_cubes(
         deadline_s=None if run.budget_s is None else begun + run.budget_s,
     )
     with one_thread():  # on a CPU: rounding, and so a network, must not depend on the machine
-        state, ended = fit(model.network, task, settings.config, how)
+        state, ended = fit(model.member.network, task, settings.config, how)
         if not run.processes.main:
             return None
         sealed = labelled.rows(split.plan.unseal())
@@ -191,7 +188,9 @@ def train_cubes(
         settings=settings,
         data=_data(cubes, labelled),
         split=_split(split, fold, labelled.n),
-        n_parameters=sum(p.numel() for p in model.network.parameters()),
+        n_parameters=settings.architecture.n_parameters(
+            settings.preprocessing.arriving(labelled.shape)
+        ),
         epochs=tuple(_epoch(record) for record in asdict(state)["history"]),
         best_epoch=state.best_epoch,
         steps=state.steps,
@@ -227,16 +226,21 @@ def _prepare(
     scale = TargetScale.fit(settings.target_transform, fit_rows.target)
     shape = settings.preprocessing.arriving(train.shape)
     try:
-        network = build_network(
+        network = build_cube_network(
             settings.architecture, shape, seed=settings.config.seed, device=device
         )
     except ArchitectureError as error:
-        raise UsageError(f"{error}. Use larger windows, or a --preset with fewer blocks.") from error
+        raise UsageError(
+            f"{error}. Use larger windows, or a --preset with fewer blocks."
+        ) from error
     if settings.target_transform == "none":
         last = network[-1]
         assert isinstance(last, nn.Linear)
         nn.init.constant_(last.bias, float(fit_rows.target.mean()))
-    model = TrainedCubes(network=network, scaler=scaler, scale=scale, device=device)
+    member = FittedMember(
+        architecture=settings.architecture, network=network, scale=scale, device=device
+    )
+    model = TrainedCubes(scaler=scaler, member=member)
     z = scale.forward(fit_rows.target).astype(np.float32)  # networks see float32
     return model, CubeTask(
         x_fit=torch.as_tensor(scaler.transform(fit_rows), device=device),
@@ -263,9 +267,7 @@ def _scored(
         predicted = predict(sealed)
         scores = score(sealed.target, predicted, seed=settings.split.seed)
         models.append(
-            TrainModel(
-                name=name, detail=detail, predicted=tuple(predicted.tolist()), scores=scores
-            )
+            TrainModel(name=name, detail=detail, predicted=tuple(predicted.tolist()), scores=scores)
         )
     return tuple(models)
 

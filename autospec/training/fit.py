@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -22,9 +21,9 @@ from torch import nn
 
 from autospec.data.spectra import FloatArray, IntArray
 from autospec.errors import TrialFailed
-from autospec.nets.masks import Masks
 from autospec.training.adam import BETA1, BETA2, EPS
 from autospec.training.distributed import Processes
+from autospec.training.draws import draw_anew, own_randomness
 from autospec.training.fit_config import FitConfig
 from autospec.training.fit_state import (
     EpochRecord,
@@ -117,7 +116,7 @@ def fit(network: nn.Module, task: Task, config: FitConfig, run: FitRun) -> tuple
         From the checkpoint.
     """
     training = _Training(network, task, config, run)
-    with _own_randomness(run.processes.device):
+    with own_randomness(run.processes.device):
         ended = training.run_epochs()
     training.restore_best()
     return training.state, ended
@@ -199,10 +198,10 @@ class _Training:
         self.optimiser.zero_grad(set_to_none=False)
         summed = torch.zeros((), dtype=torch.float64, device=device)
         for b in range(me.rank, len(batches), me.count):
-            _draw_anew(self.network, (self.config.seed, self.state.epoch + 1, first + b), device)
+            draw_anew(self.network, (self.config.seed, self.state.epoch + 1, first + b), device)
             with cast(self.precision, device):
                 loss = self.task.loss(self.network, batches[b])
-            self.scaler.scale(loss * (len(batches[b]) / n)).backward()
+            torch.autograd.backward(self.scaler.scale(loss * (len(batches[b]) / n)))
             summed += loss.detach().double() * len(batches[b])
         late = self.run.deadline_s is not None and time.monotonic() >= self.run.deadline_s
         flags = torch.tensor([self.run.interrupted(), late], dtype=torch.float64, device=device)
@@ -218,7 +217,7 @@ class _Training:
             return
         grads = [p.grad for p in self.learned.values() if p.grad is not None]
         flat = self.processes.total(torch.cat([grad.reshape(-1) for grad in grads]))
-        for grad, part in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
+        for grad, part in zip(grads, torch.split(flat, [g.numel() for g in grads]), strict=True):
             grad.copy_(part.view_as(grad))
 
     def _step(self) -> float:
@@ -231,7 +230,9 @@ class _Training:
         before = self.scaler.get_scale()
         self.scaler.step(self.optimiser)
         self.scaler.update()
-        taken = self.scaler.get_scale() >= before  # else float16 ran over, and the step was left out
+        taken = (
+            self.scaler.get_scale() >= before
+        )  # else float16 ran over, and the step was left out
         self.state = replace(self.state, steps=self.state.steps + taken)
         return rate
 
@@ -332,22 +333,3 @@ def _called(prefix: str, tensors: Tensors) -> Tensors:
 def _scaler_numbers(numbers: Mapping[str, float]) -> dict[str, float]:
     whole = ("growth_interval", "_growth_tracker")
     return {name: int(n) if name in whole else n for name, n in numbers.items()}
-
-
-@contextmanager
-def _own_randomness(device: torch.device) -> Iterator[None]:
-    """Leave torch's global random state as it was: inside, every batch sets it."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        yield
-
-
-def _draw_anew(network: nn.Module, numbers: tuple[int, int, int], device: torch.device) -> None:
-    """Begin the dropout masks of a batch, ours and torch's own, from its numbers."""
-    seed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    torch.random.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
-    masks = Masks(seed, device)
-    for module in network.modules():
-        if isinstance(getattr(module, "masks", None), Masks):
-            module.masks = masks

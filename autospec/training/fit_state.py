@@ -149,7 +149,9 @@ def read_checkpoint(path: Path, told: Mapping[str, Any]) -> tuple[FitState, Tens
     except OSError as error:
         raise OutputError(cannot("read", path, error)) from error
     except (safetensors.SafetensorError, ValidationError) as error:
-        raise OutputError(f"{path}: no checkpoint of autospec, or a damaged one. {AGAIN}") from error
+        raise OutputError(
+            f"{path}: no checkpoint of autospec, or a damaged one. {AGAIN}"
+        ) from error
     said = {"state": asdict(document.state), "told": document.told}
     if _digest(said, tensors) != document.sha256:
         raise OutputError(f"{path}: what is in it was changed or damaged. {AGAIN}")

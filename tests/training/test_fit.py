@@ -76,7 +76,9 @@ def test_batches_of_a_window_add_up_to_its_mean_gradient() -> None:
     np.testing.assert_allclose(*runs, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("accumulate_to", "steps"), [(2048, 1), (90, 1), (89, 2), (30, 3), (8, 12)])
+@pytest.mark.parametrize(
+    ("accumulate_to", "steps"), [(2048, 1), (90, 1), (89, 2), (30, 3), (8, 12)]
+)
 def test_an_epoch_is_cut_into_equal_windows(accumulate_to: int, steps: int) -> None:
     assert trained(replace(CONFIG, accumulate_to=accumulate_to, max_epochs=1))[1].steps == steps
 

@@ -16,7 +16,9 @@ def huber(e: np.ndarray) -> np.ndarray:
     return np.where(np.abs(e) <= 1, e**2 / 2, np.abs(e) - 0.5)
 
 
-@pytest.mark.parametrize(("name", "formula"), [("mse", np.square), ("l1", np.abs), ("huber", huber)])
+@pytest.mark.parametrize(
+    ("name", "formula"), [("mse", np.square), ("l1", np.abs), ("huber", huber)]
+)
 def test_a_loss_is_the_mean_of_its_formula(name: Loss, formula: np.ufunc) -> None:
     wanted = torch.linspace(5.0, 6.0, len(ERRORS), dtype=torch.float64)
     found = loss_function(name)(wanted + torch.as_tensor(ERRORS), wanted)
