@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from autospec.data.cubes.examination import CubeSummary
 
 AXES = {
-    "n": "samples",
-    "c": "channels",
-    "s": "static layers",
-    "h": "rows",
-    "w": "columns",
-    "t": "dates",
+    "n": "sample",
+    "c": "channel",
+    "s": "static layer",
+    "h": "row",
+    "w": "column",
+    "t": "date",
 }
 
 
@@ -63,17 +63,22 @@ def check(
 
 def _show(summary: CubeSummary, file: Path) -> None:
     """Print the summary as a table of channels and a few lines."""
+    from autospec.data.findings import count
+
     table = Table(box=SIMPLE_HEAD)
     for column in ("Channel", "Min", "Mean", "Max", "Without value"):
         table.add_column(column, justify="left" if column == "Channel" else "right", no_wrap=True)
     for channel in summary.channels:
         table.add_row(
             channel.name + (" (static)" if channel.static else ""),
-            *(f"{number:.4g}" for number in (channel.low, channel.mean, channel.high)),
+            *(
+                "–" if number is None else f"{number:.4g}"
+                for number in (channel.low, channel.mean, channel.high)
+            ),
             f"{channel.missing_percent:.1f} %",
         )
     Console().print(table)
-    lengths = ", ".join(f"{size} {AXES[axis]}" for axis, size in summary.axes.items() if size)
+    lengths = ", ".join(count(size, AXES[axis]) for axis, size in summary.axes.items() if size)
     west, south, east, north = summary.extent
     typer.echo(f"Dates: {summary.first} to {summary.last}")
     typer.echo(f"Place: x {west:g} to {east:g}, y {south:g} to {north:g} ({summary.crs[:60]})")
@@ -86,7 +91,7 @@ def _show(summary: CubeSummary, file: Path) -> None:
         )
     if summary.synthetic:
         typer.echo("SYNTHETIC: made up, not measured.")
-    typer.echo(f"Good: {'a raster stack' if summary.kind == 'stack' else 'samples'} of {lengths}.")
+    typer.echo(f"Good: {'a raster stack of ' if summary.kind == 'stack' else ''}{lengths}.")
     if summary.kind == "stack":
         typer.echo(
             f"Next: autospec cube extract --raster {file} --points POINTS.csv --window 10 --steps 4"

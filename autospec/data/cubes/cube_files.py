@@ -207,7 +207,7 @@ def _names(npz: NpzFile, key: str, sound: Sound, findings: Findings) -> tuple[st
 
 
 def _times(npz: NpzFile, sound: Sound, ids: Sequence[str], findings: Findings) -> TimeArray | None:
-    """Read the dates; those of all samples are repeated for each."""
+    """Read the dates; where all samples share them, they are repeated for each."""
     if "times" not in sound:
         return None
     n, t = sound.sizes["n"], sound.sizes["t"]
@@ -216,8 +216,6 @@ def _times(npz: NpzFile, sound: Sound, ids: Sequence[str], findings: Findings) -
     if times is None:
         return None
     check_order(times, ("sample", ids if own else ()), findings)
-    if not own:
-        findings.recognised.append("times: the same dates for every sample")
     return times if own else np.repeat(times, n, axis=0)
 
 
@@ -305,7 +303,7 @@ def write_cubes(path: str | Path, cubes: Cubes) -> None:
         whole("y", cubes.y),
         text("crs", cubes.crs),
         text("ids", cubes.ids),
-        whole("target", cubes.target),
+        *((whole("target", cubes.target),) if np.isfinite(cubes.target).any() else ()),
         text("target_name", cubes.target_name),
         text("target_unit", cubes.target_unit),
         whole("synthetic", np.array(cubes.synthetic)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from autospec.data.cubes.cube_checks import Needs
 from autospec.data.cubes.cube_files import CUBES_FORM, assemble_cubes, find_cubes
-from autospec.data.cubes.cubes import Cubes, Float32Array, TimeArray
+from autospec.data.cubes.cubes import BoolArray, Cubes, Float32Array, TimeArray
 from autospec.data.cubes.npz import NpzFile, is_grid, named, open_npz
 from autospec.data.cubes.npz_fields import read_word
 from autospec.data.cubes.stack_files import assemble_stack, find_stack
@@ -25,13 +26,16 @@ _STACKS_ONLY = (".tif", ".tiff", "")  # a folder has no suffix
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelSummary:
-    """One channel: smallest, mean and largest value, and percent of its cells without one."""
+    """One channel: smallest, mean and largest value, and percent of its cells without one.
+
+    The three are None of a channel without any value.
+    """
 
     name: str
     static: bool
-    low: float
-    mean: float
-    high: float
+    low: float | None
+    mean: float | None
+    high: float | None
     missing_percent: float
 
 
@@ -168,27 +172,22 @@ def summarise_cube(data: Cubes | RasterStack) -> CubeSummary:
 
 def _of_samples(cubes: Cubes) -> CubeSummary:
     n, (c, h, w, t) = cubes.n, cubes.shape
-    axes = (0, 2, 3, 4)
-    low = cubes.values.min(axis=axes, where=cubes.valid, initial=np.inf)
-    high = cubes.values.max(axis=axes, where=cubes.valid, initial=-np.inf)
-    some = cubes.valid.sum(axis=axes)
-    # statistics in float64
-    mean = cubes.values.sum(axis=axes, where=cubes.valid, dtype=np.float64) / np.maximum(some, 1)
+    layers = [_Running() for _ in cubes.channels]
+    for k, layer in enumerate(layers):
+        layer.add(cubes.values[:, k], cubes.valid[:, k])
     labelled = cubes.target[np.isfinite(cubes.target)]
+    target = TargetSummary(
+        name=cubes.target_name,
+        unit=cubes.target_unit,
+        n=int(labelled.size),
+        low=float(labelled.min(initial=np.inf)),
+        mean=float(labelled.sum()) / max(labelled.size, 1),
+        high=float(labelled.max(initial=-np.inf)),
+    )
     return CubeSummary(
         kind="samples",
         axes={"n": n, "c": c, "h": h, "w": w, "t": t},
-        channels=tuple(
-            ChannelSummary(
-                name=name,
-                static=False,
-                low=float(low[k]),
-                mean=float(mean[k]),
-                high=float(high[k]),
-                missing_percent=100.0 * (1.0 - float(some[k]) / (n * h * w * t)),
-            )
-            for k, name in enumerate(cubes.channels)
-        ),
+        channels=_named(layers, cubes.channels, ()),
         first=_date(cubes.times.min()),
         last=_date(cubes.times.max()),
         crs=cubes.crs,
@@ -198,69 +197,62 @@ def _of_samples(cubes: Cubes) -> CubeSummary:
             float(cubes.x.max()),
             float(cubes.y.max()),
         ),
-        target=None
-        if not labelled.size
-        else TargetSummary(
-            name=cubes.target_name,
-            unit=cubes.target_unit,
-            n=int(labelled.size),
-            low=float(labelled.min()),
-            mean=float(labelled.mean()),
-            high=float(labelled.max()),
-        ),
+        target=target if labelled.size else None,
         synthetic=cubes.synthetic,
     )
 
 
-class _Running:
-    """Smallest, sum, count and largest of layers that are met one after the other."""
-
-    def __init__(self) -> None:
-        self.low, self.high, self.total, self.some, self.cells = np.inf, -np.inf, 0.0, 0, 0
-
-    def add(self, layer: Float32Array) -> None:
-        there = ~np.isnan(layer)
-        self.low = min(self.low, float(layer.min(where=there, initial=np.inf)))
-        self.high = max(self.high, float(layer.max(where=there, initial=-np.inf)))
-        self.total += float(layer.sum(where=there, dtype=np.float64))
-        self.some += int(there.sum())
-        self.cells += layer.size
-
-    def summary(self, name: str, *, static: bool) -> ChannelSummary:
-        return ChannelSummary(
-            name=name,
-            static=static,
-            low=self.low,
-            mean=self.total / max(self.some, 1),
-            high=self.high,
-            missing_percent=100.0 * (1.0 - self.some / self.cells),
-        )
-
-
 def _of_stack(stack: RasterStack) -> CubeSummary:
     t, c, h, w = stack.dynamic.shape
-    layers = [_Running() for _ in range(c + len(stack.static_channels))]
+    layers = [_Running() for _ in (*stack.channels, *stack.static_channels)]
     for i in range(t):
-        for k, layer in enumerate(np.asarray(stack.dynamic[i])):
-            layers[k].add(layer)
-    for k, layer in enumerate(stack.static):
-        layers[c + k].add(layer)
+        for k, cells in enumerate(np.asarray(stack.dynamic[i])):
+            layers[k].add(cells, ~np.isnan(cells))
+    for k, cells in enumerate(stack.static):
+        layers[c + k].add(cells, ~np.isnan(cells))
     a, _, west, _, e, north = stack.transform
     return CubeSummary(
         kind="stack",
         axes={"t": t, "c": c, "s": len(stack.static_channels), "h": h, "w": w},
-        channels=tuple(
-            found.summary(name, static=k >= c)
-            for k, (found, name) in enumerate(
-                zip(layers, (*stack.channels, *stack.static_channels), strict=True)
-            )
-        ),
+        channels=_named(layers, stack.channels, stack.static_channels),
         first=_date(stack.times[0]),
         last=_date(stack.times[-1]),
         crs=stack.crs,
         extent=(west, north + e * h, west + a * w, north),
         target=None,
         synthetic=stack.synthetic,
+    )
+
+
+class _Running:
+    """Smallest, sum, count and largest of cells that are met part after part."""
+
+    def __init__(self) -> None:
+        self.low, self.high, self.total, self.some, self.cells = np.inf, -np.inf, 0.0, 0, 0
+
+    def add(self, cells: Float32Array, valid: BoolArray) -> None:
+        """Take in more cells, and where they have a value."""
+        self.low = min(self.low, float(cells.min(where=valid, initial=np.inf)))
+        self.high = max(self.high, float(cells.max(where=valid, initial=-np.inf)))
+        self.total += float(cells.sum(where=valid, dtype=np.float64))  # statistics in float64
+        self.some += int(valid.sum())
+        self.cells += cells.size
+
+
+def _named(
+    layers: Sequence[_Running], channels: Sequence[str], static: Sequence[str]
+) -> tuple[ChannelSummary, ...]:
+    """Return what was found of each channel; those without dates come last."""
+    return tuple(
+        ChannelSummary(
+            name=name,
+            static=k >= len(channels),
+            low=layer.low if layer.some else None,
+            mean=layer.total / layer.some if layer.some else None,
+            high=layer.high if layer.some else None,
+            missing_percent=100.0 * (1.0 - layer.some / layer.cells),
+        )
+        for k, (layer, name) in enumerate(zip(layers, (*channels, *static), strict=True))
     )
 
 

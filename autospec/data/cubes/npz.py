@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import stat
 import struct
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -72,11 +73,10 @@ class NpzFile:
         """
         member = self.members[name]
         native, is_bool = member.dtype.newbyteorder("="), member.dtype.kind == "b"
-        out: AnyArray = np.empty(member.size, dtype=native if dtype is None else dtype)
-        if not member.bytes:
-            out = np.zeros(member.size, dtype=out.dtype)
+        # memory is taken when it is written to; texts without a byte are empty
+        out: AnyArray = np.zeros(member.size, dtype=native if dtype is None else dtype)
         try:
-            with self.archive.open(f"{name}.npy") as stream, np.errstate(over="ignore"):
+            with self.archive.open(f"{name}.npy") as stream, np.errstate(all="ignore"):
                 _take(stream, member.skip)
                 each = max(1, _PIECE // max(1, member.dtype.itemsize))
                 for start in range(0, member.size if member.bytes else 0, each):
@@ -84,6 +84,8 @@ class NpzFile:
                     piece = _take(stream, (stop - start) * member.dtype.itemsize)
                     # a byte of a bool may be neither 0 nor 1
                     cells = np.frombuffer(piece, dtype="u1" if is_bool else member.dtype)
+                    if member.dtype.kind == "U":
+                        _check_text(cells)
                     out[start:stop] = cells
                 if stream.read(1):
                     raise EOFError("more bytes than declared")
@@ -252,6 +254,12 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
             "are declared. The file is damaged or made to harm: save it again."
         )
     return member
+
+
+def _check_text(cells: AnyArray) -> None:
+    """Refuse numbers that are no characters: NumPy would take them, and Python not."""
+    if cells.size and cells.view(f"{cells.dtype.str[0]}u4").max() > sys.maxunicode:
+        raise ValueError("it is no text")
 
 
 def _take(stream: Any, size: int) -> bytes:  # noqa: ANN401 (zipfile.ZipExtFile is not generic IO)

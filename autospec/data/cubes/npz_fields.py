@@ -303,11 +303,11 @@ def _from_words(raw: AnyArray, name: str, findings: Findings) -> TimeArray | Non
 
 
 def _parse_date(word: str) -> np.datetime64:
-    """Return the date to the second; NaT if it is none."""
+    """Return the date; NaT if it is none."""
     if not _DATE.fullmatch(word):
         return np.datetime64("NaT")
     try:
-        return np.datetime64(np.datetime64(word.removesuffix("Z")), "s")
+        return np.datetime64(word.removesuffix("Z"))
     except ValueError:
         return np.datetime64("NaT")
 

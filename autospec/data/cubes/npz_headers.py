@@ -103,16 +103,12 @@ def parse_header(key: str, head: bytes) -> Member:
             "numbers or text. Save it as such an array, and allow no pickles."
         )
     try:
-        dtype = np.dtype(descr) if _DESCR.fullmatch(descr) else None
+        dtype = np.dtype(descr if _DESCR.fullmatch(descr) else object)
     except (TypeError, ValueError):
-        dtype = None
-    whole = isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape)
-    if (
-        dtype is None
-        or not dtype.itemsize
-        or dtype.kind not in "biufUSM"
-        or type(fortran) is not bool
-        or not whole
-    ):
+        raise no_header from None
+    sound = isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape)
+    if not (sound and type(fortran) is bool and dtype.kind in "biufUSM"):
         raise no_header
+    if dtype.itemsize == 0 and math.prod(shape) > MAX_EMPTY_TEXTS:
+        raise DataError(f"key {key!r} holds {math.prod(shape):,} empty texts. Leave it out.")
     return Member(name=key, shape=shape, dtype=dtype, fortran=fortran and len(shape) > 1, skip=skip)
