@@ -193,7 +193,7 @@ def cube_settings(choice: CubeChoice, changes: dict[str, Any]) -> CubeSettings:
     if choice.block_km is not None and choice.block_km <= 0:
         raise UsageError(f"--block-km {choice.block_km:g}: want the side of a square, above 0")
     known = {key: value for key, value in changes.items() if value is not None}
-    split = {"kind": kind, "buffer_km": choice.buffer_km, "block_km": choice.block_km}
+    split: dict[str, Any] = {"kind": kind, "buffer_km": choice.buffer_km, "block_km": choice.block_km}
     split |= {"folds": known.pop("folds", None), "seed": known.get("seed")}
     return CubeSettings(
         split=CubeSplit(**{key: value for key, value in split.items() if value is not None}),

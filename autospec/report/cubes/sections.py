@@ -95,7 +95,7 @@ def cards_section(result: CubeResult, *, kept: bool = False) -> str:
             cards.append(card(METRIC_NAMES[name], number(estimate.value), note))
     split = result.split
     rows = f"{count(split.n_train)} / {count(split.n_test)}"
-    dropped = f"{count(split.n_dropped)} left out for the buffer; test sealed until the end"
+    dropped = f"{count(split.n_dropped)} left out between; test sealed until the end"
     cards.append(card("Samples to train / test", rows, dropped))
     tally = trial_counts(result.trials)
     others = [f"{n} {state}" for state, n in tally.items() if state != "complete"]
