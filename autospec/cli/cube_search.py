@@ -19,6 +19,7 @@ from autospec.errors import EXIT_INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
     from autospec.data.cubes.cubes import Cubes
+    from autospec.evaluate.cube_trust import CalibratedCubes
     from autospec.search.cubes.result import CubeResult
     from autospec.search.cubes.settings import CubeSettings
 
@@ -193,7 +194,11 @@ def cube_settings(choice: CubeChoice, changes: dict[str, Any]) -> CubeSettings:
     if choice.block_km is not None and choice.block_km <= 0:
         raise UsageError(f"--block-km {choice.block_km:g}: want the side of a square, above 0")
     known = {key: value for key, value in changes.items() if value is not None}
-    split: dict[str, Any] = {"kind": kind, "buffer_km": choice.buffer_km, "block_km": choice.block_km}
+    split: dict[str, Any] = {
+        "kind": kind,
+        "buffer_km": choice.buffer_km,
+        "block_km": choice.block_km,
+    }
     split |= {"folds": known.pop("folds", None), "seed": known.get("seed")}
     return CubeSettings(
         split=CubeSplit(**{key: value for key, value in split.items() if value is not None}),
@@ -205,10 +210,12 @@ def cube_settings(choice: CubeChoice, changes: dict[str, Any]) -> CubeSettings:
 def _run(cubes: Cubes, name: str, settings: CubeSettings, folder: Path, where: Where) -> CubeResult:
     """Search under the folder's lock, with Ctrl-C as a request to finish, and write the report."""
     from autospec.data.cubes.splits import make_cube_split
+    from autospec.report.cube_model_files import write_cube_models
     from autospec.report.cubes import write_cube_report
     from autospec.report.cubes.folder import finished_cube_result
     from autospec.report.localise_folder import CUBE_FILE, refuse_other
     from autospec.report.lock import locked, make_folder
+    from autospec.report.sections import MODEL_FILE
     from autospec.search.cubes.job import search_cubes
     from autospec.search.execution import Execution
 
@@ -218,12 +225,16 @@ def _run(cubes: Cubes, name: str, settings: CubeSettings, folder: Path, where: W
     with locked(folder):
         done = finished_cube_result(folder, settings, cubes.digest)
         if done is not None:
-            typer.echo("This search is already finished; nothing was run again.", err=True)
-            return done
+            kept = any(model.trust is not None for model in done.models)
+            if not kept or (folder / MODEL_FILE).is_file():
+                typer.echo("This search is already finished; nothing was run again.", err=True)
+                return done
+            typer.echo(f"{MODEL_FILE} is gone; the winner is refitted.", err=True)
         with (
             SearchDisplay(cubes.target_unit) as display,
             CtrlC(display.console, STOPPING) as ctrl_c,
         ):
+            models: dict[str, CalibratedCubes] = {}
             result = search_cubes(
                 cubes,
                 name=name,
@@ -234,8 +245,11 @@ def _run(cubes: Cubes, name: str, settings: CubeSettings, folder: Path, where: W
                     trials_at_once=where.trials_at_once,
                     progress=display,
                     interrupted=ctrl_c.pressed,
+                    on_model=models.__setitem__,
                 ),
             )
+        # before the report, whose cube-run.json ends the run: a finished run has its model
+        typer.echo(write_cube_models(result, models.get("winner"), folder).choice, err=True)
         write_cube_report(result, folder)
     return result
 
@@ -253,7 +267,7 @@ def _show(result: CubeResult, folder: Path, *, as_json: bool) -> None:
 
     console = Console()
     if result.data.synthetic:
-        console.print(f"SYNTHETIC: {SYNTHETIC}", highlight=False, markup=False)
+        console.print(f"SYNTHETIC {SYNTHETIC}", highlight=False, markup=False)
     show_architecture(console, result.name, result.winner.architecture.table_rows(result.name))
     recipe = result.winner.preprocessing.describe()
     console.print(f"Preprocessing: {recipe}", highlight=False, markup=False)
@@ -273,4 +287,4 @@ def _show(result: CubeResult, folder: Path, *, as_json: bool) -> None:
     for line in lines:
         console.print(line, highlight=False, markup=False)
     show_files(folder, FILES)
-    show_next(folder)
+    show_next(folder, "samples", "samples.npz")

@@ -79,18 +79,12 @@ class CubeDomain:
 
     def _unlike(self, level: FloatArray) -> str:
         """Say which channels of a window have means, standardised (c,), that none had before."""
-        scaler = self.scaler
-        real = level * scaler.sd + scaler.mean
-        told = []
-        for bound, word, beyond in (
-            (self.low, "below", level < self.low),
-            (self.high, "above", level > self.high),
-        ):
-            ends = bound * scaler.sd + scaler.mean
-            told += [
-                f"mean of {self.channels[i]} {real[i]:.3g} is {word} all in training ({ends[i]:.3g})"
-                for i in np.flatnonzero(beyond)
-            ]
+        mean, sd = self.scaler.mean, self.scaler.sd
+        real, low, high = (z * sd + mean for z in (level, self.low, self.high))
+        told = [
+            f"mean of {self.channels[i]} {real[i]:.3g}, {low[i]:.3g} to {high[i]:.3g} in training"
+            for i in np.flatnonzero((level < self.low) | (level > self.high))
+        ]
         return _shortened(told)
 
 
@@ -161,7 +155,7 @@ def _standardised(cubes: Cubes, scaler: ChannelScaler) -> Iterator[FloatArray]:
 
 def _missing(cubes: Cubes) -> FloatArray:
     """Return each channel's share of cells without a value, shape (n, c)."""
-    return 1.0 - cubes.valid.mean(axis=(2, 3, 4), dtype=np.float64)
+    return np.asarray(1.0 - cubes.valid.mean(axis=(2, 3, 4), dtype=np.float64))
 
 
 def _shortened(told: list[str]) -> str:

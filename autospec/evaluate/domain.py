@@ -153,7 +153,7 @@ def limits_of(held: FloatArray) -> FloatArray:
     n = held.shape[1]
     ranks = np.argsort(np.argsort(held, axis=1, kind="stable"), axis=1).max(axis=0)
     rank = np.sort(ranks)[min(math.ceil(SHARE_INSIDE * (n + 1)), n) - 1]
-    return np.maximum(np.sort(held, axis=1)[:, rank], ROUNDING)
+    return np.asarray(np.maximum(np.sort(held, axis=1)[:, rank], ROUNDING))
 
 
 def _seen(values: FloatArray, axis: FloatArray, quantity: Quantity) -> FloatArray:

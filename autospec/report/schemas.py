@@ -16,8 +16,9 @@ from autospec.data.writing import write_text
 from autospec.localisation.result import SCHEMA_VERSION as LOCALISATION_VERSION
 from autospec.localisation.result import LocalisationResult
 from autospec.nets.architecture import Architecture
+from autospec.predict.document import CUBE_SCHEMA_VERSION as CUBE_MODEL_VERSION
 from autospec.predict.document import SCHEMA_VERSION as MODEL_VERSION
-from autospec.predict.document import ModelBundle
+from autospec.predict.document import CubeBundle, ModelBundle
 from autospec.report.compare import COMPARE_SCHEMA_VERSION, RunsComparison
 from autospec.report.cubes.tables import CubeMetricsFile
 from autospec.report.localise_summary import SummaryFile
@@ -42,6 +43,7 @@ _KINDS: dict[str, type] = {
     "summary": SummaryFile,
     "model": ModelBundle,
     "train": TrainResult,
+    "cube_model": CubeBundle,
 }
 _VERSIONS = {
     "run": SCHEMA_VERSION,
@@ -54,6 +56,7 @@ _VERSIONS = {
     "summary": LOCALISATION_VERSION,
     "model": MODEL_VERSION,
     "train": TRAIN_SCHEMA_VERSION,
+    "cube_model": CUBE_MODEL_VERSION,
 }
 
 

@@ -61,11 +61,30 @@ def refit_seconds(
         return 0.0
     total, chosen = 0.0, candidates(trials, ())
     for t in {c.trial.number: c.trial for c in chosen}.values():
-        if t.seconds and t.curve and t.best_epoch:
-            one_network = t.seconds / len(t.curve) / folds_total * t.best_epoch
-            total += one_network * settings.members * settings.folds / (settings.folds - 1)
-            total += one_network * settings.folds * twin_sets if t is chosen[0].trial else 0.0
-    return total
+        total += _members_s(t, settings, folds_total)
+    twins_s = _network_s(chosen[0].trial, folds_total) * settings.folds
+    return total + twins_s * twin_sets
+
+
+def published_seconds(
+    trials: tuple[TrialRecord, ...], settings: Settings, folds_total: int
+) -> float:
+    """Estimate how long the refits of the published designs will take."""
+    done = [t for t in trials if t.label and t.value is not None]
+    return sum(_members_s(t, settings, folds_total) for t in done)
+
+
+def _members_s(trial: TrialRecord, settings: Settings, folds_total: int) -> float:
+    """Return the seconds of a refit: its networks learn from the rows of all folds."""
+    whole = settings.folds / (settings.folds - 1)
+    return _network_s(trial, folds_total) * settings.members * whole
+
+
+def _network_s(trial: TrialRecord, folds_total: int) -> float:
+    """Return the seconds of one fold's network up to its best epoch; 0 if nobody measured."""
+    if not (trial.seconds and trial.curve and trial.best_epoch):
+        return 0.0
+    return trial.seconds / len(trial.curve) / folds_total * trial.best_epoch
 
 
 def say_verdict(

@@ -9,8 +9,8 @@ from typing import Any
 
 from optuna.study import Study
 
-from autospec.search.candidates import refit_seconds
-from autospec.search.plan import StudyPlan
+from autospec.search.candidates import published_seconds, refit_seconds
+from autospec.search.plan import StudyPlan, no_limit
 from autospec.search.progress import Progress, ProgressCallback, silent
 from autospec.search.result import Stopped, TrialRecord
 from autospec.search.searched import Settings, Validation
@@ -74,6 +74,8 @@ class Clock:
         When it began, by `time.monotonic`, and how long it may take.
     baselines_s, refits_s : float
         What the baselines' and the networks' final work will take.
+    published_s : float
+        What of the latter is for the published designs.
     twin_sets : int
         How many times a network a fold is trained of the winner.
     """
@@ -82,6 +84,7 @@ class Clock:
     budget_s: float
     baselines_s: float = 0.0
     refits_s: float = 0.0
+    published_s: float = 0.0
     twin_sets: int = 1
 
     def seconds_left(self) -> float:
@@ -89,11 +92,16 @@ class Clock:
         kept_back = SCORING_SECONDS + self.baselines_s + self.refits_s
         return self.budget_s - (time.monotonic() - self.started) - kept_back
 
+    def seconds_for_winner(self) -> float:
+        """Return how long refit and twins of a new best trial may take."""
+        return self.seconds_left() + self.refits_s - self.published_s
+
     def take_in(
         self, trials: tuple[TrialRecord, ...], settings: Settings, folds_total: int
     ) -> None:
         """Learn from finished trials how long the refits will take."""
         self.refits_s = refit_seconds(trials, settings, folds_total, twin_sets=self.twin_sets)
+        self.published_s = published_seconds(trials, settings, folds_total)
 
 
 def plan_study(
@@ -117,6 +125,7 @@ def plan_study(
         fingerprint=fingerprint,
         should_stop=_stop_rule(execution, clock.seconds_left),
         seconds_left=clock.seconds_left,
+        seconds_for_winner=clock.seconds_for_winner,
         report=report,
         trials_at_once=execution.trials_at_once,
     )
@@ -149,6 +158,7 @@ def run_control(
         settings=settings,
         should_stop=_stop_rule(execution, seconds_left),
         seconds_left=seconds_left,
+        seconds_for_winner=no_limit,
         report=execution.progress,
         elder=study,
     )

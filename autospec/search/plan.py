@@ -13,7 +13,8 @@ from autospec.search.result import Stopped
 from autospec.search.searched import Searched, Settings, Validation
 
 
-def _no_limit() -> float:
+def no_limit() -> float:
+    """Return the seconds left where time does not matter."""
     return math.inf
 
 
@@ -43,6 +44,8 @@ class StudyPlan:
         Told how far it is.
     seconds_left : callable () -> float
         Seconds the trials still have, the time for the refits taken off.
+    seconds_for_winner : callable () -> float
+        Seconds that refit and twins of a trial may take that would be the best if it ended now.
     elder : Study or None
         Another study on the same rows, whose scores of identical designs are taken over.
     trials_at_once : int
@@ -55,7 +58,8 @@ class StudyPlan:
     should_stop: Callable[[], Stopped | None]
     report: ProgressCallback
     elder: Study | None = None
-    seconds_left: Callable[[], float] = _no_limit
+    seconds_left: Callable[[], float] = no_limit
+    seconds_for_winner: Callable[[], float] = no_limit
     trials_at_once: int = 1
 
     @property

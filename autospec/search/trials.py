@@ -6,6 +6,7 @@ the study when it begins, so that nothing but the finished trials decides.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -227,8 +228,9 @@ class _GivenUp(Exception):
 class Watch:
     """What happens after each epoch of a trial: stop, record, report, give up.
 
-    While nothing is complete, a trial that would use up the time for its own refit is cut short
-    and counts, so that a short budget still ends in a result. Published designs are never given up.
+    The first trial, and any that is the best so far, is cut short where it would use up the time
+    for its own refit, and counts: a short budget still ends in a result, and in time. Published
+    designs are never given up.
     """
 
     def __init__(self, study: Study, trial: Trial, plan: StudyPlan) -> None:
@@ -261,8 +263,7 @@ class Watch:
     def after_epoch(self, epoch: int, mean_rmse: float) -> bool:
         """Take in an epoch of all folds; True ends the training."""
         self.curve.append(mean_rmse)
-        refit_s = (time.perf_counter() - self.started) * self.plan.refit_share
-        if self.first and self.plan.seconds_left() < refit_s:
+        if self._out_of_time():
             _note(self.trial, reason="cut short by the time budget")
             return True
         self._go_on(f"epoch {epoch}, fold-averaged RMSE {mean_rmse:.3f}")
@@ -272,6 +273,15 @@ class Watch:
         if why:
             raise _GivenUp(f"pruned after {epoch} epochs on all {self.folds} folds: {why}")
         return False
+
+    def _out_of_time(self) -> bool:
+        """Say whether there is just time left to refit this trial, if it is the best so far."""
+        refit_s = (time.perf_counter() - self.started) * self.plan.refit_share
+        if self.first:
+            return self.plan.seconds_left() < refit_s
+        best = min(self.seen.scores, default=math.inf)
+        wins = float(smooth(np.array(self.curve)).min()) < best
+        return wins and self.plan.seconds_for_winner() < refit_s
 
     def _go_on(self, text: str) -> None:
         """Tell how far it is, unless the search is to stop."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
@@ -19,6 +20,10 @@ from autospec.cli.cube_search import CubeChoice, cube_settings
 from autospec.data.cubes.cube_files import write_cubes
 from autospec.data.cubes.splits import CubeSplit
 from autospec.errors import EXIT_INTERRUPTED, DataError, UsageError
+from autospec.report import cube_model_files
+from autospec.report.cubes import load_cube_result
+from autospec.report.model_files import KeptModels
+from autospec.report.sections import MODEL_FILE
 from autospec.search.cubes import job
 from autospec.search.cubes.result import CubeResult
 from autospec.search.execution import Execution
@@ -27,8 +32,6 @@ from tests.report.cubes.made_cube_result import made_cubes, make_cube_result
 
 @pytest.fixture
 def samples(tmp_path: Path) -> Path:
-    import numpy as np
-
     path = tmp_path / "farm.npz"
     write_cubes(path, made_cubes(120, np.random.default_rng(0), "EPSG:4326"))
     return path
@@ -54,10 +57,18 @@ class FakeSearch:
         )
 
 
+def keep_nothing(result: CubeResult, calibrated: object, folder: Path) -> KeptModels:
+    assert calibrated is None
+    (folder / MODEL_FILE).write_bytes(b"")
+    return KeptModels(files=(folder / MODEL_FILE,), choice="model.safetensors is made.")
+
+
 @pytest.fixture
 def search(monkeypatch: pytest.MonkeyPatch) -> FakeSearch:
+    """Make the search, and the model file, of nothing."""
     fake = FakeSearch()
     monkeypatch.setattr(job, "search_cubes", fake)
+    monkeypatch.setattr(cube_model_files, "write_cube_models", keep_nothing)
     return fake
 
 
@@ -107,6 +118,16 @@ def test_a_finished_search_is_not_run_again(
     assert len(search.calls) == 1
     assert "already finished" in done.stderr
     assert "Best architecture" in done.stdout
+
+
+def test_a_finished_search_without_its_model_is_run_again(
+    search: FakeSearch, samples: Path, tmp_path: Path
+) -> None:
+    invoke("--cube", samples, "-o", tmp_path / "out")
+    (tmp_path / "out" / MODEL_FILE).unlink()
+    done = invoke("--cube", samples, "-o", tmp_path / "out")
+    assert len(search.calls) == 2
+    assert "the winner is refitted" in done.stderr
 
 
 def test_other_settings_run_again(search: FakeSearch, samples: Path, tmp_path: Path) -> None:
@@ -205,3 +226,29 @@ def test_the_report_can_be_written_again(search: FakeSearch, samples: Path, tmp_
     assert (out / "report.html").read_bytes() == before
     table = CliRunner().invoke(app, ["export-table", str(out)], catch_exceptions=False)
     assert "Convolutional 3-D" in table.stdout
+
+
+@pytest.mark.slow
+def test_a_whole_search_from_the_file_to_the_model(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    made = made_cubes(80, rng, "EPSG:32632")
+    shape = (80, 2, 4, 4, 2)
+    wide = replace(
+        made,
+        values=rng.normal(size=shape).astype(np.float32),
+        valid=np.ones(shape, dtype=bool),
+        channels=("a", "b"),
+        times=np.tile(np.array(["2020-01-01", "2020-02-01"], "datetime64[s]"), (80, 1)),
+    )
+    write_cubes(tmp_path / "farm.npz", wide)
+    words = ("--cube", tmp_path / "farm.npz", "-o", tmp_path / "out", "--device", "cpu")
+    few = ("--trials", 1, "--folds", 2, "--block-km", 6, "--budget", "120s", "--show-leakage")
+    done = invoke(*words, *few)
+    assert done.exit_code == 0
+    assert "published: small3d" in done.stdout
+    out = tmp_path / "out"
+    result = load_cube_result(out)
+    assert result.split.kind == "blocks"
+    assert {row.name for row in result.leakage} >= {"autospec winner", "ridge", "mean"}
+    assert (out / MODEL_FILE).stat().st_size > 0
+    assert "already finished" in invoke(*words, *few).stderr

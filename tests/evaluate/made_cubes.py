@@ -23,7 +23,7 @@ def made_cubes(
 ) -> Cubes:
     """Windows of channels of their own scale; the target follows the first one's last date."""
     rng = np.random.default_rng(seed)
-    c, h, w, t = shape
+    c, t = shape[0], shape[3]
     scale = np.array([100.0, 0.2, 300.0, 1.0, 5.0])[:c, None, None, None]
     level, season = rng.normal(size=(n, c, 1, 1, 1)), np.sin(np.arange(t))
     values = scale * (3 + level + 0.5 * season + 0.3 * rng.normal(size=(n, *shape)))

@@ -89,5 +89,5 @@ def test_about_the_level_of_new_samples_of_the_same_kind_are_held() -> None:
 
 def test_a_level_that_the_rows_cannot_support_is_refused() -> None:
     made = calibrated(blocks(TRAIN.n, 5))
-    with pytest.raises(UsageError, match="level 0.99 wants at least 99 calibration rows"):
+    with pytest.raises(UsageError, match=r"level 0\.99 wants at least 99 calibration rows"):
         cube_bounds(made, TRAIN, made.model.predict(TRAIN), 0.99)

@@ -233,6 +233,21 @@ def test_a_short_budget_cuts_the_first_trial_short_and_only_the_first(
     assert [r.reason for r in complete[1:]] == [""] * (len(complete) - 1)
 
 
+def test_a_trial_that_becomes_the_best_leaves_time_for_its_own_refit(
+    spectra: Spectra, small_settings: SearchSettings
+) -> None:
+    settings = replace(small_settings, seed=2)
+    whole = run(plan_for(spectra, settings))
+    records = run(plan_for(spectra, settings, seconds_for_winner=lambda: 0.0))
+    assert replace(records[0], seconds=0.0) == replace(whole[0], seconds=0.0)
+    cut = [r for r in records if r.reason == "cut short by the time budget"]
+    assert cut, "some trial is better than the first"
+    for r in cut:
+        earlier = [o.value for o in records if o.value is not None and o.number < r.number]
+        assert r.value is not None
+        assert r.value < min(earlier)
+
+
 def test_a_study_can_be_extended(
     spectra: Spectra, small_settings: SearchSettings, tmp_path: Path
 ) -> None:

@@ -45,7 +45,7 @@ from autospec.report.words import (
 from autospec.search.cubes.result import CubeModel, CubeResult
 
 SYNTHETIC = (
-    "Synthetic data: made up by a program, not measured. Nothing on this page says anything "
+    "data: made up by a program, not measured. Nothing on this page says anything "
     "about a real place."
 )
 LEAKS = f"{LEAKAGE_WARNING[:1].upper()}{LEAKAGE_WARNING[1:]}. Split by blocks instead."

@@ -223,6 +223,8 @@ def leakage_figure(result: CubeResult) -> go.Figure | None:
             )
         )
     figure.add_vline(x=0, line={"color": style.MUTED, "width": 1, "dash": "dot"}, layer="below")
+    lowest = min(0.0, *(min(before, after) for _, before, after in rows))
+    figure.update_xaxes(range=style.padded(lowest, 1.0, 0.03))  # to 1, so that no gap looks large
     figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", type="category")
     figure.update_yaxes(tickfont={"size": 13, "color": style.INK})
     return figure
