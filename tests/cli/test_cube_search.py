@@ -245,9 +245,10 @@ def test_a_whole_search_from_the_file_to_the_model(tmp_path: Path) -> None:
     few = ("--trials", 1, "--folds", 2, "--block-km", 6, "--budget", "120s", "--show-leakage")
     done = invoke(*words, *few)
     assert done.exit_code == 0
-    assert "published: small3d" in done.stdout
+    assert "gradient boosting" in done.stdout
     out = tmp_path / "out"
     result = load_cube_result(out)
+    assert result.trials[0].label == "published: small3d"
     assert result.split.kind == "blocks"
     assert {row.name for row in result.leakage} >= {"autospec winner", "ridge", "mean"}
     assert (out / MODEL_FILE).stat().st_size > 0
