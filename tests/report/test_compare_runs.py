@@ -23,8 +23,20 @@ from autospec.report.compare_page import (
     write_comparison,
 )
 from autospec.report.folder import dump_result
+from autospec.report.train_folder import write_training
 from autospec.search.cubes.result import CubeResult, PlaceRecord
 from autospec.search.result import SearchResult
+from autospec.training.cube_training import (
+    MEAN,
+    NETWORK,
+    RIDGE,
+    TrainData,
+    TrainEpoch,
+    TrainModel,
+    TrainResult,
+    TrainSettings,
+    TrainSplit,
+)
 from tests.report.conftest import HOSTILE
 from tests.report.cubes.made_cube_result import make_cube_result
 from tests.report.test_html import Page
@@ -35,6 +47,64 @@ def put(folder: Path, result: CubeResult | SearchResult) -> Path:
     file = "cube-run.json" if isinstance(result, CubeResult) else "run.json"
     (folder / file).write_text(dump_result(result), encoding="utf-8")
     return folder
+
+
+def training(result: CubeResult) -> TrainResult:
+    """Return a training on the same sealed samples as a search on cubes."""
+    observed = np.array(result.observed)
+    guesses = {
+        NETWORK: np.array(result.models[1].predicted),
+        RIDGE: np.array(result.model("ridge").predicted),
+        MEAN: np.array(result.model("mean").predicted),
+    }
+    data, split = result.data, result.split
+    return TrainResult(
+        name="samples",
+        settings=TrainSettings(split=result.settings.split),
+        data=TrainData(
+            n=data.n,
+            n_unlabelled=0,
+            shape=data.shape,
+            channels=data.channels,
+            crs=data.crs,
+            synthetic=data.synthetic,
+            target_name=data.target_name,
+            target_unit=data.target_unit,
+            provenance=(),
+            digest=data.digest,
+        ),
+        split=TrainSplit(
+            n_fit=split.n_train - 10,
+            n_watch=10,
+            n_test=split.n_test,
+            n_dropped=split.n_dropped,
+            nearest_km=split.nearest_km,
+            digest=split.digest,
+        ),
+        n_parameters=37_873,
+        epochs=(TrainEpoch(epoch=1, learning_rate=1e-4, loss=1.0, watched_rmse=5.0, seconds=1.0),),
+        best_epoch=1,
+        steps=1,
+        test_ids=result.test_ids,
+        observed=result.observed,
+        models=tuple(
+            TrainModel(
+                name=name,
+                detail="",
+                predicted=tuple(guess.tolist()),
+                scores=score(observed, guess),
+            )
+            for name, guess in guesses.items()
+        ),
+        versus_ridge=compare(observed, guesses[NETWORK], guesses[RIDGE]),
+        verdict="",
+        notes=(),
+        ended="complete",
+        device="cpu",
+        precision="float32",
+        torch="2",
+        processes=1,
+    )
 
 
 def worse(result: CubeResult) -> CubeResult:
@@ -100,6 +170,17 @@ def test_runs_on_the_same_rows_are_paired(made: CubeResult, tmp_path: Path) -> N
     assert pair.versus.difference == pytest.approx(by_hand.difference)
     assert pair.versus.better == "first"
     assert any("beats autospec winner of b" in remark for remark in compared.remarks)
+
+
+def test_a_training_is_paired_with_a_search_on_its_rows(made: CubeResult, tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    write_training(training(made), tmp_path / "t")
+    compared = compare_runs([put(tmp_path / "s", made), tmp_path / "t"])
+    assert letters(compared) == ["A", "A"]
+    (pair,) = compared.pairs
+    assert (pair.first_model, pair.second_model) == ("autospec winner", NETWORK)
+    kinds = {model.name: model.kind for model in compared.runs[1].models}
+    assert kinds == {NETWORK: "network", RIDGE: "baseline", MEAN: "baseline"}
 
 
 def test_the_order_of_test_rows_does_not_matter(made: CubeResult, tmp_path: Path) -> None:

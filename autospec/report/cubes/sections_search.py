@@ -37,13 +37,13 @@ def search_section(result: CubeResult, figures: Figures) -> str:
 def data_section(result: CubeResult, figures: Figures) -> str:
     """Return the data: what they are, where from, their channels, and the lab values."""
     data = result.data
-    c, h, w, t = data.shape
+    c, h, w, steps = data.shape
     extra = f", {count(data.n_unlabelled)} more without a lab value" if data.n_unlabelled else ""
-    labelled = sum(1 for _ in result.places)
+    ends = (data.first_time, data.last_time)
     pairs = [
-        ("Samples", f"{count(labelled)} with a lab value{extra}"),
-        ("Window", f"{h} × {w} cells, {t} dates, {c} channels"),
-        ("Dates", f"{data.first_time} to {data.last_time}"),
+        ("Samples", f"{count(len(result.places))} with a lab value{extra}"),
+        ("Window", f"{h} × {w} cells, {steps} dates, {c} channels"),
+        ("Dates", " to ".join(date.removesuffix("T00:00:00") for date in ends)),
         ("Coordinates", data.crs),
     ]
     if data.synthetic:

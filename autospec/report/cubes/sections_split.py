@@ -133,7 +133,7 @@ def leakage_section(result: CubeResult, figures: Figures) -> str:
         "95 % intervals of bootstrap draws of the samples."
     )
     drawn = leakage_figure(result)
-    words = "From the dot of the honest folds to the diamond of the random ones: what leaks."
+    words = "From the dot of the split's folds to the diamond of the random ones: what leaks."
     words = words if drawn else "No model has an R² under both kinds of folds."
     figure = figures.figure("leakage", drawn, ("R² by kind of fold", words))
     return (
@@ -144,28 +144,38 @@ def leakage_section(result: CubeResult, figures: Figures) -> str:
 
 
 def leakage_sentence(result: CubeResult) -> str:
-    """Return in plain words how much better random folds make the first model look."""
-    row, honest = result.leakage[0], HONEST[result.split.kind]
-    before, after = row.honest.r2.value, row.leaky.r2.value
-    if before is None or after is None:
+    """Return in plain words how much better random folds make a model look.
+
+    The first model, the winner, is told of; but where only others gain beyond noise, the one that
+    gains most.
+    """
+    first, honest = result.leakage[0], HONEST[result.split.kind]
+    gaps = {row.name: gap for row in result.leakage if (gap := _gap(row)) is not None}
+    if first.name not in gaps:
         return "The R² of one of the two kinds of folds is undefined, so there is no gap to tell."
+    beyond = [row for row in result.leakage if gaps.get(row.name, -1.0) > _noise(row)]
+    row = first if first in beyond else max(beyond, key=lambda r: gaps[r.name], default=first)
     told = (
-        f"Under random folds the {row.name} shows R² {number(after)}, under {honest} "
-        f"{number(before)}"
+        f"Under random folds the {row.name} shows R² {number(row.leaky.r2.value)}, under {honest} "
+        f"{number(row.honest.r2.value)}"
     )
     if result.split.kind == "random":
         return f"{told}. Both kinds leak: neither is an accuracy in places that are not sampled."
-    gap = after - before
-    if gap <= _noise(row):
+    if not beyond:
         return (
             f"{told}. The difference is within the noise of the samples: here a random split would "
             "hardly have misled."
         )
     return (
-        f"{told}. The difference, {number(gap)}, is what the model knows of the neighbours of a "
-        "held-out sample: it will not be there in a place without neighbours. A report with the "
-        "random number would be wrong by as much."
+        f"{told}. The difference, {number(gaps[row.name])}, is what the model knows of the "
+        "neighbours of a held-out sample: it will not be there in a place without neighbours. A "
+        "report with the random number would be wrong by as much."
     )
+
+
+def _gap(row: LeakageRow) -> float | None:
+    before, after = row.honest.r2.value, row.leaky.r2.value
+    return None if before is None or after is None else after - before
 
 
 def _noise(row: LeakageRow) -> float:

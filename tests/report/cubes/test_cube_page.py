@@ -134,6 +134,12 @@ def test_a_gap_within_noise_is_no_leakage(made: CubeResult) -> None:
     assert "within the noise" in leakage_sentence(same)
 
 
+def test_another_model_is_told_of_where_only_it_gains(made: CubeResult) -> None:
+    winner, forest = made.leakage[:2]
+    quiet = replace(made, leakage=(replace(winner, leaky=winner.honest), forest))
+    assert leakage_sentence(quiet).startswith("Under random folds the random forest shows")
+
+
 def test_two_random_kinds_of_folds_are_no_honest_pair() -> None:
     assert "Both kinds leak" in leakage_sentence(make_cube_result(random=True))
 
