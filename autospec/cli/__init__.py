@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from autospec.cli.compare import compare
 from autospec.cli.cube import app as cube
 from autospec.cli.data import check, sites
 from autospec.cli.export import export
@@ -37,6 +38,7 @@ app.command()(sites)
 app.command()(plan)
 app.command()(export)
 app.command()(report)
+app.command()(compare)
 app.command("export-table")(export_table)
 app.add_typer(cube)
 

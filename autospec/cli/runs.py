@@ -20,10 +20,11 @@ class TableFormat(StrEnum):
 
 
 def report(run: RunArgument) -> None:
-    """Write the report of a run again, from its run.json or localisation.json."""
+    """Write the report of a run again, from its run.json, cube-run.json or localisation.json."""
+    from autospec.report.cubes import load_cube_result, write_cube_report
     from autospec.report.folder import load_result
     from autospec.report.html import write_report
-    from autospec.report.localise_folder import LOCALISATION_FILE, load_localisation
+    from autospec.report.localise_folder import CUBE_FILE, LOCALISATION_FILE, load_localisation
     from autospec.report.localise_page import write_localisation
     from autospec.report.lock import locked
 
@@ -31,6 +32,10 @@ def report(run: RunArgument) -> None:
         localisation = load_localisation(run)
         with locked(run):
             paths = write_localisation(localisation, run)
+    elif (run / CUBE_FILE).exists():
+        on_cubes = load_cube_result(run)
+        with locked(run):
+            paths = write_cube_report(on_cubes, run)
     else:
         result = load_result(run)
         with locked(run):
@@ -46,7 +51,13 @@ def export_table(
     ] = TableFormat.md,
 ) -> None:
     """Print a run's best-architecture table in the published columns."""
+    from autospec.report.cubes import load_cube_result
+    from autospec.report.cubes.tables import cube_architecture_table
     from autospec.report.folder import load_result
+    from autospec.report.localise_folder import CUBE_FILE
     from autospec.report.tables import architecture_table
 
-    typer.echo(architecture_table(load_result(run), fmt.value), nl=False)
+    if (run / CUBE_FILE).exists():
+        typer.echo(cube_architecture_table(load_cube_result(run), fmt.value), nl=False)
+    else:
+        typer.echo(architecture_table(load_result(run), fmt.value), nl=False)

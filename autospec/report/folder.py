@@ -18,6 +18,7 @@ from autospec.search.settings import SearchSettings
 
 if TYPE_CHECKING:
     from autospec.localisation.result import LocalisationResult
+    from autospec.search.cubes.result import CubeResult
 
 MAX_RUN_BYTES = 64 * 1024 * 1024
 R = TypeVar("R")
@@ -48,7 +49,7 @@ class ResultFile(Generic[R]):
     disagreement: Callable[[R], str]
 
 
-def dump_result(result: SearchResult | LocalisationResult) -> str:
+def dump_result(result: SearchResult | LocalisationResult | CubeResult) -> str:
     """Return `result` as JSON text: deterministic, keys in the order of the fields, no NaN."""
     data = asdict(result)
     bad = first_non_finite(data, "result")

@@ -17,6 +17,13 @@ from autospec.report.folder import ResultFile, read_result
 
 MAX_PIECE_BYTES = 16 * 1024 * 1024
 SEARCH_FILE, LOCALISATION_FILE = "run.json", "localisation.json"
+CUBE_FILE, TRAIN_FILE = "cube-run.json", "train.json"
+JOBS = {
+    SEARCH_FILE: "search",
+    LOCALISATION_FILE: "localisation",
+    CUBE_FILE: "search on cubes",
+    TRAIN_FILE: "training",
+}
 PIECES = "pieces"
 _PIECE_NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 
@@ -124,23 +131,23 @@ def finished_localisation(
 
 
 def refuse_other(folder: Path, file: str) -> None:
-    """Refuse a folder that holds the result of the other job: their reports share names.
+    """Refuse a folder that holds the result of another job: their reports share names.
 
     Parameters
     ----------
     folder : Path
         The output folder.
-    file : {"run.json", "localisation.json"}
-        What this job will write.
+    file : str
+        What this job will write, one of `JOBS`.
 
     Raises
     ------
     UsageError
-        If the other file lies there.
+        If the file of another lies there.
     """
-    other = LOCALISATION_FILE if file == SEARCH_FILE else SEARCH_FILE
-    if (folder / other).exists():
-        job = {SEARCH_FILE: "search", LOCALISATION_FILE: "localisation"}[other]
+    other = next((name for name in JOBS if name != file and (folder / name).exists()), None)
+    if other is not None:
+        job = JOBS[other]
         raise UsageError(
             f"{folder} holds the result of a {job} ({other}), whose report would be overwritten. "
             "Choose another folder with --out."

@@ -50,7 +50,18 @@ class IntervalRows:
 
 
 def trust_words(level: float) -> str:
-    """Return two HTML paragraphs: what an interval means, and what the domain."""
+    """Return two HTML paragraphs: what an interval means, and what the domain of spectra."""
+    return (
+        f"{interval_words(level)}<p>The applicability domain says whether a spectrum is like those "
+        "that the model learned from. It is outside when its shape cannot be put together from "
+        "theirs (Q), or when it lies far from their centre (T²) or from the nearest of them. Up to "
+        "about 5 % of spectra of the same kind fall outside too. Do not rely on a prediction "
+        "outside, or on its interval: have the sample measured.</p>"
+    )
+
+
+def interval_words(level: float) -> str:
+    """Return an HTML paragraph: what an interval means."""
     wanted = percent(level)
     return (
         f"<p>An interval says between which two values a lab value is expected: {wanted} "
@@ -58,11 +69,7 @@ def trust_words(level: float) -> str:
         "drawn like those that the model learned from. Their width comes from the errors of "
         "the training rows, each predicted by a twin of the model that had not seen it (CV+), "
         "and from no assumed distribution. What they really hold is counted here, on test rows."
-        "</p><p>The applicability domain says whether a spectrum is like those that the model "
-        "learned from. It is outside when its shape cannot be put together from theirs (Q), or "
-        "when it lies far from their centre (T²) or from the nearest of them. Up to about 5 % "
-        "of spectra of the same kind fall outside too. Do not rely on a prediction outside, or on "
-        "its interval: have the sample measured.</p>"
+        "</p>"
     )
 
 
