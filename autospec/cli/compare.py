@@ -37,7 +37,7 @@ def compare(
     from autospec import __version__
     from autospec.report.compare import compare_runs
     from autospec.report.compare_page import COMPARE_FILE, dump_comparison, write_comparison
-    from autospec.report.localise_folder import refuse_other
+    from autospec.report.jobs import refuse_other
     from autospec.report.lock import discard_empty, locked
 
     compared = compare_runs(runs)

@@ -213,7 +213,7 @@ def _run(cubes: Cubes, name: str, settings: CubeSettings, folder: Path, where: W
     from autospec.report.cube_model_files import write_cube_models
     from autospec.report.cubes import write_cube_report
     from autospec.report.cubes.folder import finished_cube_result
-    from autospec.report.localise_folder import CUBE_FILE, refuse_other
+    from autospec.report.jobs import CUBE_FILE, refuse_other
     from autospec.report.lock import locked, make_folder
     from autospec.report.sections import MODEL_FILE
     from autospec.search.cubes.job import search_cubes

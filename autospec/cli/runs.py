@@ -24,7 +24,8 @@ def report(run: RunArgument) -> None:
     from autospec.report.cubes import load_cube_result, write_cube_report
     from autospec.report.folder import load_result
     from autospec.report.html import write_report
-    from autospec.report.localise_folder import CUBE_FILE, LOCALISATION_FILE, load_localisation
+    from autospec.report.jobs import CUBE_FILE, LOCALISATION_FILE
+    from autospec.report.localise_folder import load_localisation
     from autospec.report.localise_page import write_localisation
     from autospec.report.lock import locked
 
@@ -54,7 +55,7 @@ def export_table(
     from autospec.report.cubes import load_cube_result
     from autospec.report.cubes.tables import cube_architecture_table
     from autospec.report.folder import load_result
-    from autospec.report.localise_folder import CUBE_FILE
+    from autospec.report.jobs import CUBE_FILE
     from autospec.report.tables import architecture_table
 
     if (run / CUBE_FILE).exists():

@@ -273,7 +273,7 @@ def _run(
     """Search under the folder's lock, with Ctrl-C as a request to finish, and write the report."""
     from autospec.report.folder import finished_result
     from autospec.report.html import write_report
-    from autospec.report.localise_folder import SEARCH_FILE, refuse_other
+    from autospec.report.jobs import SEARCH_FILE, refuse_other
     from autospec.report.lock import locked, make_folder
     from autospec.report.model_files import write_search_models
     from autospec.report.sections import MODEL_FILE

@@ -239,13 +239,14 @@ def _run(
     how: tuple[Processes, float | None],
 ) -> TrainResult | None:
     """Train under the folder's lock, with Ctrl-C as a request to finish, and write the result."""
+    from autospec.report.jobs import TRAIN_FILE, refuse_other
     from autospec.report.lock import discard_empty, locked
-    from autospec.report.train_folder import finished_training, refuse_other_jobs, write_training
+    from autospec.report.train_folder import finished_training, write_training
     from autospec.training.cube_fit import TrainRun, train_cubes
     from autospec.training.fit_state import CHECKPOINT_FILE
 
     processes, budget_s = how
-    refuse_other_jobs(folder)
+    refuse_other(folder, TRAIN_FILE)
     done = finished_training(folder, settings, cubes.labelled().digest)
     if done is not None:
         if processes.main:
@@ -278,7 +279,8 @@ def _run(
 
 
 def _show(result: TrainResult, folder: Path, as_json: bool) -> None:
-    from autospec.report.train_folder import TRAIN_FILE, dump_training
+    from autospec.report.jobs import TRAIN_FILE
+    from autospec.report.train_folder import dump_training
     from autospec.training.fit_state import CHECKPOINT_FILE
 
     if as_json:

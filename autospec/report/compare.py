@@ -20,7 +20,7 @@ from autospec.errors import OutputError, UsageError
 from autospec.evaluate.metrics import Comparison, Scores, compare
 from autospec.report.cubes.folder import load_cube_result
 from autospec.report.folder import load_result
-from autospec.report.localise_folder import CUBE_FILE, LOCALISATION_FILE, SEARCH_FILE, TRAIN_FILE
+from autospec.report.jobs import CUBE_FILE, LOCALISATION_FILE, SEARCH_FILE, TRAIN_FILE
 from autospec.report.train_folder import load_training
 from autospec.report.words import number, winner_model
 from autospec.search.cubes.result import CubeModel, CubeResult

@@ -10,20 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autospec.data.writing import cannot, write_text
-from autospec.errors import OutputError, UsageError
+from autospec.errors import OutputError
 from autospec.localisation.result import AUTO, SCHEMA_VERSION, LocalisationResult
 from autospec.localisation.settings import LocaliseSettings
 from autospec.report.folder import ResultFile, read_result
+from autospec.report.jobs import LOCALISATION_FILE
 
 MAX_PIECE_BYTES = 16 * 1024 * 1024
-SEARCH_FILE, LOCALISATION_FILE = "run.json", "localisation.json"
-CUBE_FILE, TRAIN_FILE = "cube-run.json", "train.json"
-JOBS = {
-    SEARCH_FILE: "search",
-    LOCALISATION_FILE: "localisation",
-    CUBE_FILE: "search on cubes",
-    TRAIN_FILE: "training",
-}
 PIECES = "pieces"
 _PIECE_NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 
@@ -128,30 +121,6 @@ def finished_localisation(
     same = replace(result.settings, budget_s=budget) == settings
     ended = result.stopped == "complete" or (spent_counts and result.stopped == "budget")
     return result if same and ended and result.inputs_digest == digest else None
-
-
-def refuse_other(folder: Path, file: str) -> None:
-    """Refuse a folder that holds the result of another job: their reports share names.
-
-    Parameters
-    ----------
-    folder : Path
-        The output folder.
-    file : str
-        What this job will write, one of `JOBS`.
-
-    Raises
-    ------
-    UsageError
-        If the file of another lies there.
-    """
-    other = next((name for name in JOBS if name != file and (folder / name).exists()), None)
-    if other is not None:
-        job = JOBS[other]
-        raise UsageError(
-            f"{folder} holds the result of a {job} ({other}), whose report would be overwritten. "
-            "Choose another folder with --out."
-        )
 
 
 def _disagreement(result: LocalisationResult) -> str:

@@ -10,6 +10,7 @@ from plotly.offline import get_plotlyjs
 from autospec.data.writing import write_once, write_text
 from autospec.localisation.result import LocalisationResult
 from autospec.report.folder import dump_result
+from autospec.report.jobs import LOCALISATION_FILE
 from autospec.report.localise_details import (
     data_section,
     honesty_section,
@@ -17,7 +18,6 @@ from autospec.report.localise_details import (
     networks_section,
     reproduce_section,
 )
-from autospec.report.localise_folder import LOCALISATION_FILE
 from autospec.report.localise_sections import (
     auto_section,
     cards_section,

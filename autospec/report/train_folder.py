@@ -8,17 +8,15 @@ from pathlib import Path
 
 from autospec.data.json_text import first_non_finite
 from autospec.data.writing import write_text
-from autospec.errors import OutputError, UsageError
+from autospec.errors import OutputError
 from autospec.report.folder import ResultFile, read_result
-from autospec.report.localise_folder import LOCALISATION_FILE, SEARCH_FILE
+from autospec.report.jobs import JOBS, TRAIN_FILE
 from autospec.training.cube_training import (
     NETWORK,
     TRAIN_SCHEMA_VERSION,
     TrainResult,
     TrainSettings,
 )
-
-TRAIN_FILE = "train.json"
 
 
 def dump_training(result: TrainResult) -> str:
@@ -83,21 +81,6 @@ def finished_training(folder: Path, settings: TrainSettings, digest: str) -> Tra
     return result if same and result.ended in ("complete", "patience") else None
 
 
-def refuse_other_jobs(folder: Path) -> None:
-    """Refuse a folder that holds the result of a search or a localisation.
-
-    Raises
-    ------
-    UsageError
-        If it does.
-    """
-    for file, job in ((SEARCH_FILE, "search"), (LOCALISATION_FILE, "localisation")):
-        if (folder / file).exists():
-            raise UsageError(
-                f"{folder} holds the result of a {job} ({file}). Choose another folder with --out."
-            )
-
-
 def _disagreement(result: TrainResult) -> str:
     n = result.split.n_test
     if not len(result.test_ids) == len(result.observed) == n:
@@ -118,6 +101,6 @@ TRAINING: ResultFile[TrainResult] = ResultFile(
     name=TRAIN_FILE,
     kind=TrainResult,
     version=TRAIN_SCHEMA_VERSION,
-    job="training",
+    job=JOBS[TRAIN_FILE],
     disagreement=_disagreement,
 )

@@ -45,14 +45,20 @@ def show(case: str, seed: int, result: CubeResult) -> None:
     scores = {m.name: m.scores for m in result.models if m.scores}
     r2 = ", ".join(f"{name} {s.r2.value:.2f}" for name, s in scores.items())
     env = result.environment
-    print(f"{case}, seed {seed}: {result.split.n_train} to learn from, {result.split.n_test} sealed, "
-          f"{len(result.trials)} trials, {env.seconds_search + env.seconds_final:.0f} s")
+    print(
+        f"{case}, seed {seed}: {result.split.n_train} to learn from, {result.split.n_test} sealed, "
+        f"{len(result.trials)} trials, {env.seconds_search + env.seconds_final:.0f} s"
+    )
     print(f"  R2 on the sealed samples: {r2}")
-    print(f"  RMSE of the winner less the forest's: {against.difference:+.3f} "
-          f"({against.low:+.3f} to {against.high:+.3f})")
+    print(
+        f"  RMSE of the winner less the forest's: {against.difference:+.3f} "
+        f"({against.low:+.3f} to {against.high:+.3f})"
+    )
     for row in result.leakage:
-        print(f"  {row.name}: R2 {row.honest.r2.value:.2f} under blocks, "
-              f"{row.leaky.r2.value:.2f} under random folds")
+        print(
+            f"  {row.name}: R2 {row.honest.r2.value:.2f} under blocks, "
+            f"{row.leaky.r2.value:.2f} under random folds"
+        )
 
 
 def main() -> None:

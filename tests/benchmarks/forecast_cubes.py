@@ -107,8 +107,10 @@ def main() -> None:
     rows = [cubes.ids.index(name) for name in result.test_ids]
     last = cubes.values[rows, own, half, half, -1].astype(np.float64)
     observed = np.array(result.observed)
-    print(f"{given.stack.name}, {given.channel}: {result.split.n_train} samples to learn from, "
-          f"{result.split.n_test} later ones, {len(result.trials)} trials, seed {given.seed}")
+    print(
+        f"{given.stack.name}, {given.channel}: {result.split.n_train} samples to learn from, "
+        f"{result.split.n_test} later ones, {len(result.trials)} trials, seed {given.seed}"
+    )
     print(f"{'model':24} {'RMSE':>8} {'95 % interval':>20} {'R2':>8}   RMSE less persistence's")
     models = [(m.name, np.array(m.predicted)) for m in result.models if m.predicted]
     for name, predicted in [*models, ("persistence", last)]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from autospec.errors import OutputError
 from autospec.report.folder import ResultFile, read_result
-from autospec.report.localise_folder import CUBE_FILE, JOBS
+from autospec.report.jobs import CUBE_FILE, JOBS
 from autospec.search.cubes.result import CUBE_SCHEMA_VERSION, CubeResult
 from autospec.search.cubes.settings import CubeSettings
 

@@ -30,7 +30,7 @@ from autospec.report.cubes.tables import (
     folds_table,
 )
 from autospec.report.folder import dump_result
-from autospec.report.localise_folder import CUBE_FILE
+from autospec.report.jobs import CUBE_FILE
 from autospec.report.page import PLOTLY_ASSET, Figures, html_page, report_body
 from autospec.report.sections import MODEL_FILE
 from autospec.report.tables import leaderboard

@@ -13,7 +13,7 @@ from autospec.errors import OutputError, UsageError
 from autospec.report.cubes import load_cube_result
 from autospec.report.cubes.folder import finished_cube_result
 from autospec.report.folder import dump_result, load_result
-from autospec.report.localise_folder import CUBE_FILE, JOBS, refuse_other
+from autospec.report.jobs import CUBE_FILE, JOBS, refuse_other
 from autospec.search.cubes.result import CubeResult
 from tests.report.cubes.made_cube_result import make_cube_result
 
