@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from autospec.cli.cube import app as cube
 from autospec.cli.data import check, sites
 from autospec.cli.export import export
 from autospec.cli.localise import localise
@@ -37,6 +38,7 @@ app.command()(plan)
 app.command()(export)
 app.command()(report)
 app.command("export-table")(export_table)
+app.add_typer(cube)
 
 
 def _version(wanted: bool) -> None:

@@ -16,6 +16,7 @@ from autospec.data.spectra import FloatArray, IntArray
 from autospec.data.targets import MIN_LABELLED
 
 HUGE = 1e30
+TWO_DATES = "Two dates at one place need two names."
 MAX_MISSING = 0.5  # of all cells of all samples
 _BLOCK_CELLS = 2**22
 
@@ -242,20 +243,31 @@ def check_places(
                 "are longitude and latitude, the crs is EPSG:4326"
             )
         return
-    off = np.flatnonzero(~degrees & ~lost).tolist()
-    if not off:
+    _check_degrees(x, y, ~degrees & ~lost, (crs[:40], names), findings)
+
+
+def _check_degrees(
+    x: FloatArray,
+    y: FloatArray,
+    off: BoolArray,
+    told: tuple[str, Sequence[str]],
+    findings: Findings,
+) -> None:
+    """Refuse places that are `off` the earth; `told` is the crs, and the names of the places."""
+    if not off.any():
         return
-    swapped = bool(((np.abs(y) <= 180) & (np.abs(x) <= 90) | lost).all())
-    first = off[0]
+    crs, names = told
+    swapped = bool(((np.abs(y[off]) <= 180) & (np.abs(x[off]) <= 90)).all())
     hint = (
         "x and y look swapped: x is the longitude, y the latitude."
         if swapped
         else "Correct them, or name the crs they are in."
     )
+    first = int(np.flatnonzero(off)[0])
     findings.problems.append(
-        f"{count(len(off), 'place')} not on earth, first {names[first]!r}: x = {x[first]:g}, "
-        f"y = {y[first]:g}; {crs[:40]} wants longitude within ±180 and latitude within ±90 "
-        f"degrees. {hint}"
+        f"{count(int(off.sum()), 'place')} not on earth, first {names[first]!r}: x = {x[first]:g}, "
+        f"y = {y[first]:g}; {crs} wants longitude within ±180 and latitude within ±90 degrees. "
+        f"{hint}"
     )
 
 
@@ -322,8 +334,7 @@ def check_cubes(cubes: Cubes, valid: IntArray, needs: Needs, findings: Findings)
     findings : Findings
         Receives sentences and problems.
     """
-    step = "Two dates at one place need two names."
-    check_names(cubes.ids, "ids", "sample", findings, step)
+    check_names(cubes.ids, "ids", "sample", findings, TWO_DATES)
     check_places(cubes.x, cubes.y, cubes.crs, cubes.ids, findings)
     if needs.values:
         cells = int(np.prod(cubes.shape[1:]))

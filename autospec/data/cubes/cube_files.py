@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from autospec.data.cubes.cube_checks import (
+    TWO_DATES,
     Needs,
     blocks,
     check_coverage,
@@ -23,7 +24,7 @@ from autospec.data.cubes.cube_checks import (
     report_cells,
 )
 from autospec.data.cubes.cubes import BoolArray, Cubes, Float32Array, TimeArray
-from autospec.data.cubes.npz import NpzFile, is_grid, open_npz
+from autospec.data.cubes.npz import NpzFile, is_grid, named, open_npz
 from autospec.data.cubes.npz_fields import (
     MAX_NAMES,
     Key,
@@ -37,6 +38,7 @@ from autospec.data.cubes.npz_fields import (
     read_times,
     read_word,
     read_words,
+    stand_ins,
 )
 from autospec.data.cubes.npz_headers import check_bytes
 from autospec.data.cubes.npz_writing import Column, text, whole, write_npz
@@ -103,7 +105,7 @@ def read_cubes(path: str | Path, needs: Needs = Needs()) -> Cubes:  # noqa: B008
     except DataError as error:
         findings.problems.extend(error.problems)
     if cubes is None or findings.problems:
-        raise DataError([f"{Path(path).name or path}: {line}" for line in findings.problems])
+        raise DataError(named(Path(path), findings.problems))
     return cubes
 
 
@@ -115,48 +117,40 @@ def find_cubes(path: Path, needs: Needs, findings: Findings) -> Cubes | None:
     DataError
         If the file cannot be opened at all.
     """
-    if is_grid(path):
-        from autospec.data.cubes.grids import read_grid_cubes
-
-        cubes = read_grid_cubes(path)
-        check_cubes(cubes, cubes.valid.sum(axis=(2, 3, 4)), needs, findings)
-        told = cubes.provenance
-    else:
+    if not is_grid(path):
         with open_npz(path) as npz:
-            found = _assemble(npz, needs, findings)
-            if found is None:
-                return None
-            cubes = found
-            told = (*cubes.provenance, f"{path.name}, SHA-256 {npz.sha256}")
-    return replace(cubes, provenance=(*told, *findings.recognised, *findings.mended))
+            return assemble_cubes(npz, needs, findings)
+    from autospec.data.cubes.grids import read_grid_cubes
+
+    cubes = read_grid_cubes(path)
+    check_cubes(cubes, cubes.valid.sum(axis=(2, 3, 4)), needs, findings)
+    lines = (*cubes.provenance, *findings.recognised, *findings.mended)
+    return replace(cubes, provenance=lines)
 
 
-def _assemble(npz: NpzFile, needs: Needs, findings: Findings) -> Cubes | None:
-    """Check every array and put the samples together."""
-    form = file_form(npz, LAYOUT, findings)
-    if form is not None:
-        raise DataError(
-            f"this holds {form!r}, not samples ({CUBES_FORM}). Cut samples from a raster stack by: "
-            "autospec cube extract --raster FILE --points POINTS"
-        )
+def assemble_cubes(npz: NpzFile, needs: Needs, findings: Findings) -> Cubes | None:
+    """Check every array and put the samples together; None if there is any problem.
+
+    Raises
+    ------
+    DataError
+        If the file holds something else, or is damaged or above a cap.
+    """
+    _check_form(npz, findings)
     sound = check_layout(npz.members, LAYOUT, findings)
     if "values" not in sound or not _is_of_size(npz, sound, findings):
         return None
     n, c = sound.sizes["n"], sound.sizes["c"]
     ids = _names(npz, "ids", sound, findings) or tuple(row_name(i + 1) for i in range(n))
-    named = _names(npz, "channels", sound, findings)
-    channels = named or tuple(f"channel {k + 1}" for k in range(c))
-    check_names(ids, "ids", "sample", findings, "Two dates at one place need two names.")
+    channels = _names(npz, "channels", sound, findings) or stand_ins("channel", c)
+    check_names(ids, "ids", "sample", findings, TWO_DATES)
     check_names(channels, "channels", "channel", findings)
     times = _times(npz, sound, ids, findings)
     x, y, crs = _places(npz, sound, ids, findings)
-    target = _target(npz, sound, findings)
-    words = {
-        key: read_word(npz, key, findings) or "" if key in sound else ""
-        for key in ("target_name", "target_unit")
-    }
-    check_target(target, (words["target_name"], words["target_unit"]), ids, needs.target, findings)
+    target, name, unit = _target(npz, sound, findings)
+    check_target(target, (name, unit), ids, needs.target, findings)
     values, valid = _cells(npz, sound, (ids, channels), needs, findings)
+    lines = read_lines(npz, "provenance", findings) if "provenance" in sound else ()
     if findings.problems or times is None:
         return None
     return Cubes(
@@ -169,11 +163,20 @@ def _assemble(npz: NpzFile, needs: Needs, findings: Findings) -> Cubes | None:
         crs=crs,
         ids=ids,
         target=target,
-        target_name=words["target_name"],
-        target_unit=words["target_unit"],
+        target_name=name,
+        target_unit=unit,
         synthetic="synthetic" in sound and read_flag(npz, "synthetic"),
-        provenance=read_lines(npz, "provenance", findings) if "provenance" in sound else (),
+        provenance=(*lines, npz.told, *findings.recognised, *findings.mended),
     )
+
+
+def _check_form(npz: NpzFile, findings: Findings) -> None:
+    form = file_form(npz, LAYOUT, findings)
+    if form is not None:
+        raise DataError(
+            f"this holds {form!r}, not samples ({CUBES_FORM}). Cut samples from a raster stack by: "
+            "autospec cube extract --raster FILE --points POINTS"
+        )
 
 
 def _is_of_size(npz: NpzFile, sound: Sound, findings: Findings) -> bool:
@@ -181,7 +184,8 @@ def _is_of_size(npz: NpzFile, sound: Sound, findings: Findings) -> bool:
     sizes, member = sound.sizes, npz.members["values"]
     if member.size == 0:
         findings.problems.append(
-            f"key 'values' has shape {member.shape}; want at least one of everything. Save it again."
+            f"key 'values' has shape {member.shape}; want at least one of everything. "
+            "Save it again."
         )
         return False
     if sizes["n"] > MAX_NAMES:
@@ -204,7 +208,7 @@ def _names(npz: NpzFile, key: str, sound: Sound, findings: Findings) -> tuple[st
 
 
 def _times(npz: NpzFile, sound: Sound, ids: Sequence[str], findings: Findings) -> TimeArray | None:
-    """Read the dates; those of all samples are repeated for each."""
+    """Read the dates; where all samples share them, they are repeated for each."""
     if "times" not in sound:
         return None
     n, t = sound.sizes["n"], sound.sizes["t"]
@@ -213,8 +217,6 @@ def _times(npz: NpzFile, sound: Sound, ids: Sequence[str], findings: Findings) -
     if times is None:
         return None
     check_order(times, ("sample", ids if own else ()), findings)
-    if not own:
-        findings.recognised.append("times: the same dates for every sample")
     return times if own else np.repeat(times, n, axis=0)
 
 
@@ -231,13 +233,17 @@ def _places(
     return x, y, crs
 
 
-def _target(npz: NpzFile, sound: Sound, findings: Findings) -> FloatArray:
-    """Read the lab values; without any, no sample is labelled."""
+def _target(npz: NpzFile, sound: Sound, findings: Findings) -> tuple[FloatArray, str, str]:
+    """Read the lab values, their name and unit; without any, no sample is labelled."""
+    name, unit = (
+        (read_word(npz, key, findings) or "") if key in sound else ""
+        for key in ("target_name", "target_unit")
+    )
     if "target" in sound:
-        return clean_target(read_numbers(npz, "target"), findings)
+        return clean_target(read_numbers(npz, "target"), findings), name, unit
     if "target" not in npz.members:
         findings.recognised.append("no key 'target': every sample is unlabelled")
-    return np.full(sound.sizes["n"], np.nan)
+    return np.full(sound.sizes["n"], np.nan), name, unit
 
 
 def _cells(
@@ -302,7 +308,7 @@ def write_cubes(path: str | Path, cubes: Cubes) -> None:
         whole("y", cubes.y),
         text("crs", cubes.crs),
         text("ids", cubes.ids),
-        whole("target", cubes.target),
+        *((whole("target", cubes.target),) if np.isfinite(cubes.target).any() else ()),
         text("target_name", cubes.target_name),
         text("target_unit", cubes.target_unit),
         whole("synthetic", np.array(cubes.synthetic)),

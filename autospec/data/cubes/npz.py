@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import stat
 import struct
+import sys
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,13 +55,13 @@ class NpzFile:
         Open for reading.
     members : dict of str to Member
         Its arrays by key.
-    sha256 : str
-        Digest of the whole file.
+    told : str
+        Its name and the SHA-256 of the whole file, for the provenance.
     """
 
     archive: zipfile.ZipFile
     members: Mapping[str, Member]
-    sha256: str
+    told: str
 
     def read(self, name: str, dtype: np.dtype[Any] | None = None) -> AnyArray:
         """Decode one array, converting piece by piece where another `dtype` is wanted.
@@ -72,11 +73,10 @@ class NpzFile:
         """
         member = self.members[name]
         native, is_bool = member.dtype.newbyteorder("="), member.dtype.kind == "b"
-        out: AnyArray = np.empty(member.size, dtype=native if dtype is None else dtype)
-        if not member.bytes:
-            out = np.zeros(member.size, dtype=out.dtype)
+        # memory is taken when it is written to; texts without a byte are empty
+        out: AnyArray = np.zeros(member.size, dtype=native if dtype is None else dtype)
         try:
-            with self.archive.open(f"{name}.npy") as stream, np.errstate(over="ignore"):
+            with self.archive.open(f"{name}.npy") as stream, np.errstate(all="ignore"):
                 _take(stream, member.skip)
                 each = max(1, _PIECE // max(1, member.dtype.itemsize))
                 for start in range(0, member.size if member.bytes else 0, each):
@@ -84,6 +84,8 @@ class NpzFile:
                     piece = _take(stream, (stop - start) * member.dtype.itemsize)
                     # a byte of a bool may be neither 0 nor 1
                     cells = np.frombuffer(piece, dtype="u1" if is_bool else member.dtype)
+                    if member.dtype.kind == "U":
+                        _check_text(cells)
                     out[start:stop] = cells
                 if stream.read(1):
                     raise EOFError("more bytes than declared")
@@ -91,6 +93,13 @@ class NpzFile:
         except _BROKEN as error:
             raise _damaged(name, error) from error
         return np.ascontiguousarray(shaped).reshape(member.shape)
+
+
+def named(path: Path, problems: Sequence[str]) -> list[str]:
+    """Put the name of the file before every line that does not begin with it."""
+    name = path.name or str(path)
+    starts = (f"{name}: ", f"{path}: ")
+    return [line if line.startswith(starts) else f"{name}: {line}" for line in problems]
 
 
 def is_grid(path: Path) -> bool:
@@ -135,19 +144,18 @@ def open_npz(path: Path) -> Iterator[NpzFile]:
     try:
         _check_file(path)
         with path.open("rb") as handle:
-            sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
-            handle.seek(0)
             _check_kind(handle.read(8))
             handle.seek(0)
+            told = f"{path.name}, SHA-256 {hashlib.file_digest(handle, 'sha256').hexdigest()}"
             try:
-                archive = zipfile.ZipFile(_Guarded(handle))  # type: ignore[arg-type]
+                archive = zipfile.ZipFile(_Guarded(handle))
             except _BROKEN as error:
                 raise DataError(
                     "the file is cut short or damaged: its list of contents, which stands at the "
                     f"end, cannot be read ({error}). Copy or download it again."
                 ) from error
             with archive:
-                yield NpzFile(archive=archive, members=_members(archive), sha256=sha256)
+                yield NpzFile(archive=archive, members=_members(archive), told=told)
     except OSError as error:
         raise DataError(
             f"the file cannot be read: {error.strerror or error}. Check the path and the file's "
@@ -246,6 +254,12 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
             "are declared. The file is damaged or made to harm: save it again."
         )
     return member
+
+
+def _check_text(cells: AnyArray) -> None:
+    """Refuse numbers that are no characters: NumPy would take them, and Python not."""
+    if cells.size and cells.view(f"{cells.dtype.str[0]}u4").max() > sys.maxunicode:
+        raise ValueError("it is no text")
 
 
 def _take(stream: Any, size: int) -> bytes:  # noqa: ANN401 (zipfile.ZipExtFile is not generic IO)

@@ -187,6 +187,11 @@ def read_words(npz: NpzFile, name: str, findings: Findings) -> tuple[str, ...] |
     return None if wrong else words
 
 
+def stand_ins(noun: str, length: int) -> tuple[str, ...]:
+    """Return names for messages where those of the file cannot be read."""
+    return tuple(f"{noun} {k + 1}" for k in range(length))
+
+
 def read_word(npz: NpzFile, name: str, findings: Findings) -> str | None:
     """Read a single text on one line; None if it cannot be read."""
     words = _texts(npz, name, findings)
@@ -303,11 +308,11 @@ def _from_words(raw: AnyArray, name: str, findings: Findings) -> TimeArray | Non
 
 
 def _parse_date(word: str) -> np.datetime64:
-    """Return the date to the second; NaT if it is none."""
+    """Return the date; NaT if it is none."""
     if not _DATE.fullmatch(word):
         return np.datetime64("NaT")
     try:
-        return np.datetime64(word.removesuffix("Z")).astype(TIME_TYPE)
+        return np.datetime64(word.removesuffix("Z"))
     except ValueError:
         return np.datetime64("NaT")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import math
 import re
 from dataclasses import dataclass
@@ -15,7 +14,12 @@ from autospec.errors import DataError
 MAX_ARRAY_BYTES = 2_000_000_000  # all arrays of one file, decoded
 MAX_HEADER = 10_000  # numpy's own limit
 MAX_EMPTY_TEXTS = 1_000_000  # they declare no bytes, but take some
-_DESCR = re.compile(r"[<>|=]?[a-zA-Z?]\d{0,9}(\[\d{0,3}[a-zA-Zμ]{1,2}\])?")
+_FIELDS = re.compile(
+    r"\{\s*'descr': '(?P<descr>[<>|=]?[a-zA-Z?]\d{0,9}(\[\d{0,3}[a-zA-Zμ]{1,2}\])?)',"
+    r"\s*'fortran_order': (?P<fortran>True|False),"
+    r"\s*'shape': \((?P<shape>(\s*\d{1,40}\s*,)*(\s*\d{1,40})?\s*)\),?\s*\}\s*",
+    re.ASCII,
+)  # as NumPy and all who imitate it write the header: keys in this order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,34 +89,41 @@ def parse_header(key: str, head: bytes) -> Member:
     DataError
         If it is not such a header, or declares objects, records or numbers of unknown kind.
     """
+    fields, skip = _cut_header(key, head)
+    try:
+        dtype = np.dtype(fields["descr"])
+    except (TypeError, ValueError):
+        raise _no_header(key) from None
+    if dtype.kind not in "biufUSM":
+        raise _no_header(key)
+    fortran = fields["fortran"] == "True"
+    shape = tuple(int(size) for size in fields["shape"].split(",") if size.strip())
+    if dtype.itemsize == 0 and math.prod(shape) > MAX_EMPTY_TEXTS:
+        raise DataError(f"key {key!r} holds {math.prod(shape):,} empty texts. Leave it out.")
+    return Member(name=key, shape=shape, dtype=dtype, fortran=fortran and len(shape) > 1, skip=skip)
+
+
+def _cut_header(key: str, head: bytes) -> tuple[re.Match[str], int]:
+    """Return the fields of a header, and how many bytes it takes."""
     wide = 4 if head[6:7] == b"\x02" else 2
     length = int.from_bytes(head[8 : 8 + wide], "little")
     skip = 8 + wide + length
-    no_header = DataError(f"key {key!r} has no readable NumPy header; save it by numpy.savez.")
     known = head[:6] == b"\x93NUMPY" and head[6:7] in (b"\x01", b"\x02")
     if not known or length > MAX_HEADER or len(head) < skip:
-        raise no_header
-    try:
-        fields = ast.literal_eval(head[8 + wide : skip].decode("latin-1"))
-        descr, fortran, shape = fields["descr"], fields["fortran_order"], fields["shape"]
-    except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError):
-        raise no_header from None
-    if not isinstance(descr, str) or "O" in descr:
+        raise _no_header(key)
+    fields = _FIELDS.fullmatch(head[8 + wide : skip].decode("latin-1"))
+    if fields is None:
+        raise _no_header(key)
+    if "O" in fields["descr"]:
         raise DataError(
-            f"key {key!r} holds Python objects or records, which are never opened; want plain "
-            "numbers or text. Save it as such an array, and allow no pickles."
+            f"key {key!r} holds Python objects, which are never opened; want plain numbers or "
+            "text. Save it as such an array, and allow no pickles."
         )
-    try:
-        dtype = np.dtype(descr) if _DESCR.fullmatch(descr) else None
-    except (TypeError, ValueError):
-        dtype = None
-    whole = isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape)
-    if (
-        dtype is None
-        or not dtype.itemsize
-        or dtype.kind not in "biufUSM"
-        or type(fortran) is not bool
-        or not whole
-    ):
-        raise no_header
-    return Member(name=key, shape=shape, dtype=dtype, fortran=fortran and len(shape) > 1, skip=skip)
+    return fields, skip
+
+
+def _no_header(key: str) -> DataError:
+    return DataError(
+        f"key {key!r} has no readable NumPy header of plain numbers or text. Save it by "
+        "numpy.savez."
+    )

@@ -156,7 +156,8 @@ def check_apart(cubes: Cubes, made: CubeSplitPlan, buffer_km: float) -> None:
     """
     xy = np.column_stack([cubes.x, cubes.y])
     train = xy[made.plan.train]
-    pairs = [(train, xy[made.plan.sealed])]
+    used = np.concatenate([made.plan.train, made.dropped])
+    pairs = [(train, xy[np.setdiff1d(np.arange(cubes.n), used)])]  # the door stays closed
     pairs += [(train[fold.fit], train[fold.score]) for fold in made.plan.folds]
     for kept, held in pairs:
         apart = float(nearest_km(cubes.crs, kept, held).min())
@@ -168,7 +169,7 @@ class _Draft:
     """A split without its distances: rows of the table, and folds as positions in `train`."""
 
     train: IntArray
-    sealed: IntArray
+    test: IntArray
     folds: tuple[Fold, ...]
     block_of: IntArray
     block_km: float = 0.0
@@ -204,7 +205,7 @@ def _blocks(cubes: Cubes, split: CubeSplit) -> _Draft:
         if len(folds[-1].fit) < MIN_FIT or len(score) < MIN_SCORE:
             raise DataError(_too_few_left(len(folds[-1].fit), left, split))
     return _Draft(
-        train=train, sealed=sealed, folds=tuple(folds), block_of=block_of, block_km=block_km
+        train=train, test=sealed, folds=tuple(folds), block_of=block_of, block_km=block_km
     )
 
 
@@ -304,7 +305,7 @@ def _forward(cubes: Cubes, split: CubeSplit) -> _Draft:
             f"the first fold in order of time would be fitted on {len(folds[0].fit)} samples; want "
             f"at least {MIN_FIT}. Pass fewer --folds, or hold out squares with --split blocks."
         )
-    return _Draft(train=train, sealed=sealed, folds=folds, block_of=block_of)
+    return _Draft(train=train, test=sealed, folds=folds, block_of=block_of)
 
 
 def _random(cubes: Cubes, split: CubeSplit) -> _Draft:
@@ -313,14 +314,14 @@ def _random(cubes: Cubes, split: CubeSplit) -> _Draft:
     n_test = round(split.test_fraction * cubes.n)
     train, sealed = np.sort(drawn[n_test:]), np.sort(drawn[:n_test])
     folds = random_folds(len(train), split.folds, split.seed)
-    return _Draft(train=train, sealed=sealed, folds=folds, block_of=np.arange(cubes.n))
+    return _Draft(train=train, test=sealed, folds=folds, block_of=np.arange(cubes.n))
 
 
 def _measured(cubes: Cubes, split: CubeSplit, draft: _Draft) -> CubeSplitPlan:
     """Add what was dropped, and the distances that are left."""
     xy = np.column_stack([cubes.x, cubes.y])
     train = xy[draft.train]
-    used = np.concatenate([draft.train, draft.sealed])
+    used = np.concatenate([draft.train, draft.test])
     blocks = split.kind == "blocks"
     dropped_in_folds = tuple(
         len(train) - len(fold.fit) - len(fold.score) if blocks else 0 for fold in draft.folds
@@ -331,14 +332,14 @@ def _measured(cubes: Cubes, split: CubeSplit, draft: _Draft) -> CubeSplitPlan:
             folds=draft.folds,
             n_folds=split.folds,
             repeats=1,
-            sealed=draft.sealed,
+            sealed=draft.test,
         ),
         kind=split.kind,
         block_of=draft.block_of,
         block_km=draft.block_km,
         dropped=np.setdiff1d(np.arange(cubes.n), used),
         dropped_in_folds=dropped_in_folds,
-        nearest_km=float(nearest_km(cubes.crs, train, xy[draft.sealed]).min()),
+        nearest_km=float(nearest_km(cubes.crs, train, xy[draft.test]).min()),
         nearest_in_folds_km=tuple(
             float(nearest_km(cubes.crs, train[fold.fit], train[fold.score]).min())
             for fold in draft.folds

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from autospec.data.cubes.cube_checks import (
     report_cells,
 )
 from autospec.data.cubes.cubes import Float32Array
-from autospec.data.cubes.npz import NpzFile, is_grid, open_npz
+from autospec.data.cubes.npz import NpzFile, is_grid, named, open_npz
 from autospec.data.cubes.npz_fields import (
     Key,
     Layout,
@@ -30,6 +29,7 @@ from autospec.data.cubes.npz_fields import (
     read_times,
     read_word,
     read_words,
+    stand_ins,
 )
 from autospec.data.cubes.npz_headers import check_bytes
 from autospec.data.cubes.npz_writing import Column, text, whole, write_npz
@@ -93,7 +93,7 @@ def read_stack(path: str | Path) -> RasterStack:
     except DataError as error:
         findings.problems.extend(error.problems)
     if stack is None or findings.problems:
-        raise DataError([f"{Path(path).name or path}: {line}" for line in findings.problems])
+        raise DataError(named(Path(path), findings.problems))
     return stack
 
 
@@ -110,30 +110,18 @@ def find_stack(path: Path, findings: Findings) -> RasterStack | None:
 
         return read_grid_stack(path)
     with open_npz(path) as npz:
-        stack = _assemble(npz, findings)
-        told = f"{path.name}, SHA-256 {npz.sha256}"
-    if stack is None:
-        return None
-    lines = (*stack.provenance, told, *findings.recognised, *findings.mended)
-    return replace(stack, provenance=lines)
+        return assemble_stack(npz, findings)
 
 
-def _assemble(npz: NpzFile, findings: Findings) -> RasterStack | None:
-    """Check every array and put the stack together."""
-    form = file_form(npz, LAYOUT, findings)
-    if form is not None:
-        raise DataError(
-            f"this holds {form!r}, not a raster stack ({STACK_FORM}). Samples need no stack: pass "
-            "them by --cube."
-        )
-    _check_georeference(npz)
-    sound = check_layout(npz.members, LAYOUT, findings)
-    static_keys = {"static", "static_channels"} & npz.members.keys()
-    if len(static_keys) == 1:
-        findings.problems.append(
-            f"key {min(static_keys)!r} alone; want 'static' and 'static_channels' together. Add the "
-            "other, or leave it out."
-        )
+def assemble_stack(npz: NpzFile, findings: Findings) -> RasterStack | None:
+    """Check every array and put the stack together; None if there is any problem.
+
+    Raises
+    ------
+    DataError
+        If the file holds something else, or is damaged or above a cap.
+    """
+    sound = _check_keys(npz, findings)
     if "dynamic" not in sound or not _is_of_size(npz, findings):
         return None
     channels, static_channels = _names(npz, sound, findings)
@@ -147,6 +135,7 @@ def _assemble(npz: NpzFile, findings: Findings) -> RasterStack | None:
     if findings.problems or times is None or place is None:
         return None
     transform, flip, crs = place
+    lines = read_lines(npz, "provenance", findings) if "provenance" in sound else ()
     return RasterStack(
         dynamic=dynamic[:, :, ::-1] if flip else dynamic,
         static=static[:, ::-1] if flip else static,
@@ -156,8 +145,26 @@ def _assemble(npz: NpzFile, findings: Findings) -> RasterStack | None:
         transform=transform,
         crs=crs,
         synthetic="synthetic" in sound and read_flag(npz, "synthetic"),
-        provenance=read_lines(npz, "provenance", findings) if "provenance" in sound else (),
+        provenance=(*lines, npz.told, *findings.recognised, *findings.mended),
     )
+
+
+def _check_keys(npz: NpzFile, findings: Findings) -> Sound:
+    """Check what the file says it is, and the names, kinds and axes of its arrays."""
+    form = file_form(npz, LAYOUT, findings)
+    if form is not None:
+        raise DataError(
+            f"this holds {form!r}, not a raster stack ({STACK_FORM}). Samples need no stack: pass "
+            "them by --cube."
+        )
+    _check_georeference(npz)
+    static_keys = {"static", "static_channels"} & npz.members.keys()
+    if len(static_keys) == 1:
+        findings.problems.append(
+            f"key {min(static_keys)!r} alone; want 'static' and 'static_channels' together. Add "
+            "the other, or leave it out."
+        )
+    return check_layout(npz.members, LAYOUT, findings)
 
 
 def _check_georeference(npz: NpzFile) -> None:
@@ -194,11 +201,11 @@ def _names(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Read the names of the layers, with stand-ins for messages where they cannot be read."""
     found = read_words(npz, "channels", findings) if "channels" in sound else None
-    channels = found or tuple(f"channel {k + 1}" for k in range(sound.sizes["c"]))
+    channels = found or stand_ins("channel", sound.sizes["c"])
     static = None
     if "static_channels" in sound:
         static = read_words(npz, "static_channels", findings)
-    static_channels = static or tuple(f"static {k + 1}" for k in range(sound.sizes.get("s", 0)))
+    static_channels = static or stand_ins("static", sound.sizes.get("s", 0))
     check_names((*channels, *static_channels), "channels", "layer", findings)
     return channels, static_channels
 
@@ -259,10 +266,10 @@ def _place(npz: NpzFile, sound: Sound, findings: Findings) -> tuple[Affine, bool
     if flip:
         findings.mended.append("rows from south to north: turned to run from the north")
         e, f = -e, f + e * h
-    corners: FloatArray = np.array([[c, f], [c + a * w, f + e * h]])
+    cells: FloatArray = np.array([[c + a / 2, f + e / 2], [c + a * (w - 0.5), f + e * (h - 0.5)]])
     if crs:
-        names = ("north-western corner", "south-eastern corner")
-        check_places(corners[:, 0], corners[:, 1], crs, names, findings)
+        names = ("north-western cell", "south-eastern cell")
+        check_places(cells[:, 0], cells[:, 1], crs, names, findings)
     return (a, 0.0, c, 0.0, e, f), flip, crs
 
 
