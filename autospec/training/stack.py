@@ -26,6 +26,7 @@ STACK_MEMBERS = 10  # at most
 STACK_BYTES = 4 << 20  # what the steps of more than three members together may touch
 HALVED_BYTES = 1 << 20  # beyond them, members of a kind make two stacks at least
 ALONE_BYTES = 64 << 20  # what the step of one of three may touch
+ALONE_CUBE_BYTES = 8 << 20  # the same for cubes, which gain less and whose values are more
 PREDICTED_AT_ONCE = 1024
 CUBES_AT_ONCE = 128  # 64 filters of 10 x 10 x 4: 13 MB
 OF_CUBES = 6  # axes of (M, n, c, h, w, t)

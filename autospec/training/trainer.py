@@ -33,7 +33,13 @@ from autospec.nets.cube_architecture import CubeArchitecture
 from autospec.training.config import TrainingConfig
 from autospec.training.lead import Crew, Lead
 from autospec.training.members import FittedMember, Member
-from autospec.training.stack import STACK_MEMBERS, batch_count, plan_stacks, step_bytes
+from autospec.training.stack import (
+    ALONE_CUBE_BYTES,
+    STACK_MEMBERS,
+    batch_count,
+    plan_stacks,
+    step_bytes,
+)
 from autospec.training.team import Team
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -265,6 +271,8 @@ def _stacks(
     leading = lead.members if lead else 0
     follows = [position >= leading for position in range(len(members))]
     kinds = list(zip(follows, frozen, steps, strict=True))
+    if isinstance(architecture, CubeArchitecture) and member_bytes > ALONE_CUBE_BYTES:
+        most = 1
     return plan_stacks(kinds, member_bytes, most)
 
 

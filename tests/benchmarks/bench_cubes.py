@@ -36,7 +36,7 @@ from autospec.training.target_scale import TargetScale
 CPU = torch.device("cpu")
 SHAPE = (6, 10, 10, 4)
 ROWS, FOLDS, EPOCHS = 400, 5, 3
-DESIGNS, LARGEST = 10, 20_000_000  # of the mix; multiply–adds of one forward pass
+DESIGNS, LARGEST = 10, 4_000_000  # of the mix; multiply–adds of one forward pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

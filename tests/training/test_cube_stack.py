@@ -123,6 +123,23 @@ def test_a_step_touches_weights_four_times_and_values_twice() -> None:
     assert step_bytes(net, SHAPE, 5) == 4 * (4 * net.n_parameters(SHAPE) + 5 * values)
 
 
+@pytest.mark.parametrize(("bound", "alone"), [(0, True), (1 << 30, False)])
+def test_networks_with_many_values_are_trained_alone(
+    monkeypatch: pytest.MonkeyPatch, bound: int, alone: bool
+) -> None:
+    sizes: set[int] = set()
+    run_epoch = stack.Stack.run_epoch
+
+    def note(self: stack.Stack, epoch: int) -> None:
+        sizes.add(len(self.rows))
+        run_epoch(self, epoch)
+
+    monkeypatch.setattr(stack.Stack, "run_epoch", note)
+    monkeypatch.setattr("autospec.training.trainer.ALONE_CUBE_BYTES", bound)
+    assert_twins(NET)
+    assert sizes == ({1} if alone else {3})
+
+
 def test_bfloat16_products_are_close_and_finite(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "ONE_BY_ONE", 0)
     net = replace(NET, conv=(replace(BLOCK, norm="batch", dropout=0.0), BLOCK))
