@@ -77,7 +77,7 @@ def train(
     preset: Annotated[
         str,
         typer.Option(
-            "--preset", help="The network: small3d, or a JSON file (also a run.json, train.json)."
+            "--preset", help="The network: small3d, or a JSON file (a cube-run.json, train.json too)."
         ),
     ] = "small3d",
     target: Annotated[
