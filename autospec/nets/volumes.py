@@ -67,10 +67,10 @@ class Convolution:
         """Return the filters' answers (M, filters, n, h, w, t)."""
         m, _, n, *_ = self.kept.shape
         out = weight.new_empty(m, n, *self.volume, weight.shape[1])
-        for x, own, rows in zip(self.kept, weight, out, strict=True):
-            bias = own[:, self.inner].contiguous()
-            arguments = self._cast([self._own_way(x), self._kernels(own), bias], len(own) * n)
-            made = torch.conv3d(*arguments, stride=self.stride, padding=self.symmetric)
+        for kept, own, rows in zip(self.kept, weight, out, strict=True):
+            arguments = [self._own_way(kept), self._kernels(own), own[:, self.inner].contiguous()]
+            x, kernels, bias = self._cast(arguments, len(own) * n)
+            made = torch.conv3d(x, kernels, bias, stride=self.stride, padding=self.symmetric)
             rows.copy_(made.permute(0, 2, 3, 4, 1))
         return _from_memory(out)
 

@@ -131,26 +131,27 @@ def random_designs(count: int) -> list[CubeArchitecture]:
     return designs
 
 
-def ways_to_train(trial: Trial) -> bench.Ways:
+def ways_to_train(trial: Trial, *, threads: bool) -> bench.Ways:
     config = replace(trial.config, max_epochs=EPOCHS, patience=bench.NO_STOP)
 
     def one_thread() -> None:
         with trainer.one_thread():
             loader_loop(trial)
 
-    return {
-        "loader-1": one_thread,
-        "loader": lambda: loader_loop(trial),
-        "ours": lambda: trainer.train_members(
-            trial.architecture, trial.members, config, device=CPU
-        ),
-    }
+    def ours() -> None:
+        trainer.train_members(trial.architecture, trial.members, config, device=CPU)
+
+    ways: bench.Ways = {"loader-1": one_thread}
+    if threads:
+        ways["loader"] = lambda: loader_loop(trial)
+    return ways | {"ours": ours}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("what", nargs="*", default=["folds", "one", "mix"])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--calm", action="store_true", help="leave out the loop's threads")
     parser.add_argument("--each", action="store_true", help="print each design of the mix")
     asked = parser.parse_args()
     print(
@@ -163,7 +164,7 @@ def main() -> None:
     for name, count in (("folds", FOLDS), ("one", 1)):
         if name in asked.what:
             trial = Trial(architecture=SMALL3D, config=config, members=folds(count))
-            times = bench.take_turns(ways_to_train(trial), asked.rounds)
+            times = bench.take_turns(ways_to_train(trial, threads=not asked.calm), asked.rounds)
             bench.show(name, times, trial.flops, rate)
     if "mix" not in asked.what:
         return
@@ -171,7 +172,9 @@ def main() -> None:
     flops = 0.0
     for number, net in enumerate(random_designs(DESIGNS), start=1):
         trial = Trial(architecture=net, config=config, members=folds(FOLDS))
-        times = bench.take_turns(ways_to_train(trial), max(1, asked.rounds // 3))
+        times = bench.take_turns(
+            ways_to_train(trial, threads=not asked.calm), max(1, asked.rounds // 3)
+        )
         bench.add(sums, times)
         flops += trial.flops
         if asked.each:
