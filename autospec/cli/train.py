@@ -77,7 +77,8 @@ def train(
     preset: Annotated[
         str,
         typer.Option(
-            "--preset", help="The network: small3d, or a JSON file (a cube-run.json, train.json too)."
+            "--preset",
+            help="The network: small3d, or a JSON file (a cube-run.json, train.json too).",
         ),
     ] = "small3d",
     target: Annotated[
@@ -96,8 +97,14 @@ def train(
     rate: Annotated[float, typer.Option("--lr", help="Learning rate.")] = 1e-4,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Samples at once.")] = 32,
     accumulate_to: Annotated[
-        int, typer.Option("--accumulate-to", min=1, help="Samples an optimiser step.")
-    ] = 2048,
+        int | None,
+        typer.Option(
+            "--accumulate-to",
+            min=1,
+            help="Samples an optimiser step.",
+            show_default="2048, fewer on small sets",
+        ),
+    ] = None,
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="Epochs at most.")] = 200,
     patience: Annotated[
         int, typer.Option("--patience", min=1, help="Epochs at most without a better one.")
@@ -173,7 +180,7 @@ def _config(**numbers: Any) -> FitConfig:  # noqa: ANN401 (as FitConfig's fields
         raise UsageError(f"--lr {numbers['learning_rate']}: want a number above 0, such as 1e-4")
     if numbers["lowest_rate"] > numbers["learning_rate"]:
         raise UsageError("--lr-min is above --lr; want at most as much")
-    if numbers["batch_size"] > numbers["accumulate_to"]:
+    if numbers["accumulate_to"] is not None and numbers["batch_size"] > numbers["accumulate_to"]:
         raise UsageError(
             f"--batch {numbers['batch_size']} is above --accumulate-to {numbers['accumulate_to']}; "
             "an optimiser step takes one batch or more. Lower the one, or raise the other."

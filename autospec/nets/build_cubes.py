@@ -1,17 +1,18 @@
 """`CubeArchitecture` to a torch module: the same words, the same sizes; nothing is chosen here.
 
-Weights begin as He et al. draw them (https://arxiv.org/abs/1502.01852, fan-in, normal), before SELU
-and the output with the variance 1 / fan-in (https://arxiv.org/abs/1706.02515); biases begin at 0.
+Weights begin as torch draws them, as those of the 1D-CNN do. Drawn as by He et al.
+(https://arxiv.org/abs/1502.01852), Small3DCNN began further from its targets than their standard
+deviation, and learned less in as many epochs (docs/cubes-search.md).
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 
 import torch
 from torch import nn
 
-from autospec.nets.architecture import Activation, FCBlock
+from autospec.nets.architecture import FCBlock
 from autospec.nets.build import SeededDropout, activation_layer
 from autospec.nets.cube_architecture import POOL, CubeArchitecture, CubeConvBlock, Shape, Volume
 from autospec.nets.masks import Masks
@@ -71,43 +72,34 @@ def build_cube_network(
         If the cubes are too small for the conv blocks.
     """
     width = architecture.flattened(shape)  # refuses what does not fit, before anything is built
-    masks, weights = Masks(seed, device), torch.Generator().manual_seed(seed)
-    layers: list[nn.Module] = []
+    masks = Masks(seed, device)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every GPU too
+        return nn.Sequential(*_layers(architecture, shape, width, masks)).to(device)
+
+
+def _layers(
+    architecture: CubeArchitecture, shape: Shape, width: int, masks: Masks
+) -> Iterator[nn.Module]:
     channels, volume = shape[0], shape[1:]
     for conv in architecture.conv:
-        layers += _padding(conv, volume)
-        layer = nn.Conv3d(channels, conv.filters, conv.kernel, conv.stride, device="meta")
-        layers.append(_drawn(layer, conv.activation, weights))
-        layers += _finish(architecture, conv, masks)
+        yield from _padding(conv, volume)
+        yield nn.Conv3d(channels, conv.filters, conv.kernel, conv.stride)
+        yield from _finish(architecture, conv, masks)
         channels, volume = conv.filters, conv.out_volume(volume)
     if architecture.head == "average":
-        layers.append(nn.AdaptiveAvgPool3d(1))
-    layers.append(nn.Flatten())
+        yield nn.AdaptiveAvgPool3d(1)
+    yield nn.Flatten()
     for fc in architecture.fc:
-        linear = nn.Linear(width, fc.nodes, device="meta")
-        layers.append(_drawn(linear, fc.activation, weights))
-        layers += _fc_finish(architecture, fc, masks)
+        yield nn.Linear(width, fc.nodes)
+        yield from _fc_finish(architecture, fc, masks)
         width = fc.nodes
-    layers.append(_drawn(nn.Linear(width, 1, device="meta"), None, weights))
-    return nn.Sequential(*layers).to(device)
+    yield nn.Linear(width, 1)
 
 
 def _padding(block: CubeConvBlock, volume: Volume) -> list[nn.Module]:
     h, w, t = block.pads(volume)
     return [nn.ConstantPad3d((*t, *w, *h), 0.0)] if any((*t, *w, *h)) else []
-
-
-def _drawn(
-    layer: nn.Conv3d | nn.Linear, activation: Activation | None, generator: torch.Generator
-) -> nn.Module:
-    """Draw the first weights of a convolution or linear layer, for what follows it."""
-    layer.to_empty(device="cpu")
-    assert layer.bias is not None
-    gain = 1.0 if activation in (None, "SELU") else 2.0
-    fan_in = math.prod(layer.weight.shape[1:])
-    nn.init.normal_(layer.weight, 0.0, math.sqrt(gain / fan_in), generator=generator)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 def _finish(architecture: CubeArchitecture, block: CubeConvBlock, masks: Masks) -> list[nn.Module]:

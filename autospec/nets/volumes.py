@@ -70,7 +70,7 @@ class Convolution:
         for kept, own, rows in zip(self.kept, weight, out, strict=True):
             arguments = [self._own_way(kept), self._kernels(own), own[:, self.inner].contiguous()]
             x, kernels, bias = self._cast(arguments, len(own) * n)
-            made = torch.conv3d(x, kernels, bias, stride=self.stride, padding=self.symmetric)
+            made = nn.functional.conv3d(x, kernels, bias, self.stride, self.symmetric)
             rows.copy_(made.permute(0, 2, 3, 4, 1))
         return _from_memory(out)
 

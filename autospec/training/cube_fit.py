@@ -256,7 +256,7 @@ def _notes(
             f"All {n_fit} samples that are learned from are one optimiser step, so an epoch is "
             f"one step. A lower --accumulate-to, such as {config.batch_size}, takes more."
         )
-    if -(-min(n_fit, config.accumulate_to) // config.batch_size) < processes:
+    if -(-min(n_fit, config.samples_a_step(n_fit)) // config.batch_size) < processes:
         notes.append(
             f"{processes} processes share fewer batches than that an optimiser step: some stand "
             "idle. Lower --batch, or raise --accumulate-to."

@@ -11,11 +11,13 @@ from autospec.training.config import Loss, Optimiser
 from autospec.training.schedule import Schedule
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+PUBLISHED_STEP = 2048  # samples
+STEPS_AN_EPOCH = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitConfig:
-    """How one network learns; the defaults are those that Small3DCNN was published with.
+    """How one network learns; the defaults are those of Small3DCNN, but for small sets.
 
     Parameters
     ----------
@@ -31,8 +33,9 @@ class FitConfig:
         Samples that pass the network at once, at most.
     accumulate_to : int
         Samples an optimiser step: gradients are summed over batches and divided by the samples
-        in the window. An epoch is cut into equal windows of at most that size; a smaller set is
-        one window.
+        in the window. An epoch is cut into equal windows of at most that size. None: the
+        published 2,048, or fewer where an epoch would have less than sixteen steps, but a batch at
+        least: a set of some hundred samples would else take one step an epoch, and learn nothing.
     max_epochs, patience : int
         Epochs at most, and without a better one.
     min_delta : float
@@ -55,7 +58,7 @@ class FitConfig:
     learning_rate: Annotated[float, Gt(0)] = 1e-4
     weight_decay: Annotated[float, Ge(0)] = 0.0
     batch_size: Annotated[int, Ge(1)] = 32
-    accumulate_to: Annotated[int, Ge(1)] = 2048
+    accumulate_to: Annotated[int, Ge(1)] | None = None
     max_epochs: Annotated[int, Ge(1)] = 200
     patience: Annotated[int, Ge(1)] = 10
     min_delta: Annotated[float, Ge(0)] = 0.0
@@ -68,11 +71,17 @@ class FitConfig:
 
     def __post_init__(self) -> None:
         """Refuse numbers that contradict each other."""
-        if self.batch_size > self.accumulate_to:
+        if self.accumulate_to is not None and self.batch_size > self.accumulate_to:
             raise ValueError("want batch_size of at most accumulate_to")
         if self.lowest_rate > self.learning_rate:
             raise ValueError("want lowest_rate of at most learning_rate")
 
+    def samples_a_step(self, n: int) -> int:
+        """Return the samples of an optimiser step at most, of n in an epoch."""
+        if self.accumulate_to is not None:
+            return self.accumulate_to
+        return max(self.batch_size, min(PUBLISHED_STEP, n // STEPS_AN_EPOCH))
+
     def windows(self, n: int) -> int:
         """Return how many optimiser steps an epoch of n samples takes."""
-        return -(-n // self.accumulate_to)
+        return -(-n // self.samples_a_step(n))
