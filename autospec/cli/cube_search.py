@@ -223,7 +223,7 @@ def _run(cubes: Cubes, name: str, settings: CubeSettings, folder: Path, where: W
     refuse_other(folder, CUBE_FILE)
     make_folder(folder)
     with locked(folder):
-        done = finished_cube_result(folder, settings, cubes.digest)
+        done = finished_cube_result(folder, name, settings, cubes.digest)
         if done is not None:
             kept = any(model.trust is not None for model in done.models)
             if not kept or (folder / MODEL_FILE).is_file():

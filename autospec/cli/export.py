@@ -19,7 +19,7 @@ def export(
         typer.Option("--level", help="Also bounds that hold this share of lab values."),
     ] = None,
 ) -> None:
-    """Write a kept model as ONNX, preprocessing inside; it wants the extra [onnx].
+    """Write a kept model as ONNX, preprocessing inside; it wants the extra: onnx.
 
     The domain and the alignment of wavelengths stay behind. An earlier export of the same name is
     replaced; any other file is left alone. Example:

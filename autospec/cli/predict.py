@@ -145,6 +145,13 @@ def model_file(path: Path) -> Path:
     found = path / MODEL_FILE
     if found.is_file():
         return found
+    from autospec.report.jobs import TRAIN_FILE
+
+    if (path / TRAIN_FILE).is_file():
+        raise DataError(
+            f"{path}: the folder of a training, which keeps no model with intervals and domain. "
+            "Name a run of autospec search --cube."
+        )
     others = sorted(p.name for p in path.glob("*.safetensors"))
     next_step = (
         f"Name one: {', '.join(others)}."

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from autospec.cli.options import RunArgument
+from autospec.errors import UsageError
 
 
 class TableFormat(StrEnum):
@@ -24,11 +25,15 @@ def report(run: RunArgument) -> None:
     from autospec.report.cubes import load_cube_result, write_cube_report
     from autospec.report.folder import load_result
     from autospec.report.html import write_report
-    from autospec.report.jobs import CUBE_FILE, LOCALISATION_FILE
+    from autospec.report.jobs import CUBE_FILE, LOCALISATION_FILE, TRAIN_FILE
     from autospec.report.localise_folder import load_localisation
     from autospec.report.localise_page import write_localisation
     from autospec.report.lock import locked
 
+    if (run / TRAIN_FILE).exists():
+        raise UsageError(
+            f"{run} is the folder of a training, which has no report. Next: autospec compare {run}"
+        )
     if (run / LOCALISATION_FILE).exists():
         localisation = load_localisation(run)
         with locked(run):

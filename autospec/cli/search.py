@@ -284,7 +284,7 @@ def _run(
     refuse_other(folder, SEARCH_FILE)
     make_folder(folder)
     with locked(folder):
-        done = finished_result(folder, settings, spectra.labelled().digest)
+        done = finished_result(folder, name, settings, spectra.labelled().digest)
         if done is not None:
             kept = any(model.trust is not None for model in done.models)
             if not kept or (folder / MODEL_FILE).is_file():

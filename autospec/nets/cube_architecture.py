@@ -278,6 +278,10 @@ def cube_architecture_from_json(data: Any) -> CubeArchitecture:  # noqa: ANN401 
     try:
         return TypeAdapter(CubeArchitecture).validate_python(data)
     except ValidationError as error:
-        first = error.errors()[0]
+        # a misspelt field is missing too: what is unknown explains what is missing
+        first = min(error.errors(), key=lambda e: e["type"] != "unexpected_keyword_argument")
         where = ".".join(str(part) for part in first["loc"])
-        raise ArchitectureError(f"architecture: {where or 'top'}: {first['msg']}") from error
+        raise ArchitectureError(
+            f"architecture: {where or 'top'}: {first['msg']}. Correct the field; docs/train.md has "
+            "an example."
+        ) from error

@@ -38,3 +38,18 @@ def refuse_other(folder: Path, file: str) -> None:
             f"{folder} holds the result of a {job} ({other}), whose report would be overwritten. "
             "Choose another folder with --out."
         )
+
+
+def refuse_other_study(folder: Path, theirs: str, ours: str) -> None:
+    """Refuse a folder whose search has another name: it is one on other data.
+
+    Raises
+    ------
+    UsageError
+        If the names differ.
+    """
+    if theirs != ours:
+        raise UsageError(
+            f"{folder} holds the search {theirs!r}, and this one is {ours!r}: its report would be "
+            "overwritten. Choose another folder with --out."
+        )

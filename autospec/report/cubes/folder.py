@@ -6,7 +6,7 @@ from pathlib import Path
 
 from autospec.errors import OutputError
 from autospec.report.folder import ResultFile, read_result
-from autospec.report.jobs import CUBE_FILE, JOBS
+from autospec.report.jobs import CUBE_FILE, JOBS, refuse_other_study
 from autospec.search.cubes.result import CUBE_SCHEMA_VERSION, CubeResult
 from autospec.search.cubes.settings import CubeSettings
 
@@ -28,13 +28,17 @@ def load_cube_result(run: str | Path) -> CubeResult:
     return read_result(run, CUBE_RUN)
 
 
-def finished_cube_result(folder: Path, settings: CubeSettings, digest: str) -> CubeResult | None:
+def finished_cube_result(
+    folder: Path, name: str, settings: CubeSettings, digest: str
+) -> CubeResult | None:
     """Return the folder's result if it is what these settings on these cubes would give again.
 
     Parameters
     ----------
     folder : Path
         The output folder.
+    name : str
+        Of the study that is asked for now.
     settings : CubeSettings
         What is asked for now.
     digest : str
@@ -45,11 +49,17 @@ def finished_cube_result(folder: Path, settings: CubeSettings, digest: str) -> C
     CubeResult or None
         None if there is no result, an unreadable one, one of another search, or one that was
         stopped by its budget or by hand and can go on.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds the result of a study of another name, which would be lost.
     """
     try:
         result = load_cube_result(folder / CUBE_FILE)
     except OutputError:
         return None  # the search is taken up again, and writes the file anew
+    refuse_other_study(folder, result.name, name)
     same = result.settings == settings and result.data.digest == digest
     return result if same and result.stopped in ("trials", "proposals") else None
 

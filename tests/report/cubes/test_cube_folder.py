@@ -91,7 +91,7 @@ def test_no_two_jobs_share_a_folder(tmp_path: Path, theirs: str) -> None:
 def finished(folder: Path, result: CubeResult) -> CubeResult | None:
     (folder / CUBE_FILE).write_text(dump_result(result), encoding="utf-8")
     asked = make_cube_result()
-    return finished_cube_result(folder, asked.settings, asked.data.digest)
+    return finished_cube_result(folder, asked.name, asked.settings, asked.data.digest)
 
 
 def test_a_finished_search_is_not_run_again(tmp_path: Path) -> None:
@@ -107,3 +107,8 @@ def test_other_settings_or_other_cubes_are_another_search(tmp_path: Path) -> Non
     made = make_cube_result()
     assert finished(tmp_path, replace(made, settings=replace(made.settings, seed=99))) is None
     assert finished(tmp_path, replace(made, data=replace(made.data, digest="00"))) is None
+
+
+def test_the_result_of_a_search_on_other_data_is_not_overwritten(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds the search 'other'"):
+        finished(tmp_path, replace(make_cube_result(), name="other"))
