@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +20,7 @@ from autospec.errors import EXIT_INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
     from autospec.data.cubes.cubes import Cubes
+    from autospec.data.cubes.splits import CubeSplit
     from autospec.evaluate.cube_trust import CalibratedCubes
     from autospec.search.cubes.result import CubeResult
     from autospec.search.cubes.settings import CubeSettings
@@ -156,18 +158,10 @@ def search_cube(
         As the messages say.
     """
     from autospec.cli.search import study_name
-    from autospec.data.cubes.cube_files import TRAINING, read_cubes
-    from autospec.data.cubes.splits import LEAKAGE_WARNING
 
     settings = cube_settings(choice, changes)
-    if settings.split.kind == "random":
-        typer.echo(f"Warning: {LEAKAGE_WARNING}. Want an honest score? --split blocks", err=True)
-    cubes, name = read_cubes(file, TRAINING), study_name(file.stem)
-    if choice.target is not None and choice.target != cubes.target_name:
-        raise UsageError(
-            f"{file}: the lab value is {cubes.target_name!r}, and --target says "
-            f"{choice.target!r}. Leave --target out, or name another file."
-        )
+    warn_of_leaks(settings.split)
+    cubes, name = read_labelled(file, choice.target), study_name(file.stem)
     folder = out or Path("runs") / name
     result = _run(cubes, name, settings, folder, where)
     _show(result, folder, as_json=where.as_json)
@@ -183,28 +177,75 @@ def cube_settings(choice: CubeChoice, changes: dict[str, Any]) -> CubeSettings:
     UsageError
         If a distance has no meaning for the split.
     """
-    from autospec.data.cubes.splits import CubeSplit
     from autospec.search.cubes.settings import CubeSettings
 
-    kind = choice.split or "blocks"
-    if kind != "blocks" and (choice.buffer_km is not None or choice.block_km is not None):
+    known = {key: value for key, value in changes.items() if value is not None}
+    split = cube_split(
+        choice.split,
+        buffer_km=choice.buffer_km,
+        block_km=choice.block_km,
+        folds=known.pop("folds", None),
+        seed=known.get("seed"),
+    )
+    return CubeSettings(split=split, show_leakage=choice.show_leakage, **known)
+
+
+def cube_split(
+    kind: str | None,
+    *,
+    buffer_km: float | None,
+    block_km: float | None,
+    folds: int | None,
+    seed: int | None,
+) -> CubeSplit:
+    """Lay what a command says of the split over the defaults; the same for a search and a training.
+
+    Raises
+    ------
+    UsageError
+        If a distance has no meaning for the split.
+    """
+    from autospec.data.cubes.splits import CubeSplit
+
+    kind = kind or "blocks"
+    if kind != "blocks" and (buffer_km is not None or block_km is not None):
         raise UsageError(
             f"--buffer-km and --block-km are for --split blocks, not for {kind}. Leave them out."
         )
-    if choice.block_km is not None and choice.block_km <= 0:
-        raise UsageError(f"--block-km {choice.block_km:g}: want the side of a square, above 0")
-    known = {key: value for key, value in changes.items() if value is not None}
-    split: dict[str, Any] = {
-        "kind": kind,
-        "buffer_km": choice.buffer_km,
-        "block_km": choice.block_km,
-    }
-    split |= {"folds": known.pop("folds", None), "seed": known.get("seed")}
-    return CubeSettings(
-        split=CubeSplit(**{key: value for key, value in split.items() if value is not None}),
-        show_leakage=choice.show_leakage,
-        **known,
-    )
+    if block_km is not None and not 0 < block_km < math.inf:
+        raise UsageError(f"--block-km {block_km:g}: want the side of a square, above 0")
+    if buffer_km is not None and not 0 <= buffer_km < math.inf:
+        raise UsageError(f"--buffer-km {buffer_km:g}: want a distance, at least 0")
+    said: dict[str, Any] = {"kind": kind, "buffer_km": buffer_km, "block_km": block_km}
+    said |= {"folds": folds, "seed": seed}
+    return CubeSplit(**{key: value for key, value in said.items() if value is not None})
+
+
+def warn_of_leaks(split: CubeSplit) -> None:
+    """Say at the start, on stderr, that a random split leaks."""
+    from autospec.data.cubes.splits import LEAKAGE_WARNING
+
+    if split.kind == "random":
+        typer.echo(f"Warning: {LEAKAGE_WARNING}. Want an honest score? --split blocks", err=True)
+
+
+def read_labelled(file: Path, target: str | None) -> Cubes:
+    """Read samples to learn from; `target`, if named, has to be their lab value.
+
+    Raises
+    ------
+    UsageError, DataError
+        If it is another; if the file has any problem, or too few lab values or constant ones.
+    """
+    from autospec.data.cubes.cube_files import TRAINING, read_cubes
+
+    cubes = read_cubes(file, TRAINING)
+    if target is not None and target != cubes.target_name:
+        raise UsageError(
+            f"{file}: the lab value is {cubes.target_name!r}, and --target says {target!r}. "
+            "Leave --target out, or name another file."
+        )
+    return cubes
 
 
 def _run(cubes: Cubes, name: str, settings: CubeSettings, folder: Path, where: Where) -> CubeResult:

@@ -9,20 +9,19 @@ than in any training window puts its window outside.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from autospec.data.cubes.cubes import Cubes
+from autospec.data.cubes.pieces import in_pieces
 from autospec.data.cubes.scaling import ChannelScaler, CubePreprocessing, fit_scaler
 from autospec.data.spectra import FloatArray
 from autospec.data.splits import Fold
 from autospec.data.tensors import Vector
 from autospec.evaluate.domain import Distances, Space, components, fit_space, limits_of, tell
 
-CELLS_AT_ONCE = 4_000_000  # of windows whose standardised values are in memory together
 NAMED = 3  # channels in one reason
 
 
@@ -147,10 +146,8 @@ def _levels(cubes: Cubes, scaler: ChannelScaler) -> FloatArray:
 
 def _standardised(cubes: Cubes, scaler: ChannelScaler) -> Iterator[FloatArray]:
     """Yield standardised values of some windows at a time, float64: statistics are in float64."""
-    rows = max(CELLS_AT_ONCE // math.prod(cubes.shape), 1)
-    for start in range(0, max(cubes.n, 1), rows):
-        part = cubes.rows(range(start, min(start + rows, cubes.n)))
-        yield scaler.transform(part).astype(np.float64)
+    for piece in in_pieces(cubes):
+        yield scaler.transform(piece).astype(np.float64)
 
 
 def _missing(cubes: Cubes) -> FloatArray:

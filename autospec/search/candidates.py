@@ -1,11 +1,10 @@
-"""Which trials are refitted and scored in the end, how long it takes, and the verdict in words."""
+"""Which trials are refitted and scored in the end, and how long it takes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from autospec.errors import StudyFailed
-from autospec.evaluate.metrics import VERDICT_ROWS, Comparison, Scores
 from autospec.search.result import ModelKind, TrialRecord
 from autospec.search.searched import Settings
 
@@ -85,30 +84,3 @@ def _network_s(trial: TrialRecord, folds_total: int) -> float:
     if not (trial.seconds and trial.curve and trial.best_epoch):
         return 0.0
     return trial.seconds / len(trial.curve) / folds_total * trial.best_epoch
-
-
-def say_verdict(
-    winner: Scores, versus: Comparison, rival: Scores, *, names: tuple[str, str], unit: str
-) -> str:
-    """Say in one sentence whether the winner beats its rival beyond noise.
-
-    Parameters
-    ----------
-    versus : Comparison
-        First model: the winner; second: the rival.
-    names : pair of str
-        Such as "the CNN" and "PLSR".
-    """
-    few = f" (a verdict wants at least {VERDICT_ROWS})" if winner.n < VERDICT_ROWS else ""
-    first, second = names
-    words = {
-        "first": f"{first} beats {second} beyond noise",
-        "second": f"{first} does not beat {second}: {second} is better beyond noise",
-        "cannot tell": f"whether {first} or {second} is better cannot be told from these rows",
-    }[versus.better]
-    return (
-        f"On the {winner.n} sealed test rows the RMSE is {winner.rmse.value:.2f} {unit} for "
-        f"{first} and {rival.rmse.value:.2f} {unit} for {second} (difference "
-        f"{versus.difference:+.2f}, 95 % interval {versus.low:+.2f} to {versus.high:+.2f}): "
-        f"{words}{few}."
-    )

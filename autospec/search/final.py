@@ -22,7 +22,8 @@ from autospec.evaluate.calibrated import CalibratedModel
 from autospec.evaluate.fitted import Predictor
 from autospec.evaluate.metrics import compare, score
 from autospec.evaluate.trust import bounds
-from autospec.search.candidates import MEAN, WINNER, Candidate, say_verdict
+from autospec.evaluate.verdict import say_verdict
+from autospec.search.candidates import MEAN, WINNER, Candidate
 from autospec.search.design import Design
 from autospec.search.result import ModelKind, ModelResult, TrialRecord
 from autospec.search.settings import SearchSettings

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from autospec.data.cubes.cubes import Cubes
+from autospec.data.cubes.pieces import in_pieces
 from autospec.data.cubes.scaling import ChannelScaler, CubePreprocessing, fit_scaler
 from autospec.data.spectra import FloatArray
 from autospec.nets.cube_architecture import CubeArchitecture
 from autospec.training.config import TrainingConfig
 from autospec.training.members import FittedMember, Member
 from autospec.training.trainer import Device, one_thread, resolve_device, train_members
-
-CELLS_AT_ONCE = 4_000_000  # of the cubes whose standardised values are in memory together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,12 +31,9 @@ class CubeEnsemble:
         cubes : Cubes
             n samples of the channels, in their order, and of the window it was fitted to.
         """
-        rows = max(1, CELLS_AT_ONCE // int(np.prod(cubes.shape)))
-        parts = [
-            self._predict(cubes.rows(np.arange(start, min(start + rows, cubes.n))))
-            for start in range(0, cubes.n, rows)
-        ]
-        return np.concatenate([np.empty(0), *parts])
+        if cubes.n == 0:
+            return np.empty(0)
+        return np.concatenate([self._predict(piece) for piece in in_pieces(cubes)])
 
     def _predict(self, cubes: Cubes) -> FloatArray:
         x = self.scaler.transform(cubes)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,34 +15,31 @@ import torch
 from torch import nn
 
 from autospec.data.cubes.cubes import Cubes
-from autospec.data.cubes.scaling import ChannelScaler, fit_scaler
-from autospec.data.cubes.splits import LEAKAGE_WARNING, CubeSplitPlan, make_cube_split
+from autospec.data.cubes.scaling import fit_scaler
+from autospec.data.cubes.splits import CubeSplitPlan, make_cube_split
 from autospec.data.spectra import FloatArray
 from autospec.data.splits import Fold
 from autospec.errors import UsageError
-from autospec.evaluate.cube_baselines import fit_cube_baselines
-from autospec.evaluate.metrics import Comparison, compare, score
+from autospec.evaluate.cube_baselines import BASELINES, fit_cube_baselines
+from autospec.evaluate.metrics import score
 from autospec.nets.architecture import ArchitectureError
 from autospec.nets.build_cubes import build_cube_network
+from autospec.training.cube_ensemble import CubeEnsemble
+from autospec.training.cube_outcome import Outcome, train_result
 from autospec.training.cube_task import CubeTask
 from autospec.training.cube_training import (
     MEAN,
     NETWORK,
     RIDGE,
-    Ended,
-    TrainData,
-    TrainEpoch,
     TrainModel,
     TrainResult,
     TrainSettings,
-    TrainSplit,
 )
 from autospec.training.distributed import Processes
 from autospec.training.fit import FitRun, fit
 from autospec.training.fit_state import FitState
 from autospec.training.losses import loss_function
-from autospec.training.members import FittedMember
-from autospec.training.precision import resolve_precision
+from autospec.training.members import FittedMember, run_layers
 from autospec.training.target_scale import TargetScale
 from autospec.training.trainer import one_thread
 
@@ -72,21 +69,9 @@ class TrainRun:
     budget_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TrainedCubes:
-    """A trained network and the scaling before it; predicts in the unit of the lab values."""
-
-    scaler: ChannelScaler
-    member: FittedMember
-
-    def predict(self, cubes: Cubes) -> FloatArray:
-        """Return predictions, shape (n,)."""
-        return self.member.predict(self.scaler.transform(cubes))
-
-
 def train_cubes(
     cubes: Cubes, *, name: str, settings: TrainSettings, run: TrainRun
-) -> tuple[TrainResult, TrainedCubes] | None:
+) -> tuple[TrainResult, CubeEnsemble] | None:
     """Train one network on cubes, and score it on the sealed samples beside ridge and the mean.
 
     Parameters
@@ -102,8 +87,8 @@ def train_cubes(
 
     Returns
     -------
-    (TrainResult, TrainedCubes), or None
-        None in a process beside the main one.
+    (TrainResult, CubeEnsemble), or None
+        The ensemble is the one network. None in a process beside the main one.
 
     Raises
     ------
@@ -118,46 +103,32 @@ def train_cubes(
     labelled = cubes.labelled()
     split = make_cube_split(labelled, settings.split)
     train, fold = labelled.rows(split.plan.train), watched_fold(split)
-    model, task = _prepare(train, fold, settings, run.processes.device)
-    how = FitRun(
-        processes=run.processes,
-        checkpoint=run.checkpoint,
-        told={**_told(settings), "samples": labelled.digest, "name": name},
-        on_epoch=run.on_epoch,
-        interrupted=run.interrupted,
-        deadline_s=None if run.budget_s is None else begun + run.budget_s,
-    )
+    how = _how(settings, run, {"samples": labelled.digest, "name": name}, begun)
     with one_thread():  # on a CPU: rounding, and so a network, must not depend on the machine
-        state, ended = fit(model.member.network, task, settings.config, how)
+        model, task = _prepare(train, fold, settings, run.processes.device)
+        (member,) = model.members
+        state, ended = fit(member.network, task, settings.config, how)
         if not run.processes.main:
             return None
+        if settings.smearing:
+            member = _smeared(member, task, train.target[fold.fit])
+            model = replace(model, members=(member,))
         sealed = labelled.rows(split.plan.unseal())
         models = _scored(model, settings, train, split, sealed)
-    versus = _versus(models, sealed.target)
-    result = TrainResult(
+    outcome = Outcome(
         name=name,
         settings=settings,
-        data=_data(cubes, labelled),
-        split=_split(split, fold, labelled.n),
-        n_parameters=settings.architecture.n_parameters(
-            settings.preprocessing.arriving(labelled.shape)
-        ),
-        epochs=tuple(_epoch(record) for record in asdict(state)["history"]),
-        best_epoch=state.best_epoch,
-        steps=state.steps,
-        test_ids=sealed.ids,
-        observed=tuple(sealed.target.tolist()),
-        models=models,
-        versus_ridge=versus,
-        verdict=_verdict(models, versus, labelled.target_unit),
-        notes=_notes(settings, labelled, task.n_fit, ended, run.processes.count),
+        cubes=cubes,
+        sealed=sealed,
+        split=split,
+        fold=fold,
+        state=state,
         ended=ended,
-        device=str(run.processes.device),
-        precision=resolve_precision(settings.config, run.processes.device),
-        torch=torch.__version__,
-        processes=run.processes.count,
+        models=models,
+        smearing=member.scale.smearing if settings.smearing else None,
+        processes=run.processes,
     )
-    return result, model
+    return train_result(outcome), model
 
 
 def watched_fold(split: CubeSplitPlan) -> Fold:
@@ -170,7 +141,7 @@ def watched_fold(split: CubeSplitPlan) -> Fold:
 
 def _prepare(
     train: Cubes, fold: Fold, settings: TrainSettings, device: torch.device
-) -> tuple[TrainedCubes, CubeTask]:
+) -> tuple[CubeEnsemble, CubeTask]:
     """Fit what stands before and behind the network on the rows it learns from, and build it."""
     fit_rows, watch_rows = train.rows(fold.fit), train.rows(fold.score)
     scaler = fit_scaler(settings.preprocessing, fit_rows)
@@ -191,7 +162,7 @@ def _prepare(
     member = FittedMember(
         architecture=settings.architecture, network=network, scale=scale, device=device
     )
-    model = TrainedCubes(scaler=scaler, member=member)
+    model = CubeEnsemble(scaler=scaler, members=(member,))
     z = scale.forward(fit_rows.target).astype(np.float32)  # networks see float32
     return model, CubeTask(
         x_fit=torch.as_tensor(scaler.transform(fit_rows), device=device),
@@ -203,16 +174,37 @@ def _prepare(
     )
 
 
-def _told(settings: TrainSettings) -> dict[str, object]:
-    return {name: value for name, value in asdict(settings).items() if name != "config"}
+def _how(settings: TrainSettings, run: TrainRun, data: dict[str, object], begun: float) -> FitRun:
+    """Return how the loop runs, and what has to be the same where it is taken up.
+
+    Smearing and baselines come after the training: with others it is still the same network.
+    """
+    told = asdict(settings)
+    for after in ("config", "smearing", "baselines"):
+        del told[after]
+    return FitRun(
+        processes=run.processes,
+        checkpoint=run.checkpoint,
+        told=told | data,
+        on_epoch=run.on_epoch,
+        interrupted=run.interrupted,
+        deadline_s=None if run.budget_s is None else begun + run.budget_s,
+    )
+
+
+def _smeared(member: FittedMember, task: CubeTask, observed: FloatArray) -> FittedMember:
+    """Let predictions be means, not medians, as told by the samples that were learned from."""
+    z = run_layers(member.network, task.x_fit)[:, 0].cpu().numpy().astype(np.float64)
+    return replace(member, scale=member.scale.smeared(z, observed))
 
 
 def _scored(
-    model: TrainedCubes, settings: TrainSettings, train: Cubes, split: CubeSplitPlan, sealed: Cubes
+    model: CubeEnsemble, settings: TrainSettings, train: Cubes, split: CubeSplitPlan, sealed: Cubes
 ) -> tuple[TrainModel, ...]:
     predictors = {NETWORK: ("", model.predict)}
     folds, seed = split.plan.folds, settings.split.seed
-    for baseline in fit_cube_baselines(train, folds, seed, (RIDGE, MEAN)):
+    names = BASELINES if settings.baselines == "all" else (RIDGE, MEAN)
+    for baseline in fit_cube_baselines(train, folds, seed, names):
         predictors[baseline.name] = (baseline.detail, baseline.model.predict)
     models = []
     for name, (detail, predict) in predictors.items():
@@ -222,82 +214,3 @@ def _scored(
             TrainModel(name=name, detail=detail, predicted=tuple(predicted.tolist()), scores=scores)
         )
     return tuple(models)
-
-
-def _versus(models: tuple[TrainModel, ...], observed: FloatArray) -> Comparison:
-    predicted = {model.name: np.asarray(model.predicted) for model in models}
-    return compare(observed, predicted[NETWORK], predicted[RIDGE])
-
-
-def _verdict(models: tuple[TrainModel, ...], versus: Comparison, unit: str) -> str:
-    rmses = {model.name: model.scores.rmse.value for model in models}
-    words = {
-        "first": "The network beats ridge beyond noise",
-        "second": "Ridge beats the network beyond noise",
-        "cannot tell": "Whether the network beats ridge cannot be told",
-    }[versus.better]
-    return (
-        f"{words}: RMSE {rmses[NETWORK]:.3g} against {rmses[RIDGE]:.3g} {unit}, difference "
-        f"{versus.difference:.3g} (95 % interval {versus.low:.3g} to {versus.high:.3g})."
-    )
-
-
-def _notes(
-    settings: TrainSettings, labelled: Cubes, n_fit: int, ended: Ended, processes: int
-) -> tuple[str, ...]:
-    config = settings.config
-    notes = []
-    if labelled.synthetic:
-        notes.append("The samples are synthetic: made up, not measured.")
-    if settings.split.kind == "random":
-        notes.append(f"{LEAKAGE_WARNING[0].upper()}{LEAKAGE_WARNING[1:]}.")
-    if config.windows(n_fit) == 1 and n_fit > config.batch_size:
-        notes.append(
-            f"All {n_fit} samples that are learned from are one optimiser step, so an epoch is "
-            f"one step. A lower --accumulate-to, such as {config.batch_size}, takes more."
-        )
-    if -(-min(n_fit, config.samples_a_step(n_fit)) // config.batch_size) < processes:
-        notes.append(
-            f"{processes} processes share fewer batches than that an optimiser step: some stand "
-            "idle. Lower --batch, or raise --accumulate-to."
-        )
-    if ended in ("budget", "interrupt"):
-        notes.append("The training can go on: the same command takes it up at its last epoch.")
-    return tuple(notes)
-
-
-def _data(cubes: Cubes, labelled: Cubes) -> TrainData:
-    return TrainData(
-        n=cubes.n,
-        n_unlabelled=cubes.n - labelled.n,
-        shape=cubes.shape,
-        channels=cubes.channels,
-        crs=cubes.crs,
-        synthetic=cubes.synthetic,
-        target_name=cubes.target_name,
-        target_unit=cubes.target_unit,
-        provenance=cubes.provenance,
-        digest=labelled.digest,
-    )
-
-
-def _split(split: CubeSplitPlan, fold: Fold, n: int) -> TrainSplit:
-    used = len(fold.fit) + len(fold.score) + split.plan.n_test
-    return TrainSplit(
-        n_fit=len(fold.fit),
-        n_watch=len(fold.score),
-        n_test=split.plan.n_test,
-        n_dropped=n - used,
-        nearest_km=split.nearest_km if np.isfinite(split.nearest_km) else None,
-        digest=split.plan.digest,
-    )
-
-
-def _epoch(record: dict[str, float]) -> TrainEpoch:
-    return TrainEpoch(
-        epoch=int(record["epoch"]),
-        learning_rate=record["learning_rate"],
-        loss=record["loss"],
-        watched_rmse=record["metric"],
-        seconds=record["seconds"],
-    )

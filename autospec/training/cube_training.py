@@ -19,6 +19,7 @@ from autospec.training.fit_config import FitConfig
 TRAIN_SCHEMA_VERSION = 1
 NETWORK, RIDGE, MEAN = "network", "ridge", "mean"
 ModelName = Literal["cnn3d"]
+TrainBaselines = Literal["quick", "all"]
 Ended = Literal["complete", "patience", "budget", "interrupt"]
 
 
@@ -40,6 +41,12 @@ class TrainSettings:
         What is held out.
     config : FitConfig
         How the network learns.
+    smearing : bool
+        Whether predictions are multiplied by the smearing factor (`TargetScale.smeared`); of
+        "log1p" only.
+    baselines : {"quick", "all"}
+        What stands beside the network: ridge and the mean, or gradient boosting and a random
+        forest too, which take longer than a small network.
     """
 
     model: ModelName = "cnn3d"
@@ -48,6 +55,13 @@ class TrainSettings:
     target_transform: TargetTransform = "z-score"
     split: CubeSplit = field(default_factory=CubeSplit)
     config: FitConfig = field(default_factory=FitConfig)
+    smearing: bool = False
+    baselines: TrainBaselines = "quick"
+
+    def __post_init__(self) -> None:
+        """Refuse settings that contradict each other."""
+        if self.smearing and self.target_transform != "log1p":
+            raise ValueError("want smearing with target_transform log1p only")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +148,7 @@ class TrainModel:
 
     Parameters
     ----------
-    name : {"network", "ridge", "mean"}
+    name : {"network", "gradient boosting", "random forest", "ridge", "mean"}
     detail : str
         Sizes or tuned numbers in words.
     predicted : tuple of float, length n_test
@@ -164,7 +178,7 @@ class TrainResult:
     test_ids, observed : tuple
         The sealed samples, opened once.
     models : tuple of TrainModel
-        The network, ridge and the mean, on the same samples.
+        The network first, then ridge, the mean and others, on the same samples.
     versus_ridge : Comparison
         First: the network.
     verdict : str

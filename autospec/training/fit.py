@@ -144,6 +144,7 @@ class _Training:
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "float16")
         self.state = FitState()
         self.best: Tensors = {}
+        self.dealt = 0  # batches that came here in this epoch
         self._take_up()
         self.processes.from_main(network.state_dict().values())
 
@@ -176,7 +177,7 @@ class _Training:
         """
         epoch, n = self.state.epoch + 1, self.task.n_fit
         order = np.random.default_rng((self.config.seed, epoch)).permutation(n)
-        total, rate, first = 0.0, 0.0, 0
+        total, rate, first, self.dealt = 0.0, 0.0, 0, 0
         self.network.train()
         for window in np.array_split(order, self.config.windows(n)):
             batches = np.array_split(window, -(-len(window) // self.config.batch_size))
@@ -203,6 +204,7 @@ class _Training:
                 loss = self.task.loss(self.network, batches[b])
             torch.autograd.backward(self.scaler.scale(loss * (len(batches[b]) / n)))
             summed += loss.detach().double() * len(batches[b])
+            self.dealt += 1
         late = self.run.deadline_s is not None and time.monotonic() >= self.run.deadline_s
         flags = torch.tensor([self.run.interrupted(), late], dtype=torch.float64, device=device)
         said = me.total(torch.cat([summed[None], flags])).tolist()
@@ -268,12 +270,20 @@ class _Training:
         return metric
 
     def _mean_statistics(self) -> None:
-        """Average running statistics over the processes: each has seen its own batches."""
-        if self.processes.count == 1:
+        """Average running statistics over the processes, each weighted by the batches it has seen.
+
+        One that stood idle has nothing to say. Counters of batches become those of all.
+        """
+        me = self.processes
+        if me.count == 1:
             return
+        seen = torch.tensor([self.dealt], dtype=torch.float64, device=me.device)
+        everyones = int(me.total(seen))
         for buffer in self.network.buffers():
             if buffer.is_floating_point():
-                buffer.copy_(self.processes.total(buffer.clone()) / self.processes.count)
+                buffer.copy_(me.total(buffer * (self.dealt / everyones)))
+            else:
+                buffer.add_(everyones - self.dealt)
 
     def _after_epoch(self, rate: float, loss: float, metric: float, begun: float) -> None:
         state, epoch = self.state, self.state.epoch + 1

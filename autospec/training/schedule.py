@@ -21,7 +21,8 @@ def cosine_rate(step: int, steps: int, *, rate: float, lowest: float, restarts: 
     """Return the learning rate of a step: a linear warm-up, then cosines that begin anew.
 
     rate·s/Sw below Sw = max(1, 0.1·S), then rate·max(lowest/rate, (1 + cos(π·((c·P) mod 1)))/2)
-    with P = (s − Sw)/(S − Sw) (https://arxiv.org/abs/1608.03983, cycles of equal length).
+    with P = (s − Sw)/(S − Sw) (https://arxiv.org/abs/1608.03983, cycles of equal length). At s = 0
+    that is no step at all, and with S = 1 no training: there we take the rate of s = 1.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ def cosine_rate(step: int, steps: int, *, rate: float, lowest: float, restarts: 
     """
     warm_up = max(1.0, WARM_UP * steps)
     if step < warm_up:
-        return rate * step / warm_up
+        return rate * max(step, 1) / warm_up
     gone = (step - warm_up) / (steps - warm_up)
     return max(lowest, rate * 0.5 * (1.0 + math.cos(math.pi * ((restarts * gone) % 1.0))))
 

@@ -12,6 +12,8 @@ import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -21,7 +23,10 @@ from typer.testing import CliRunner
 
 import autospec
 from autospec.cli import app
-from autospec.data.cubes.cube_files import write_cubes
+from autospec.data.cubes.cube_files import read_cubes, write_cubes
+from autospec.data.cubes.cubes import Cubes
+from autospec.data.cubes.scaling import CubePreprocessing
+from autospec.data.cubes.splits import make_cube_split
 from autospec.data.cubes.synthetic import SyntheticSettings, synthesise
 from autospec.errors import AutospecError, OutputError
 from autospec.nets.architecture import FCBlock
@@ -31,7 +36,10 @@ from autospec.nets.cube_architecture import (
     cube_architecture_from_json,
 )
 from autospec.report.train_folder import finished_training, load_training, write_training
-from autospec.training.cube_training import TrainResult
+from autospec.search.cubes import job as search_job
+from autospec.training import cube_fit
+from autospec.training.cube_training import TrainResult, TrainSettings
+from autospec.training.fit_config import FitConfig
 
 ROOT = Path(autospec.__file__).parents[1]
 NET = CubeArchitecture(
@@ -226,6 +234,14 @@ def test_two_processes_of_a_launch_train_to_what_one_trains(
         (("--preset", "typo.json"), 2, "conv.0.filter"),
         (("--preset", "broken.json"), 2, "no JSON"),
         (("--buffer-km", 500), 65, "--buffer-km"),
+        (("--buffer-km", "inf"), 2, "--buffer-km inf: want a distance"),
+        (("--block-km", 0), 2, "--block-km 0: want the side of a square"),
+        (("--split", "forward", "--buffer-km", 1), 2, "for --split blocks, not for forward"),
+        (("--weight-decay", "inf"), 2, "want finite numbers"),
+        (("--restarts", 2), 2, "--restarts are for --schedule cosine, not for plateau"),
+        (("--smearing",), 2, "--smearing is for --target-transform log1p, not for z-score"),
+        (("--cube", "constant.npz"), 65, "constant.npz"),
+        (("--cube", "few.npz"), 65, "few.npz"),
     ],
     ids=str,
 )
@@ -239,6 +255,10 @@ def test_a_mistake_ends_in_one_message(
     (folder / "list.json").write_text("[1, 2]", encoding="utf-8")
     (folder / "broken.json").write_text("{", encoding="utf-8")
     typo = asdict(NET)
+    made = read_cubes(folder / "samples.npz")
+    few = np.where(np.arange(made.n) < 15, made.target, np.nan)
+    write_cubes(folder / "few.npz", replace(made, target=few))
+    write_cubes(folder / "constant.npz", replace(made, target=np.full(made.n, 20.0)))
     typo["conv"][0]["filter"] = typo["conv"][0].pop("filters")
     (folder / "typo.json").write_text(json.dumps(typo), encoding="utf-8")
     monkeypatch.chdir(folder)
@@ -247,6 +267,103 @@ def test_a_mistake_ends_in_one_message(
     assert isinstance(error, AutospecError)
     assert error.exit_code == code and message in str(error)
     assert not (folder / "mistake").exists(), "a refused training leaves nothing behind"
+
+
+def test_names_from_a_file_are_printed_as_they_are(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What looks like markup of the terminal's library must not vanish, nor end the command."""
+    made = read_cubes(folder / "samples.npz")
+    write_cubes(tmp_path / "odd.npz", replace(made, target_name="soc [b]", target_unit="[/kg]"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    asked = words(folder, *QUICK, "--cube", "odd.npz", "-o", "out")[3:]
+    found = CliRunner().invoke(app, asked, catch_exceptions=False)
+    assert found.exit_code == 0
+    assert "sealed test samples, soc [b] in [/kg]" in found.stdout
+    assert re.search(r"watched RMSE [\d.]+ \[/kg\]\.", found.stdout)
+    assert "[/kg] for ridge" in found.stdout
+    assert "[/kg]; best" in found.stderr
+
+
+def test_a_random_split_warns_before_it_trains(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = words(folder, *QUICK, "--epochs", 1, "--split", "random", "-o", "out")[3:]
+    found = CliRunner().invoke(app, asked, catch_exceptions=False)
+    assert found.stderr.startswith("Warning: a random split leaks")
+    assert "epoch 1" in found.stderr
+
+
+class Asked(Exception):
+    """Raised in place of a job, with what it was asked for."""
+
+
+def asked_for(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, job: str, options: list[str]
+) -> tuple[Cubes, Any]:
+    """Return the cubes and settings that a command hands to its job."""
+
+    def refuse(cubes: Cubes, *, settings: Any, **rest: Any) -> None:
+        raise Asked(cubes, settings)
+
+    monkeypatch.setattr(module, job, refuse)
+    with pytest.raises(Asked) as caught:
+        CliRunner().invoke(app, options, catch_exceptions=False)
+    return caught.value.args[0], caught.value.args[1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--split", "blocks", "--buffer-km", 0.4, "--block-km", 0.2, "--folds", 3, "--seed", 4),
+        ("--split", "forward", "--folds", 3),
+        ("--split", "random", "--seed", 2),
+    ],
+    ids=str,
+)
+def test_a_search_and_a_training_seal_the_same_samples(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[object, ...]
+) -> None:
+    """So that `autospec compare` can set one against the other."""
+    said = ["--cube", str(folder / "samples.npz"), *map(str, options), "-o"]
+    jobs = {"search": (search_job, "search_cubes"), "train": (cube_fit, "train_cubes")}
+    plans = []
+    for command, (module, job) in jobs.items():
+        out = str(tmp_path / command)
+        cubes, settings = asked_for(monkeypatch, module, job, [command, *said, out])
+        plans.append(make_cube_split(cubes.labelled(), settings.split).plan)
+    assert plans[0].digest == plans[1].digest
+    np.testing.assert_array_equal(plans[0].unseal(), plans[1].unseal())
+
+
+def test_options_become_settings(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = "--optimiser adamw --weight-decay 0.01 --restarts 3 --schedule cosine --lr-min 1e-5"
+    told += " --min-delta 0.1 --precision bfloat16 --mask-channel --baselines all --smearing"
+    told += " --target-transform log1p"
+    options = [*words(folder, *told.split(), "-o", tmp_path / "out")[3:]]
+    settings = asked_for(monkeypatch, cube_fit, "train_cubes", options)[1]
+    config = FitConfig(
+        optimiser="adamw",
+        weight_decay=0.01,
+        restarts=3,
+        schedule="cosine",
+        lowest_rate=1e-5,
+        min_delta=0.1,
+        precision="bfloat16",
+    )
+    assert settings == TrainSettings(
+        architecture=NET,
+        preprocessing=CubePreprocessing(mask_channel=True),
+        target_transform="log1p",
+        config=config,
+        smearing=True,
+        baselines="all",
+    )
 
 
 def test_a_network_is_taken_from_an_earlier_training(

@@ -90,7 +90,7 @@ def test_it_does_not_matter_how_many_windows_are_measured_at_once(
 ) -> None:
     domain, new = fitted(), made_cubes(7, seed=3)
     whole = domain.measure(new)
-    monkeypatch.setattr(module, "CELLS_AT_ONCE", 2 * 3 * 5 * 5 * 4)
+    monkeypatch.setattr("autospec.data.cubes.pieces.CELLS_AT_ONCE", 2 * 3 * 5 * 5 * 4)
     parts = domain.measure(new)
     np.testing.assert_allclose(parts.q, whole.q, rtol=1e-12)
     assert parts.reasons == whole.reasons

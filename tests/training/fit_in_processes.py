@@ -6,6 +6,7 @@ Started by `tests.training.test_distributed`, with the variables that a launcher
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,18 @@ from autospec.training.fit_state import CHECKPOINT_FILE, FitState
 from tests.training.small_task import small_network, small_task, weights
 
 CONFIG = FitConfig(learning_rate=1e-2, batch_size=8, accumulate_to=30, max_epochs=6)
+WHOLE = replace(CONFIG, batch_size=30)  # a window is one batch: it comes to the main process
 NEVER = 99
 
 
 def train(
-    processes: Processes, folder: Path, name: str, *, stop_at: int = NEVER, norm: bool = False
+    processes: Processes,
+    folder: Path,
+    name: str,
+    *,
+    stop_at: int = NEVER,
+    norm: bool = False,
+    config: FitConfig = CONFIG,
 ) -> None:
     """Train, or go on, in `folder`; write ``NAME-RANK.npz`` there."""
     folder.mkdir(exist_ok=True)
@@ -36,7 +44,7 @@ def train(
         # pressed in the last process only: all have to hear of it
         interrupted=lambda: processes.rank == processes.count - 1 and len(seen) >= stop_at,
     )
-    state, ended = fit(network, small_task(), CONFIG, run)
+    state, ended = fit(network, small_task(), config, run)
     np.savez(
         folder / f"{name}-{processes.rank}.npz",
         weights=weights(network),
@@ -55,6 +63,7 @@ def main(folder: Path) -> None:
     train(processes, folder / "stopped", "end")
     train(processes, folder / "begun", "stop", stop_at=3)
     train(processes, folder / "norm", "end", norm=True)
+    train(processes, folder / "idle", "end", norm=True, config=WHOLE)
     leave(processes)
 
 

@@ -14,7 +14,8 @@ from autospec.data.cubes.cubes import Cubes
 from autospec.data.cubes.splits import CubeSplit, make_cube_split
 from autospec.data.cubes.synthetic import SyntheticSettings, synthesise
 from autospec.errors import SettingsDiffer, UsageError
-from autospec.evaluate.metrics import score
+from autospec.evaluate import cube_baselines
+from autospec.evaluate.metrics import compare, score
 from autospec.nets.architecture import FCBlock
 from autospec.nets.cube_architecture import CubeArchitecture, CubeConvBlock
 from autospec.training.cube_fit import TrainRun, train_cubes, watched_fold
@@ -76,6 +77,40 @@ def test_the_sealed_samples_of_the_split_are_scored(result: TrainResult, cubes: 
 
 def test_ridge_and_the_mean_stand_beside_the_network(result: TrainResult) -> None:
     assert [model.name for model in result.models] == ["network", "ridge", "mean"]
+
+
+def test_trees_stand_there_too_when_asked_for(
+    cubes: Cubes, result: TrainResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in ("FOREST_TREES", "BOOSTING_ROUNDS"):
+        monkeypatch.setattr(cube_baselines, number, 3)
+    models = trained(cubes, replace(SETTINGS, baselines="all")).models
+    assert [model.name for model in models] == [NETWORK, *cube_baselines.BASELINES]
+    assert models[0].predicted == result.models[0].predicted
+
+
+def test_the_verdict_is_of_the_network_against_ridge(result: TrainResult) -> None:
+    assert "for the network and" in result.verdict and "for ridge" in result.verdict
+    models = {model.name: np.array(model.predicted) for model in result.models}
+    twin = compare(np.array(result.observed), models["network"], models["ridge"])
+    assert result.versus_ridge == twin
+
+
+def test_smearing_multiplies_what_the_same_training_predicts(cubes: Cubes, tmp_path: Path) -> None:
+    """The second call takes up the first: the network is the same one."""
+    run = replace(RUN, checkpoint=tmp_path / "checkpoint.safetensors")
+    plain = trained(cubes, replace(SETTINGS, target_transform="log1p"), run)
+    smeared = trained(cubes, replace(SETTINGS, target_transform="log1p", smearing=True), run)
+    first, second = (1.0 + np.array(r.models[0].predicted) for r in (plain, smeared))
+    factor = second / first
+    np.testing.assert_allclose(factor, factor[0], rtol=1e-9)
+    assert factor[0] != 1.0 and smeared.epochs == plain.epochs
+    assert any(f"multiplied by {factor[0]:.3g}" in note for note in smeared.notes)
+
+
+def test_smearing_of_what_is_no_logarithm_is_refused() -> None:
+    with pytest.raises(ValueError, match="log1p only"):
+        TrainSettings(smearing=True)
 
 
 def test_sealed_lab_values_change_nothing_but_the_scores(cubes: Cubes) -> None:
@@ -160,10 +195,11 @@ def test_a_planted_effect_is_found_where_ridge_sees_none() -> None:
     ("settings", "note"),
     [
         (SETTINGS, "synthetic: made up"),
+        (SETTINGS, "5 samples have no lab value"),
         (replace(SETTINGS, split=CubeSplit(kind="random")), "random split leaks"),
         (replace(SETTINGS, config=replace(CONFIG, accumulate_to=2048)), "--accumulate-to, such as"),
     ],
-    ids=["synthetic", "random", "one step an epoch"],
+    ids=["synthetic", "unlabelled", "random", "one step an epoch"],
 )
 def test_notes_say_what_a_reader_must_know(
     cubes: Cubes, settings: TrainSettings, note: str

@@ -18,7 +18,7 @@ import torch
 import autospec
 from autospec.errors import UsageError
 from autospec.training.distributed import Processes, join, launched
-from tests.training.fit_in_processes import train
+from tests.training.fit_in_processes import WHOLE, train
 from tests.training.small_task import ALONE, CPU
 
 pytest.importorskip("accelerate")
@@ -106,6 +106,18 @@ def test_batch_statistics_are_averaged_over_processes(folder: Path, what: str) -
     """Not equal to one process, but equal in all: each has seen its own batches."""
     first, second = ends(folder / "norm")
     np.testing.assert_array_equal(first[what], second[what])
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("what", ["weights", "metrics", "losses"])
+def test_an_idle_process_says_nothing_of_batch_statistics(
+    folder: Path, tmp_path: Path, what: str, rank: int
+) -> None:
+    """With one batch a window, two processes are one, running statistics and counters included."""
+    train(ALONE, tmp_path / "idle", "end", norm=True, config=WHOLE)
+    wanted = np.load(tmp_path / "idle" / "end-0.npz")
+    found = ends(folder / "idle")[rank]
+    np.testing.assert_allclose(found[what], wanted[what], rtol=TOLERANCE, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize(("n", "count"), [(7, 1), (7, 2), (8, 3), (2, 4)])

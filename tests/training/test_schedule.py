@@ -14,16 +14,19 @@ from autospec.training.schedule import Plateau, cosine_rate
 
 
 def by_formula(s: int, steps: int, rate: float, lowest: float, cycles: int) -> float:
-    """Formula of the specification, written down a second time."""
+    """Formula of the specification, written down a second time; s = 0 is taken as 1."""
+    s = max(s, 1)
     warm_up = max(1, 0.1 * steps)
     if s < warm_up:
         return rate * s / warm_up
+    if steps == 1:
+        return rate
     p = (s - warm_up) / (steps - warm_up)
     return rate * max(lowest / rate, 0.5 * (1 + math.cos(math.pi * ((cycles * p) % 1))))
 
 
 @given(
-    steps=st.integers(2, 500),
+    steps=st.integers(1, 500),
     share=st.floats(0, 1, exclude_max=True),
     lowest=st.floats(0, 1e-3),
     cycles=st.integers(1, 5),
@@ -41,7 +44,12 @@ def rates(steps: int, restarts: int, lowest: float = 0.0) -> np.ndarray:
 
 
 def test_cosine_warms_up_in_a_straight_line_to_the_highest_rate() -> None:
-    np.testing.assert_allclose(rates(200, 1)[:21], np.arange(21) / 20, atol=1e-12)
+    np.testing.assert_allclose(rates(200, 1)[1:21], np.arange(1, 21) / 20, atol=1e-12)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 16, 200])
+def test_cosine_takes_no_first_step_of_nothing(steps: int) -> None:
+    assert rates(steps, 1)[0] == min(1.0, 1.0 / (0.1 * steps))
 
 
 def test_cosine_ends_near_nothing_when_all_steps_are_taken() -> None:

@@ -26,7 +26,8 @@ from autospec.evaluate.cube_trust import (
     cube_bounds,
 )
 from autospec.evaluate.metrics import compare, score
-from autospec.search.candidates import WINNER, Candidate, say_verdict
+from autospec.evaluate.verdict import say_verdict
+from autospec.search.candidates import WINNER, Candidate
 from autospec.search.cubes.design import CubeDesign
 from autospec.search.cubes.leakage import OutOfFold, measure_leakage, refits_of
 from autospec.search.cubes.result import CubeModel, LeakageRow

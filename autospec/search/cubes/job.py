@@ -6,7 +6,8 @@ import time
 from datetime import UTC, datetime
 
 from autospec.data.cubes.cubes import Cubes
-from autospec.data.cubes.splits import LEAKAGE_WARNING, CubeSplitPlan, make_cube_split
+from autospec.data.cubes.notes import notes_on_data
+from autospec.data.cubes.splits import CubeSplitPlan, make_cube_split
 from autospec.evaluate.cube_baselines import CubeBaseline, fit_cube_baselines
 from autospec.search.candidates import best_trial, candidates
 from autospec.search.cubes.final import CubesFinalEvaluation, best_baseline, verdict
@@ -123,7 +124,7 @@ def search_cubes(
         verdict=verdict(final.models, rival, labelled.target_unit),
         notes=(
             *notes_on_end(plan, trials, stopped),
-            *_notes_on_data(cubes, split, settings.split.buffer_km),
+            *notes_on_data(cubes, split, settings.split.buffer_km),
             *notes_on_trials(plan, trials),
             *final.notes,
         ),
@@ -187,21 +188,3 @@ def _tune_baselines(
     if settings.show_leakage:  # two refits a fold, where tuning had one for each of several numbers
         clock.baselines_s = time.monotonic() - started
     return baselines
-
-
-def _notes_on_data(cubes: Cubes, split: CubeSplitPlan, buffer_km: float) -> tuple[str, ...]:
-    """Say what a reader of the numbers must know of the samples."""
-    notes: list[str] = []
-    if cubes.synthetic:
-        notes.append("The samples are synthetic: made up, not measured.")
-    if split.kind == "random":
-        notes.append(f"{LEAKAGE_WARNING[0].upper()}{LEAKAGE_WARNING[1:]}.")
-    unlabelled = cubes.n - len(split.block_of)
-    if unlabelled:
-        notes.append(f"{unlabelled} samples have no lab value and were left out.")
-    if len(split.dropped):
-        notes.append(
-            f"{len(split.dropped)} samples nearer than {buffer_km:g} km to a sealed one were left "
-            "out of training."
-        )
-    return tuple(notes)

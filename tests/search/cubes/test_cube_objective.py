@@ -109,7 +109,7 @@ def test_an_ensemble_predicts_the_same_in_blocks(
     )
     whole = ensemble.predict(validation.train)
     cells = 7 * int(np.prod(validation.train.shape))
-    monkeypatch.setattr("autospec.training.cube_ensemble.CELLS_AT_ONCE", cells)
+    monkeypatch.setattr("autospec.data.cubes.pieces.CELLS_AT_ONCE", cells)
     # float32 sums of a batch may be ordered by its size
     np.testing.assert_allclose(ensemble.predict(validation.train), whole, rtol=1e-5)
     assert ensemble.predict(validation.train.rows([])).shape == (0,)
