@@ -1,4 +1,4 @@
-"""The final evaluation of a search on cubes: the sealed test samples are opened, once.
+"""The final evaluation of a search on cubes: the sealed test samples are opened, once a run.
 
 Here, and nowhere else in such a search, `SplitPlan.unseal` is called. The winner, Small3DCNN, the
 random control's winner, the baselines and the mean are fitted on the same training samples and
@@ -250,7 +250,8 @@ class CubesFinalEvaluation:
 
 def best_baseline(baselines: tuple[CubeBaseline, ...]) -> CubeBaseline:
     """Return the baseline that the inner folds found best; no test sample has a say."""
-    return min(baselines, key=lambda baseline: baseline.cv_rmse)
+    tuned = [(b.cv_rmse, i) for i, b in enumerate(baselines) if b.cv_rmse is not None]
+    return baselines[min(tuned)[1]]  # the mean, at least, is scored by the folds
 
 
 def _row_of(baseline: CubeBaseline) -> CubeModel:

@@ -178,7 +178,7 @@ class CubeResult:
     places : tuple of PlaceRecord
         All labelled samples.
     test_ids, observed : tuple
-        The sealed test samples, opened once.
+        The sealed test samples, opened at the end of each run.
     in_domain : tuple of bool, length n_test
         Whether each of them is inside the applicability domain; empty if it was not measured.
     models : tuple of CubeModel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from autospec.data.cubes.cubes import TIME_TYPE, Cubes
 from autospec.data.cubes.splits import CubeSplit, make_cube_split
 from autospec.data.spectra import FloatArray
 from autospec.data.splits import Fold
-from autospec.evaluate.cube_baselines import CubeBaseline
+from autospec.evaluate.cube_baselines import CubeBaseline, Halt, never
 from autospec.evaluate.metrics import rmse
 from autospec.search.cubes.objective import CubeValidation
 from autospec.search.cubes.settings import CubeSettings
@@ -101,7 +102,13 @@ def _flat(cubes: Cubes) -> FloatArray:
     return cubes.values.reshape(cubes.n, -1).astype(np.float64)
 
 
-def quick_baselines(train: Cubes, folds: tuple[Fold, ...], seed: int) -> tuple[CubeBaseline, ...]:
+def quick_baselines(
+    train: Cubes,
+    folds: tuple[Fold, ...],
+    seed: int,
+    *,
+    halt: Callable[[], Halt | None] = never,
+) -> tuple[CubeBaseline, ...]:
     """Ridge and the mean: the real ones take longer than all else here."""
     found = []
     for name in ("ridge", "mean"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,19 @@ import pytest
 from autospec.data.cubes.cubes import Cubes
 from autospec.data.cubes.splits import CubeSplit, make_cube_split
 from autospec.errors import DataError, StudyFailed, TrialFailed
+from autospec.evaluate.cube_baselines import CubeBaseline, Halt
 from autospec.evaluate.cube_trust import CalibratedCubes, cube_bounds
 from autospec.evaluate.metrics import score
 from autospec.search import execution as execution_module
 from autospec.search.candidates import WINNER
-from autospec.search.cubes import final
+from autospec.search.cubes import final, job
 from autospec.search.cubes.final import verdict
 from autospec.search.cubes.job import search_cubes
 from autospec.search.cubes.result import CubeResult
 from autospec.search.cubes.settings import CubeSettings
 from autospec.search.execution import Execution
 from autospec.search.progress import Progress
+from autospec.search.result import TrialRecord
 from tests.search.cubes.made_study import (
     SETTINGS,
     at_dates,
@@ -326,3 +329,67 @@ def test_a_refit_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert winner.detail == "the refit failed: the loss is not finite"
     assert result.verdict.startswith("The winner could not be refitted")
     assert result.model("mean").scores is not None
+
+
+def lost_control(*args: object) -> tuple[TrialRecord, ...]:
+    return (TrialRecord(number=0, state="failed", value=None, params={}, reason="lost"),)
+
+
+def test_a_random_control_without_a_complete_trial_has_no_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(job, "run_control", lost_control)
+    settings = replace(SETTINGS, trials=1, control="random")
+    result = search_cubes(made_cubes(), settings=settings, execution=CPU)
+    assert [m.name for m in result.models] == [WINNER, "ridge", "mean"]
+    assert "The random control has no row: no trial of it was completed." in result.notes
+
+
+def test_a_search_that_goes_on_says_that_the_samples_were_opened_before(tmp_path: Path) -> None:
+    execution = replace(CPU, storage=f"sqlite:///{tmp_path / 'study.db'}")
+    told = []
+    for trials in (1, 2, 2):
+        settings = replace(SETTINGS, trials=trials)
+        result = search_cubes(made_cubes(), name="made", settings=settings, execution=execution)
+        told.append([note for note in result.notes if "were opened" in note])
+    assert [len(notes) for notes in told] == [0, 1, 1]
+    assert told[1][0].startswith("The sealed rows were opened once before")
+    assert told[2][0].startswith("The sealed rows were opened 2 times before")
+
+
+def test_tuning_of_baselines_is_stopped_by_hand_and_hurried_by_a_third_of_the_budget(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, heard, answers = [0.0], [False], list[Halt | None]()
+    monkeypatch.setattr(job.time, "monotonic", lambda: now[0])
+
+    def tune(*args: object, halt: Callable[[], Halt | None]) -> tuple[CubeBaseline, ...]:
+        for moment, stop in ((9.0, False), (11.0, False), (11.0, True)):
+            now[0], heard[0] = moment, stop
+            answers.append(halt())
+        heard[0] = False
+        found = quick_baselines(*args)  # type: ignore[arg-type]
+        return tuple(replace(b, cut=b.name == "ridge") for b in found)
+
+    monkeypatch.setattr(job, "fit_cube_baselines", tune)
+    settings = replace(SETTINGS, trials=1, budget_s=30.0)
+    execution = replace(CPU, interrupted=lambda: heard[0])
+    result = search_cubes(made_cubes(), settings=settings, execution=execution)
+    assert answers == [None, "hurry", "stop"]
+    assert any("gradient boosting and random forest have no row" in n for n in result.notes)
+    assert any("settings were left out for ridge" in n for n in result.notes)
+    assert len(result.trials) == 1
+
+
+def test_a_baseline_that_was_not_tuned_is_not_what_others_are_compared_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def tune(*args: object, halt: object) -> tuple[CubeBaseline, ...]:
+        found = quick_baselines(*args)  # type: ignore[arg-type]
+        return tuple(replace(b, cv_rmse=None, cut=True) if b.name == "ridge" else b for b in found)
+
+    monkeypatch.setattr(job, "fit_cube_baselines", tune)
+    result = search_cubes(made_cubes(), settings=replace(SETTINGS, trials=1), execution=CPU)
+    assert result.baseline == "mean"
+    assert result.model("ridge").scores is not None
+    assert any("default numbers were taken for ridge" in n for n in result.notes)
