@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from autospec.data.cubes.cubes import Cubes
+from autospec.data.cubes.overlaps import window_diagonal_km
 from autospec.data.cubes.splits import LEAKAGE_WARNING, CubeSplitPlan, make_cube_split
 from autospec.evaluate.cube_baselines import BASELINES, CubeBaseline, Halt, fit_cube_baselines
 from autospec.search.candidates import best_trial, candidates
 from autospec.search.cubes.final import CubesEvaluated, CubesFinalEvaluation, best_baseline, verdict
 from autospec.search.cubes.objective import CubeValidation
-from autospec.search.cubes.result import CubeResult
+from autospec.search.cubes.result import CubeResult, SplitRecord
 from autospec.search.cubes.settings import CubeSettings
 from autospec.search.cubes.summary import describe_places, describe_split, summarise_cubes
 from autospec.search.execution import (
@@ -104,6 +106,7 @@ def search_cubes(
         control=control,
         stopped=stopped,
         opened=count_opening(study),
+        record=describe_split(labelled, settings.split, split),
     )
     searched = time.monotonic()
     final = _evaluate(job, execution)
@@ -132,6 +135,7 @@ class _Job:
     control: tuple[TrialRecord, ...]
     stopped: Stopped
     opened: int
+    record: SplitRecord
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -140,6 +144,7 @@ class _Job:
             *notes_on_end(self.plan, self.trials, self.stopped),
             *notes_on_openings(self.opened),
             *_notes_on_data(self.cubes, self.split, self.settings.split.buffer_km),
+            *_notes_on_overlap(self.labelled, self.record),
             *_notes_on_baselines(self.baselines),
             *notes_on_trials(self.plan, self.trials),
             *notes_on_control(self.control, self.settings.control),
@@ -170,7 +175,7 @@ def _result(
         name=job.name,
         settings=job.settings,
         data=summarise_cubes(job.cubes, job.labelled.rows(job.split.plan.train)),
-        split=describe_split(job.settings.split, job.split),
+        split=job.record,
         places=describe_places(job.labelled, job.split, final.out_of_fold),
         trials=job.trials,
         control_trials=job.control,
@@ -250,6 +255,19 @@ def _tune_baselines(
     if settings.show_leakage:  # two refits a fold, where tuning had one for each of several numbers
         clock.baselines_s = time.monotonic() - started
     return baselines
+
+
+def _notes_on_overlap(labelled: Cubes, split: SplitRecord) -> tuple[str, ...]:
+    """Say that windows overlap although places are apart, and which buffer would do."""
+    diagonal = window_diagonal_km(labelled)
+    if not split.n_overlapping or diagonal is None:
+        return ()
+    wanted = math.ceil(diagonal * 100) / 100  # rounded up, so that it is enough
+    return (
+        f"{split.n_overlapping} of {split.n_test} sealed windows share cells with one that is "
+        "learned from: pass --buffer-km of at least the window's diagonal, "
+        f"{wanted:g} km.",
+    )
 
 
 def _notes_on_baselines(baselines: tuple[CubeBaseline, ...]) -> tuple[str, ...]:

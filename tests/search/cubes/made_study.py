@@ -52,13 +52,13 @@ SETTINGS = CubeSettings(
 )
 
 
-def made_cubes(n: int = 80, *, seed: int = 0) -> Cubes:
+def made_cubes(n: int = 80, *, seed: int = 0, shape: tuple[int, int, int, int] = SHAPE) -> Cubes:
     """Smooth windows, 2 % of cells without a value; the target is the first channel's level."""
     rng = np.random.default_rng(seed)
-    level = rng.normal(size=(n, SHAPE[0], 1, 1, 1))
-    values = 10.0 + 3.0 * level + 0.5 * rng.normal(size=(n, *SHAPE))
+    level = rng.normal(size=(n, shape[0], 1, 1, 1))
+    values = 10.0 + 3.0 * level + 0.5 * rng.normal(size=(n, *shape))
     valid = rng.uniform(size=values.shape) > 0.02
-    months = np.arange(SHAPE[3]) * np.timedelta64(30 * 86400, "s")
+    months = np.arange(shape[3]) * np.timedelta64(30 * 86400, "s")
     return Cubes(
         values=np.where(valid, values, 0.0).astype(np.float32),
         valid=valid,

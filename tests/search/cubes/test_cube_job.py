@@ -24,6 +24,7 @@ from autospec.search.cubes.final import verdict
 from autospec.search.cubes.job import search_cubes
 from autospec.search.cubes.result import CubeResult
 from autospec.search.cubes.settings import CubeSettings
+from autospec.search.cubes.space import CubeSpace
 from autospec.search.execution import Execution
 from autospec.search.progress import Progress
 from autospec.search.result import TrialRecord
@@ -393,3 +394,36 @@ def test_a_baseline_that_was_not_tuned_is_not_what_others_are_compared_with(
     assert result.baseline == "mean"
     assert result.model("ridge").scores is not None
     assert any("default numbers were taken for ridge" in n for n in result.notes)
+
+
+def test_windows_that_overlap_are_counted_and_a_wider_buffer_is_named() -> None:
+    cubes = replace(made_cubes(), cell_size=300.0)  # windows of 1.8 km
+    settings = replace(SETTINGS, trials=1)
+    result = search_cubes(cubes, settings=settings, execution=CPU)
+    n = result.split.n_overlapping
+    assert n
+    wanted = "pass --buffer-km of at least the window's diagonal, 2.55 km."
+    told = f"{n} of {result.split.n_test} sealed windows share cells with one that is learned from"
+    assert f"{told}: {wanted}" in result.notes
+    apart = replace(settings, split=replace(settings.split, buffer_km=2.55))
+    again = search_cubes(cubes, settings=apart, execution=CPU)
+    assert again.split.n_overlapping == 0
+    assert not any("share cells" in note for note in again.notes)
+
+
+def test_small3d_says_that_it_was_not_trained_as_published() -> None:
+    settings = replace(SETTINGS, trials=1, published=True, space=CubeSpace(max_epochs=2))
+    cubes = made_cubes(shape=(2, 10, 10, 4))
+    result = search_cubes(cubes, settings=settings, execution=CPU)
+    assert "not as published" in result.model("published: small3d").detail
+
+
+def test_mae_and_squared_correlation_are_those_of_the_predictions(result: CubeResult) -> None:
+    observed = np.array(result.observed)
+    for model in result.models:
+        predicted = np.array(model.predicted)
+        assert model.mae is not None
+        assert model.mae.value == pytest.approx(np.abs(predicted - observed).mean())
+    of_mean = result.model("mean").pearson_r2
+    assert of_mean is not None
+    assert of_mean.reason == "undefined: the predicted values are constant"
