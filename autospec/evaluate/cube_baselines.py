@@ -11,9 +11,9 @@ scaling fitted inside each fold. Random forest as in Breiman 2001
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import clone
@@ -27,16 +27,21 @@ from autospec.data.spectra import FloatArray
 from autospec.data.splits import Fold
 
 BASELINES = ("gradient boosting", "random forest", "ridge", "mean")
+QUICKEST = ("mean", "ridge", "gradient boosting", "random forest")
 RECIPE = CubePreprocessing()
 PENALTIES = np.logspace(-3, 4, 15)  # of ridge, times the number of features
 FOREST_TREES = 300
-FOREST_SHARES = (0.02, 0.1)  # of the features that each node of a tree may choose from
+TUNING_TREES = 60  # enough to tell shares apart; the forest itself has more
+FOREST_SHARES = (0.02, 0.1, 1 / 3, 1.0)  # of the features that each node may choose from
 FOREST_LEAF = 3  # samples
 BOOSTING_DEPTHS = (2, 4)
 BOOSTING_RATE = 0.05
-BOOSTING_ROUNDS = 150
+BOOSTING_ROUNDS = 400
 BOOSTING_SHARE = 0.1  # of the features, drawn anew at each node
 BOOSTING_BINS = 63  # a few hundred samples fill no more
+GRIDS = {"gradient boosting": BOOSTING_DEPTHS, "random forest": FOREST_SHARES}  # step by step
+UNTUNED = {"gradient boosting": 149, "random forest": 1, "ridge": 7}  # 150 trees, 10 %, about 3
+Halt = Literal["hurry", "stop"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,19 +73,32 @@ class CubeBaseline:
     name : {"gradient boosting", "random forest", "ridge", "mean"}
     detail : str
         Its tuned numbers in words.
-    cv_rmse : float
-        Mean RMSE of the folds with those numbers: tuned, so optimistic.
+    cv_rmse : float or None
+        Mean RMSE of the folds with those numbers: tuned, so optimistic. The forest's is that of
+        60 trees. None if there was no time to tune it.
     model : FlatModel
+    cut : bool
+        Whether there was no time for all of its settings.
     """
 
     name: str
     detail: str
-    cv_rmse: float
+    cv_rmse: float | None
     model: FlatModel
+    cut: bool = False
+
+
+def never() -> None:
+    """Say that there is time for all."""
 
 
 def fit_cube_baselines(
-    train: Cubes, folds: tuple[Fold, ...], seed: int, names: Sequence[str] = BASELINES
+    train: Cubes,
+    folds: tuple[Fold, ...],
+    seed: int,
+    names: Sequence[str] = BASELINES,
+    *,
+    halt: Callable[[], Halt | None] = never,
 ) -> tuple[CubeBaseline, ...]:
     """Tune and fit gradient boosting, random forest, ridge and the mean, or some of them.
 
@@ -94,33 +112,31 @@ def fit_cube_baselines(
         Fixes the draws of both kinds of trees.
     names : sequence of str
         Which, of `BASELINES`: trees take most of the time.
+    halt : callable () -> {"hurry", "stop"} or None
+        Asked before each fit. "hurry": tuning ends at the settings that are scored by then.
+        "stop": what is not tuned by then is left out; the mean never is.
 
     Returns
     -------
     tuple of CubeBaseline
         In the order of `names`. Ties go to the setting that is listed first.
     """
-    errors: dict[str, list[FloatArray]] = {}
-    for fold in folds:  # one fold at a time: its flattened patches are the memory of this job
-        scaler = fit_scaler(RECIPE, train.rows(fold.fit))
-        seen = _Seen(
-            x_fit=_flat(scaler, train.rows(fold.fit)),
-            y_fit=train.target[fold.fit],
-            x_score=_flat(scaler, train.rows(fold.score)),
-            y_score=train.target[fold.score],
-        )
-        for name in names:
-            errors.setdefault(name, []).append(_fold_errors(name, seen, seed))
-    tuned = []
-    for name, each in errors.items():
-        curve = np.mean(each, axis=0)
-        best = int(np.argmin(curve))
+    tuned: dict[str, CubeBaseline] = {}
+    for name in sorted(names, key=QUICKEST.index):
+        told = _tuned(name, train, folds, seed, never if name == "mean" else halt)
+        if told is None:
+            continue
+        curve, cut = told
+        best = int(np.argmin(curve)) if len(curve) else UNTUNED[name]
         regressor, detail = _regressor(name, best, train, seed)
-        model = _fitted(regressor, train)
-        tuned.append(
-            CubeBaseline(name=name, detail=detail, cv_rmse=float(curve[best]), model=model)
+        tuned[name] = CubeBaseline(
+            name=name,
+            detail=detail,
+            cv_rmse=float(curve[best]) if len(curve) else None,
+            model=_fitted(regressor, train),
+            cut=cut,
         )
-    return tuple(tuned)
+    return tuple(tuned[name] for name in names if name in tuned)
 
 
 def refit_baseline(baseline: CubeBaseline, train: Cubes) -> FlatModel:
@@ -149,24 +165,51 @@ class _Seen:
         return np.asarray(np.sqrt(np.mean((np.atleast_2d(predicted) - self.y_score) ** 2, axis=1)))
 
 
-def _fold_errors(name: str, seen: _Seen, seed: int) -> FloatArray:
-    """Return a baseline's RMSE of this fold, one a setting."""
+def _tuned(
+    name: str, train: Cubes, folds: tuple[Fold, ...], seed: int, halt: Callable[[], Halt | None]
+) -> tuple[FloatArray, bool] | None:
+    """Return the mean RMSE of the folds, one a setting, and whether tuning was cut short.
+
+    The forest's grid ends early where a larger share of the features is no better: the largest
+    take most of the time. None if all is to stop.
+    """
+    curve = np.empty(0)
+    for step in GRIDS.get(name, (0.0,)):
+        errors = []
+        for fold in folds:  # one at a time: its flattened patches are the memory of this job
+            why = halt()
+            if why is not None:
+                return None if why == "stop" else (curve, True)
+            errors.append(_fold_errors(name, step, _seen(train, fold), seed))
+        mean = np.mean(errors, axis=0)
+        if name == "random forest" and len(curve) and mean[0] > curve[-1]:
+            break
+        curve = np.concatenate([curve, mean])
+    return curve, False
+
+
+def _seen(train: Cubes, fold: Fold) -> _Seen:
+    fit = train.rows(fold.fit)
+    scaler = fit_scaler(RECIPE, fit)
+    return _Seen(
+        x_fit=_flat(scaler, fit),
+        y_fit=fit.target,
+        x_score=_flat(scaler, train.rows(fold.score)),
+        y_score=train.target[fold.score],
+    )
+
+
+def _fold_errors(name: str, step: float, seen: _Seen, seed: int) -> FloatArray:
+    """Return a baseline's RMSE of this fold, one a setting of this step of its grid."""
     if name == "gradient boosting":
-        return seen.rmse(np.concatenate([_boosted(depth, seen, seed) for depth in BOOSTING_DEPTHS]))
+        regressor = _trained(_boosting(int(step), BOOSTING_ROUNDS, seed), seen.x_fit, seen.y_fit)
+        return seen.rmse(np.stack(list(regressor.staged_predict(seen.x_score))))
     if name == "random forest":
-        forests = [
-            _trained(_forest(share, seed), seen.x_fit, seen.y_fit) for share in FOREST_SHARES
-        ]
-        return seen.rmse(np.stack([forest.predict(seen.x_score) for forest in forests]))
+        forest = _trained(_forest(step, TUNING_TREES, seed), seen.x_fit, seen.y_fit)
+        return seen.rmse(forest.predict(seen.x_score))
     if name == "ridge":
         return seen.rmse(_ridge_path(seen))
     return seen.rmse(np.full(len(seen.y_score), seen.y_fit.mean()))
-
-
-def _boosted(depth: int, seen: _Seen, seed: int) -> FloatArray:
-    """Return the predictions after each round, shape (rounds, m)."""
-    regressor = _trained(_boosting(depth, BOOSTING_ROUNDS, seed), seen.x_fit, seen.y_fit)
-    return np.stack(list(regressor.staged_predict(seen.x_score)))
 
 
 def _ridge_path(seen: _Seen) -> FloatArray:
@@ -194,16 +237,18 @@ def _regressor(name: str, setting: int, train: Cubes, seed: int) -> tuple[Any, s
         return _boosting(depth, rounds, seed), f"{rounds} trees of depth {depth}"
     if name == "random forest":
         share = FOREST_SHARES[setting]
-        return _forest(share, seed), f"{FOREST_TREES} trees, {share:.0%} of the cells a node"
+        return _forest(
+            share, FOREST_TREES, seed
+        ), f"{FOREST_TREES} trees, {share:.0%} of the cells a node"
     if name == "ridge":
         penalty = float(PENALTIES[setting]) * int(np.prod(train.shape))
         return Ridge(alpha=penalty, solver="cholesky"), f"penalty {penalty:.3g}"
     return DummyRegressor(), ""
 
 
-def _forest(share: float, seed: int) -> RandomForestRegressor:
+def _forest(share: float, trees: int, seed: int) -> RandomForestRegressor:
     return RandomForestRegressor(
-        FOREST_TREES, max_features=share, min_samples_leaf=FOREST_LEAF, random_state=seed
+        trees, max_features=share, min_samples_leaf=FOREST_LEAF, random_state=seed
     )
 
 

@@ -60,7 +60,9 @@ def calibrate_cubes(
     """Fit a twin for each fold, and measure residuals and domain.
 
     With whole blocks held out behind a buffer the residuals are those of places that the twins
-    did not see the like of nearby, and the intervals are made for such places.
+    did not learn from anything nearby, and the intervals are made for such places. Where design and
+    epochs were chosen on these same folds, as a search does, the residuals are a little too small,
+    and so the intervals a little too narrow.
 
     Parameters
     ----------
@@ -72,7 +74,8 @@ def calibrate_cubes(
         Positions within `train`. A row is scored by one of them at most; those that none scores,
         such as the oldest of forward chaining, are left out of the calibration.
     fit : callable (Fold) -> CubePredictor
-        Fits the model's twin on ``fold.fit``, with all its choices, as the model was on all rows.
+        Fits the model's twin on ``fold.fit``, as the model was fitted on all rows: with the same
+        design and epochs, or with choices of its own.
     log : bool
         Residuals are of log(1 + y).
 

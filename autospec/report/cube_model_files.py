@@ -17,13 +17,13 @@ from autospec.predict.cube_bundle import make_cube_bundle
 from autospec.predict.document import Accuracy, CubeBundle, describe_provenance
 from autospec.report.model_files import (
     NO_MODEL,
-    TUNED,
     KeptModels,
     accuracy_of,
     model_name,
     remove_others,
 )
 from autospec.report.sections import MODEL_FILE
+from autospec.report.trust_section import TUNED
 from autospec.report.words import count, number
 from autospec.search.candidates import MEAN, WINNER
 from autospec.search.cubes.result import CubeResult

@@ -19,6 +19,7 @@ from autospec.predict.bundle import make_bundle, save_model
 from autospec.predict.card import card_name
 from autospec.predict.document import Accuracy, ModelBundle, describe_provenance
 from autospec.report.sections import MODEL_FILE
+from autospec.report.trust_section import TUNED
 from autospec.report.words import count, number
 from autospec.search.candidates import MEAN as MEAN_ROW
 from autospec.search.candidates import WINNER
@@ -28,10 +29,6 @@ from autospec.search.result import ModelResult, SearchResult
 OTHER_FILES = {"winner": "network.safetensors", "plsr": "plsr.safetensors"}
 ROWS = {"winner": WINNER, "plsr": PLSR}
 NO_MODEL = "No model file was written"
-TUNED = (
-    "Its design and epochs were chosen on all training rows, those too that a twin misses: its "
-    "intervals may be a little too narrow."
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

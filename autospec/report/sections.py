@@ -20,6 +20,7 @@ from autospec.report.trust_section import (
     interval_figure,
     trust_table,
     trust_words,
+    tuned_words,
 )
 from autospec.report.views import StudyView
 from autospec.report.words import (
@@ -239,8 +240,9 @@ def trust_section(result: SearchResult, figures: Figures) -> str:
     drawn, words = None, f"{winner.name} has no intervals."
     if winner.trust is not None:
         drawn, words = _winner_intervals(result, winner), interval_caption(result.n_test)
+    tuned = tuned_words(winner.name) if winner.trust is not None else ""
     figure = figures.figure("intervals", drawn, (f"Intervals of the {winner.name}", words))
-    return f"{head}{trust_words(rows[0][1].level)}{table}{figure}</section>"
+    return f"{head}{trust_words(rows[0][1].level)}{tuned}{table}{figure}</section>"
 
 
 def _winner_intervals(result: SearchResult, winner: ModelResult) -> go.Figure | None:

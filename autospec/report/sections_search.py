@@ -216,8 +216,8 @@ def honesty_section(result: SearchResult) -> str:
     """Return what the numbers mean and what they do not."""
     settings = result.settings
     sentences = [
-        f"The {count(result.n_test)} test rows were sealed before anything was fitted or chosen, "
-        "and opened once, for the tables and figures here.",
+        f"The {count(result.n_test)} test rows were sealed before anything was fitted or chosen. "
+        "They are opened at the end of each run of this command; its choices never see them.",
         "CV RMSE is what the search minimised over many trials: it is tuned, and so optimistic. "
         "Only the test numbers are reported as accuracy.",
         "The number of epochs was read off the fold-averaged curve of the training rows, at the "

@@ -19,6 +19,10 @@ from autospec.report.page import html_table
 from autospec.report.words import count, escape, number
 
 TRUST_TITLE = "How far to trust a prediction"
+TUNED = (
+    "Its design and epochs were chosen on all training rows, those too that a twin misses: its "
+    "intervals may be a little too narrow."
+)
 MAX_DRAWN = 400  # bars side by side that can still be told apart
 MISSED = "#a8324a"
 
@@ -67,10 +71,15 @@ def interval_words(level: float) -> str:
         f"<p>An interval says between which two values a lab value is expected: {wanted} "
         f"intervals are made to hold {wanted} of new lab values, as long as new samples are "
         "drawn like those that the model learned from. Their width comes from the errors of "
-        "the training rows, each predicted by a twin of the model that had not seen it (CV+), "
-        "and from no assumed distribution. What they really hold is counted here, on test rows."
-        "</p>"
+        "the training rows, each predicted by a twin of the model that did not learn from it "
+        "(CV+), and from no assumed distribution. What they really hold is counted here, on test "
+        "rows.</p>"
     )
+
+
+def tuned_words(name: str) -> str:
+    """Return an HTML paragraph: why the intervals of the searched model `name` may be narrow."""
+    return f"<p><b>{escape(name)}.</b> {TUNED}</p>"
 
 
 def trust_line(trust: Trust, unit: str, rows: str) -> str:

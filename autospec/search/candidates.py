@@ -40,14 +40,17 @@ def best_trial(trials: tuple[TrialRecord, ...]) -> TrialRecord:
 def candidates(
     trials: tuple[TrialRecord, ...], control: tuple[TrialRecord, ...]
 ) -> tuple[Candidate, ...]:
-    """Return what is refitted: the winner, the published designs, the random control's winner."""
+    """Return what is refitted: the winner, the published designs, the random control's winner.
+
+    A control of which no trial is complete has none.
+    """
     found = [Candidate(name=WINNER, kind="winner", trial=best_trial(trials))]
     found += [
         Candidate(name=t.label, kind="published", trial=t)
         for t in trials
         if t.label and t.value is not None
     ]
-    if control:
+    if any(t.value is not None for t in control):
         found.append(Candidate(name=CONTROL, kind="control", trial=best_trial(control)))
     return tuple(found)
 

@@ -217,3 +217,23 @@ def notes_on_trials(plan: StudyPlan, trials: tuple[TrialRecord, ...]) -> tuple[s
     if reused:
         notes.append(f"{reused} proposals repeated a design and took over its score.")
     return tuple(notes)
+
+
+def notes_on_control(control: tuple[TrialRecord, ...], asked: str) -> tuple[str, ...]:
+    """Say why a random control that was asked for has no row."""
+    if asked != "random" or any(t.value is not None for t in control):
+        return ()
+    why = "no trial of it was completed" if control else "Ctrl-C ended the search before it"
+    return (f"The random control has no row: {why}.",)
+
+
+def notes_on_openings(before: int) -> tuple[str, ...]:
+    """Say that sealed rows were opened by earlier runs of this search."""
+    if not before:
+        return ()
+    times = "once" if before == 1 else f"{before} times"
+    return (
+        f"The sealed rows were opened {times} before, at the end of earlier runs of this search. "
+        "No choice of autospec saw them; whoever went on because of those scores has chosen by "
+        "them.",
+    )

@@ -1,4 +1,4 @@
-"""The final evaluation: every choice is made, the sealed test rows are opened, once.
+"""The final evaluation: every choice is made, the sealed rows are opened, once a run.
 
 Here, and nowhere else in a search, `SplitPlan.unseal` is called. The winner, the published
 architectures, the random control's winner, PLSR and the mean are fitted on the same training rows

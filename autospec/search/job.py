@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from autospec.data.spectra import Spectra
@@ -13,20 +14,22 @@ from autospec.search.execution import (
     SEEDS_APART,
     Clock,
     describe_work,
+    notes_on_control,
     notes_on_end,
+    notes_on_openings,
     notes_on_trials,
     plan_study,
     run_control,
 )
 from autospec.search.execution import Execution as Execution  # it is given to `search`
-from autospec.search.final import FinalEvaluation, verdict
+from autospec.search.final import Evaluated, FinalEvaluation, verdict
 from autospec.search.importance import parameter_importance
 from autospec.search.objective import CrossValidation
 from autospec.search.plan import StudyPlan
 from autospec.search.progress import Progress
-from autospec.search.result import SearchResult, Stopped, TrialRecord
+from autospec.search.result import Environment, SearchResult, Stopped, TrialRecord
 from autospec.search.settings import SearchSettings
-from autospec.search.study import open_study, run_study
+from autospec.search.study import count_opening, open_study, run_study
 from autospec.search.summary import describe_environment, summarise_spectra
 from autospec.search.trials import trial_records
 from autospec.search.twins import plsr_twins_seconds
@@ -40,7 +43,7 @@ def search(
     settings: SearchSettings | None = None,
     execution: Execution | None = None,
 ) -> SearchResult:
-    """Search the best 1D-CNN for `spectra` and score it once on sealed test rows.
+    """Search the best 1D-CNN for `spectra` and score it on sealed test rows in the end.
 
     Parameters
     ----------
@@ -77,54 +80,111 @@ def search(
     plsr = _tune_plsr(validation, settings, execution, clock)
     stopped = run_study(study, plan)
     trials = trial_records(study)
-    winner = best_trial(trials)  # raises if there is nothing to report
+    best_trial(trials)  # raises if there is nothing to report
     control: tuple[TrialRecord, ...] = ()
     if settings.control == "random" and stopped != "interrupt":
         control = run_control(study, name, plan, execution, settings.budget_s)
-    searched = time.monotonic()
-    final = FinalEvaluation(
-        spectra=labelled,
-        plan=split,
-        plsr=plsr,
+    job = _Job(
+        name=name,
         settings=settings,
+        spectra=spectra,
+        labelled=labelled,
+        split=split,
+        plan=plan,
+        plsr=plsr,
+        trials=trials,
+        control=control,
+        stopped=stopped,
+        opened=count_opening(study),
+    )
+    searched = time.monotonic()
+    final = _evaluate(job, execution)
+    importance = parameter_importance(study, settings.seed)
+    environment = describe_environment(
+        execution.device,
+        started=started,
+        seconds_search=searched - clock.started,
+        seconds_final=time.monotonic() - searched,
+    )
+    return _result(job, final, importance, environment)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Job:
+    """All that the search came to, before the sealed rows are opened."""
+
+    name: str
+    settings: SearchSettings
+    spectra: Spectra
+    labelled: Spectra
+    split: SplitPlan
+    plan: StudyPlan
+    plsr: PLSRModel
+    trials: tuple[TrialRecord, ...]
+    control: tuple[TrialRecord, ...]
+    stopped: Stopped
+    opened: int
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of how it went."""
+        unlabelled = self.spectra.n - self.labelled.n
+        left_out = f"{unlabelled} rows have no lab value and were left out."
+        return (
+            *notes_on_end(self.plan, self.trials, self.stopped),
+            *notes_on_openings(self.opened),
+            *((left_out,) if unlabelled else ()),
+            *notes_on_trials(self.plan, self.trials),
+            *notes_on_control(self.control, self.settings.control),
+        )
+
+
+def _evaluate(job: _Job, execution: Execution) -> Evaluated:
+    """Refit, open the sealed rows, and hand the models on."""
+    final = FinalEvaluation(
+        spectra=job.labelled,
+        plan=job.split,
+        plsr=job.plsr,
+        settings=job.settings,
         device=execution.device,
         on_step=execution.say,
-    ).run(candidates(trials, control))
+    ).run(candidates(job.trials, job.control))
     for key, model in final.calibrated.items():
         if execution.on_model is not None:
             execution.on_model(key, model)
-    importance, note = parameter_importance(study, settings.seed)
-    design = settings.space.decode(winner.params)
+    return final
+
+
+def _result(
+    job: _Job, final: Evaluated, importance: tuple[dict[str, float], str], env: Environment
+) -> SearchResult:
+    winner = best_trial(job.trials)
+    design = job.settings.space.decode(winner.params)
     assert winner.best_epoch is not None
     return SearchResult(
-        name=name,
-        settings=settings,
-        data=summarise_spectra(spectra, validation.train),
-        n_train=len(split.train),
-        n_test=split.n_test,
-        split_digest=split.digest,
-        trials=trials,
-        control_trials=control,
+        name=job.name,
+        settings=job.settings,
+        data=summarise_spectra(job.spectra, job.labelled.rows(job.split.train)),
+        n_train=len(job.split.train),
+        n_test=job.split.n_test,
+        split_digest=job.split.digest,
+        trials=job.trials,
+        control_trials=job.control,
         winner=design,
         winner_trial=winner.number,
         winner_epochs=winner.best_epoch,
-        winner_bands=design.bands(labelled.axis),
-        importance=importance,
-        importance_note=note,
+        winner_bands=design.bands(job.labelled.axis),
+        importance=importance[0],
+        importance_note=importance[1],
         test_ids=final.test.ids,
         test_fields=final.test.fields,
         observed=tuple(float(v) for v in final.test.target),
         in_domain=final.in_domain,
         models=final.models,
-        verdict=verdict(final.models, labelled.target_unit),
-        notes=(*_notes(plan, trials, stopped, spectra.n - labelled.n), *final.notes),
-        stopped=stopped,
-        environment=describe_environment(
-            execution.device,
-            started=started,
-            seconds_search=searched - clock.started,
-            seconds_final=time.monotonic() - searched,
-        ),
+        verdict=verdict(final.models, job.labelled.target_unit),
+        notes=(*job.notes, *final.notes),
+        stopped=job.stopped,
+        environment=env,
     )
 
 
@@ -192,15 +252,4 @@ def _announce(
                 f"the test set. {work}"
             ),
         )
-    )
-
-
-def _notes(
-    plan: StudyPlan, trials: tuple[TrialRecord, ...], stopped: Stopped, unlabelled: int
-) -> tuple[str, ...]:
-    left_out = (f"{unlabelled} rows have no lab value and were left out.",) if unlabelled else ()
-    return (
-        *notes_on_end(plan, trials, stopped),
-        *left_out,
-        *notes_on_trials(plan, trials),
     )

@@ -37,6 +37,7 @@ from autospec.search.trials import begin_trial, is_finished, state_of, trial_rec
 
 SETTINGS_KEY = "autospec"
 PROPOSALS_PER_TRIAL = 20  # how often an infeasible proposal may be followed by another
+OPENED = "opened"  # the attribute that counts how often sealed rows were opened
 PROPOSAL = "proposal"  # the attribute that holds which proposal a trial is, from 0
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -98,6 +99,20 @@ def run_study(study: Study, plan: StudyPlan) -> Stopped:
             return stop.why
         finally:
             _drop_running(study)
+
+
+def count_opening(study: Study) -> int:
+    """Count, before it happens, that the sealed rows are opened; return how often they were before.
+
+    Raises
+    ------
+    StorageError
+        If the storage fails.
+    """
+    with _storage_errors(None):
+        before = int(study.user_attrs.get(OPENED, 0))
+        study.set_user_attr(OPENED, before + 1)
+    return before
 
 
 def _run_trials(study: Study, plan: StudyPlan, workers: Workers | None) -> Stopped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +27,7 @@ NAMES = ("gradient boosting", "random forest", "ridge", "mean")
 @pytest.fixture(autouse=True)
 def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cube_baselines, "FOREST_TREES", 12)
+    monkeypatch.setattr(cube_baselines, "TUNING_TREES", 12)
     monkeypatch.setattr(cube_baselines, "BOOSTING_ROUNDS", 25)
 
 
@@ -137,3 +139,73 @@ def test_some_of_the_baselines_are_what_they_are_among_all() -> None:
     assert [(b.name, b.detail, b.cv_rmse) for b in some] == [
         (b.name, b.detail, b.cv_rmse) for b in (every["ridge"], every["mean"])
     ]
+
+
+def one_cell_tells(n: int = 90) -> Cubes:
+    """The target is one cell's value: a forest finds it when each node may look at all cells."""
+    cubes = made(n)
+    values = cubes.values.copy()
+    values[:, 0, 1, 1, 0] = np.random.default_rng(1).normal(size=n)
+    return replace(
+        cubes,
+        values=values,
+        valid=np.ones_like(cubes.valid),
+        target=values[:, 0, 1, 1, 0].astype(np.float64),
+    )
+
+
+def test_a_forest_may_choose_from_all_cells_where_that_is_best() -> None:
+    assert "100% of the cells" in fitted(one_cell_tells())["random forest"].detail
+
+
+def test_a_share_that_is_worse_ends_the_grid_of_the_forest(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = {0.02: 3.0, 0.1: 2.0, 1 / 3: 2.5, 1.0: 1.0}
+    asked: list[float] = []
+
+    def scored(name: str, step: float, *rest: object) -> np.ndarray:
+        asked.append(step)
+        return np.array([errors[step]])
+
+    monkeypatch.setattr(cube_baselines, "_fold_errors", scored)
+    cubes = made()
+    (forest,) = fit_cube_baselines(cubes, random_folds(cubes.n, 2, 0), 0, ("random forest",))
+    assert asked == [0.02] * 2 + [0.1] * 2 + [1 / 3] * 2
+    assert (forest.cv_rmse, forest.cut) == (2.0, False)
+    assert "10% of the cells" in forest.detail
+
+
+def counted(halts: int, word: cube_baselines.Halt) -> Callable[[], cube_baselines.Halt | None]:
+    """Say nothing so often, and then `word`."""
+    asked = iter(range(10_000))
+    return lambda: word if next(asked) >= halts else None
+
+
+def test_a_stop_leaves_out_what_is_not_tuned() -> None:
+    cubes = made()
+    folds = random_folds(cubes.n, 4, 0)
+    none = fit_cube_baselines(cubes, folds, 0, halt=counted(0, "stop"))
+    assert [b.name for b in none] == ["mean"]
+    some = fit_cube_baselines(cubes, folds, 0, halt=counted(5, "stop"))
+    assert [b.name for b in some] == ["ridge", "mean"]
+    assert [b.cv_rmse for b in some] == [fitted(cubes)[b.name].cv_rmse for b in some]
+
+
+def test_a_hurry_keeps_the_settings_that_are_scored() -> None:
+    cubes = made()
+    folds = random_folds(cubes.n, 4, 0)
+    # four folds of ridge and four of the first depth are done
+    found = {b.name: b for b in fit_cube_baselines(cubes, folds, 0, halt=counted(9, "hurry"))}
+    assert tuple(found) == NAMES
+    assert {name for name, b in found.items() if b.cut} == {"gradient boosting", "random forest"}
+    assert found["gradient boosting"].detail.endswith("of depth 2")
+    assert found["gradient boosting"].cv_rmse is not None
+    assert found["random forest"].cv_rmse is None
+    assert found["random forest"].detail == "12 trees, 10% of the cells a node"
+
+
+def test_boosting_that_was_not_tuned_has_150_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cube_baselines, "BOOSTING_ROUNDS", 400)
+    setting = cube_baselines.UNTUNED["gradient boosting"]
+    assert cube_baselines._regressor("gradient boosting", setting, made(), 0)[1] == (
+        "150 trees of depth 2"
+    )

@@ -9,7 +9,7 @@ import numpy as np
 from autospec.data.cubes.cubes import Cubes, Float32Array
 from autospec.data.tensors import Vector
 
-FLAT = 1e-9  # a channel that varies less is only centred
+FLAT = 1e-7  # of its mean, about the step of float32: a channel that varies less is only centred
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,4 +71,5 @@ def fit_scaler(recipe: CubePreprocessing, train: Cubes) -> ChannelScaler:
     mean[some] = total[some] / counts[some]
     spread = np.where(train.valid, values - mean[:, None, None, None], 0.0)
     sd = np.sqrt((spread**2).sum(axis=axes) / np.maximum(counts, 1))
-    return ChannelScaler(recipe=recipe, mean=mean, sd=np.where(sd > FLAT, sd, 1.0))
+    varies = sd > FLAT * np.abs(mean)  # whatever the channel's unit: 0 is the step of a mean of 0
+    return ChannelScaler(recipe=recipe, mean=mean, sd=np.where(varies, sd, 1.0))

@@ -36,7 +36,8 @@ class CubeSplit:
     kind : {"blocks", "forward", "random"}
         Whole squares of the map; the latest dates; or single samples, which leaks.
     buffer_km : float
-        No sample that is learned from lies nearer to one that is held out, at least 0.
+        No sample that is learned from lies nearer to one that is held out, at least 0. Places are
+        so far apart; the windows round them share no cell from the window's diagonal on.
     block_km : float or None
         Side of a square; None: chosen so that there are enough of them.
     test_fraction : float

@@ -15,6 +15,7 @@ from autospec.report.sections import (
     METRIC_NAMES,
     METRIC_NOTES,
     card,
+    estimate_cell,
     interval_note,
     layers_table,
     model_row,
@@ -29,6 +30,7 @@ from autospec.report.trust_section import (
     interval_figure,
     interval_words,
     trust_table,
+    tuned_words,
 )
 from autospec.report.words import (
     STOPPED,
@@ -133,8 +135,27 @@ def compared_section(result: CubeResult, figures: Figures) -> str:
         f"{escape(reference)}, the baseline with the lowest RMSE in the inner cross-validation, "
         "beyond the noise of the test samples is not worth its trouble; one that does not beat the "
         "mean has learned nothing. Overlapping intervals do not settle that; the paired difference "
-        f"does.</p>{table}{figure}</section>"
+        f"does.</p>{table}{_more_measures(result)}{figure}</section>"
     )
+
+
+def _more_measures(result: CubeResult) -> str:
+    """Return MAE and squared correlation of every model; nothing where a run has none."""
+    rows = [model for model in by_rmse(result) if model.mae and model.pearson_r2]
+    if not rows:
+        return ""
+    unit = escape(result.data.target_unit)
+    head = [
+        '<th scope="col">Model</th>',
+        f'<th scope="col" class="n">MAE<small>{unit}</small></th>',
+        '<th scope="col" class="n">Pearson r²<small>blind to bias</small></th>',
+    ]
+    lines = []
+    for model in rows:
+        cells = "".join(estimate_cell(e) for e in (model.mae, model.pearson_r2) if e)
+        lines.append(f'<tr><th scope="row">{escape(model.name)}</th>{cells}</tr>')
+    caption = "Mean absolute error and squared correlation of the same predictions."
+    return html_table(head, lines, caption)
 
 
 def predictions_section(result: CubeResult, figures: Figures) -> str:
@@ -195,6 +216,7 @@ def trust_section(result: CubeResult, figures: Figures) -> str:
         )
         drawn = interval_figure(lines, target_label(result.data))
         words = interval_caption(result.split.n_test)
+    tuned = tuned_words(winner.name) if winner.trust is not None else ""
     figure = figures.figure("intervals", drawn, (f"Intervals of the {winner.name}", words))
     domain = (
         "<p>The applicability domain says whether a window is like those that the model learned "
@@ -202,7 +224,7 @@ def trust_section(result: CubeResult, figures: Figures) -> str:
         "prediction outside, or on its interval: have the sample measured.</p>"
     )
     table = trust_table(rows, result.data.target_unit, caption)
-    return f"{head}{interval_words(rows[0][1].level)}{domain}{table}{figure}</section>"
+    return f"{head}{interval_words(rows[0][1].level)}{tuned}{domain}{table}{figure}</section>"
 
 
 def architecture_section(result: CubeResult) -> str:

@@ -86,18 +86,25 @@ def honesty_section(result: CubeResult) -> str:
             "The split is random and leaks: the scores are those of places between known samples."
         )
     sentences += [
-        f"The {n_test} test samples were sealed before anything was fitted or chosen, and opened "
-        "once, for the tables, figures and maps here.",
+        f"The {n_test} test samples were sealed before anything was fitted or chosen. They are "
+        "opened at the end of each run of this command; its choices never see them.",
         "CV RMSE is what the search minimised over many trials: it is tuned, and so optimistic. "
         "Only the test numbers are reported as accuracy.",
-        "R² is 1 − SSE/SST, never a squared correlation: a model worse than the mean of the test "
-        "samples has one below 0.",
+        "R² is 1 − SSE/SST, which others call the Nash–Sutcliffe efficiency (NSE): a model worse "
+        "than the mean of the test samples has one below 0. Pearson's r² has a column of its own; "
+        "it does not see bias, and is never called R² here.",
         f"With {n_test} test samples the intervals are as wide as they look, and they take samples "
         "as independent: those of one square are not quite. They do not cover the choice of the "
         "split or the seed.",
         "The number of epochs was read off the fold-averaged curve of the training samples. The "
         "test samples had no part in it.",
     ]
+    if any(model.kind == "published" for model in result.models):
+        sentences.append(
+            "Small3DCNN has its published layers, but is not trained as published: its learning "
+            "rate is five times as high, for fewer epochs. Its score here is no verdict on the "
+            "publication."
+        )
     if result.split.kind == "blocks":
         sentences.append(
             "The accuracy is that of places at least the buffer away from any training sample, in "

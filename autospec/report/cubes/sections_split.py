@@ -11,7 +11,7 @@ from autospec.report.cubes.maps import error_map, folds_map, roles_map, target_m
 from autospec.report.page import Figures, facts, html_table
 from autospec.report.sections import estimate_cell
 from autospec.report.words import MISSING, count, escape, number
-from autospec.search.cubes.result import CubeResult, LeakageRow
+from autospec.search.cubes.result import CubeResult, LeakageRow, SplitRecord
 
 KINDS: dict[SplitKind, str] = {
     "blocks": "whole squares of the map, with a buffer around what is held out",
@@ -80,6 +80,7 @@ def split_section(result: CubeResult) -> str:
                 "Left out",
                 f"{count(split.n_dropped)} samples that lie within the buffer of a sealed one",
             ),
+            ("Windows", overlap_words(split)),
         ]
     elif split.n_dropped:
         pairs.append(("Left out", f"{count(split.n_dropped)} samples, in neither part"))
@@ -105,6 +106,17 @@ def split_section(result: CubeResult) -> str:
     )
 
 
+def overlap_words(split: SplitRecord) -> str:
+    """Return how many sealed windows share cells with one that is learned from."""
+    if split.n_overlapping is None:
+        return (
+            "the size of a cell is not known, so whether windows share cells cannot be told: the "
+            "buffer is between places"
+        )
+    some = count(split.n_overlapping) if split.n_overlapping else "none"
+    return f"{some} of {count(split.n_test)} sealed ones share cells with one that is learned from"
+
+
 def km(distance: float | None) -> str:
     """Return a distance in km, or in metres below one."""
     if distance is None:
@@ -127,10 +139,13 @@ def leakage_section(result: CubeResult, figures: Figures) -> str:
     ):
         head.append(f'<th scope="col" class="n">{name}<small>{escape(sub)}</small></th>')
     rows = [_leakage_row(row) for row in result.leakage]
-    n = result.leakage[0].honest.n
+    first = result.leakage[0]
+    n = first.honest.n
     caption = (
         f"Out-of-fold predictions of the same {count(n)} training samples, pooled. Small print: "
-        "95 % intervals of bootstrap draws of the samples."
+        "95 % intervals of bootstrap draws of the samples. All models were tuned on the folds of "
+        f"the split, the {first.name}'s whole design too: under {honest} their scores are a little "
+        "optimistic, and so the gap a little too small."
     )
     drawn = leakage_figure(result)
     words = "From the dot of the split's folds to the diamond of the random ones: what leaks."

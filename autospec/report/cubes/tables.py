@@ -106,6 +106,8 @@ class CubeModelMetrics:
 
     Parameters
     ----------
+    r2, pearson_r2 : Estimate or None
+        1 − SSE/SST, also called NSE; and the squared correlation, blind to bias and scale.
     cv_rmse : float or None
         Tuned on the training samples, so optimistic: never an accuracy.
     versus_baseline : Comparison or None
@@ -123,6 +125,8 @@ class CubeModelMetrics:
     ccc: Estimate | None
     r2: Estimate | None
     rpiq: Estimate | None
+    mae: Estimate | None
+    pearson_r2: Estimate | None
     cv_rmse: float | None
     versus_baseline: Comparison | None
     trust: Trust | None
@@ -137,7 +141,7 @@ class CubeMetricsFile:
     synthetic : bool
         Made-up data: the scores are no accuracy on earth.
     target, unit : str
-        What was predicted; RMSE, ME and SDE are in this unit.
+        What was predicted; RMSE, ME, SDE and MAE are in this unit.
     n : int
         Sealed test samples.
     level : float
@@ -196,5 +200,7 @@ def _model(model: CubeModel) -> CubeModelMetrics:
         cv_rmse=model.cv_rmse,
         versus_baseline=model.versus_baseline,
         trust=model.trust,
+        mae=model.mae,
+        pearson_r2=model.pearson_r2,
         **metrics,
     )

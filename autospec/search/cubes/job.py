@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from autospec.data.cubes.cubes import Cubes
 from autospec.data.cubes.notes import notes_on_data
+from autospec.data.cubes.overlaps import window_diagonal_km
 from autospec.data.cubes.splits import CubeSplitPlan, make_cube_split
-from autospec.evaluate.cube_baselines import CubeBaseline, fit_cube_baselines
+from autospec.evaluate.cube_baselines import BASELINES, CubeBaseline, Halt, fit_cube_baselines
 from autospec.search.candidates import best_trial, candidates
-from autospec.search.cubes.final import CubesFinalEvaluation, best_baseline, verdict
+from autospec.search.cubes.final import CubesEvaluated, CubesFinalEvaluation, best_baseline, verdict
 from autospec.search.cubes.objective import CubeValidation
-from autospec.search.cubes.result import CubeResult
+from autospec.search.cubes.result import CubeResult, SplitRecord
 from autospec.search.cubes.settings import CubeSettings
 from autospec.search.cubes.summary import describe_places, describe_split, summarise_cubes
 from autospec.search.execution import (
@@ -20,7 +23,9 @@ from autospec.search.execution import (
     Clock,
     Execution,
     describe_work,
+    notes_on_control,
     notes_on_end,
+    notes_on_openings,
     notes_on_trials,
     plan_study,
     run_control,
@@ -28,11 +33,13 @@ from autospec.search.execution import (
 from autospec.search.importance import parameter_importance
 from autospec.search.plan import StudyPlan
 from autospec.search.progress import Progress
-from autospec.search.result import TrialRecord
-from autospec.search.study import open_study, run_study
+from autospec.search.result import Environment, Stopped, TrialRecord
+from autospec.search.study import count_opening, open_study, run_study
 from autospec.search.summary import describe_environment
 from autospec.search.trials import trial_records
 from autospec.training.trainer import resolve_device
+
+BASELINES_SHARE = 1 / 3  # of the budget: the trials are to have the most of it
 
 
 def search_cubes(
@@ -42,7 +49,7 @@ def search_cubes(
     settings: CubeSettings | None = None,
     execution: Execution | None = None,
 ) -> CubeResult:
-    """Search the best 3D-CNN for `cubes` and score it once on sealed test samples.
+    """Search the best 3D-CNN for `cubes` and score it on sealed test samples in the end.
 
     Parameters
     ----------
@@ -84,57 +91,110 @@ def search_cubes(
     baselines = _tune_baselines(validation, settings, execution, clock)
     stopped = run_study(study, plan)
     trials = trial_records(study)
-    winner = best_trial(trials)  # raises if there is nothing to report
+    best_trial(trials)  # raises if there is nothing to report
     control: tuple[TrialRecord, ...] = ()
     if settings.control == "random" and stopped != "interrupt":
         control = run_control(study, name, plan, execution, settings.budget_s)
-    searched = time.monotonic()
-    final = CubesFinalEvaluation(
-        cubes=labelled,
-        plan=split.plan,
-        baselines=baselines,
-        settings=settings,
-        device=execution.device,
-        on_step=execution.say,
-    ).run(candidates(trials, control))
-    if final.calibrated is not None and execution.on_model is not None:
-        execution.on_model("winner", final.calibrated)
-    importance, note = parameter_importance(study, settings.seed)
-    rival = best_baseline(baselines).name
-    assert winner.best_epoch is not None
-    return CubeResult(
+    job = _Job(
         name=name,
         settings=settings,
-        data=summarise_cubes(cubes, validation.train),
-        split=describe_split(settings.split, split),
-        places=describe_places(labelled, split, final.out_of_fold),
+        cubes=cubes,
+        labelled=labelled,
+        split=split,
+        plan=plan,
+        baselines=baselines,
         trials=trials,
-        control_trials=control,
-        winner=settings.space.decode(winner.params),
+        control=control,
+        stopped=stopped,
+        opened=count_opening(study),
+        record=describe_split(labelled, settings.split, split),
+    )
+    searched = time.monotonic()
+    final = _evaluate(job, execution)
+    importance = parameter_importance(study, settings.seed)
+    environment = describe_environment(
+        execution.device,
+        started=started,
+        seconds_search=searched - clock.started,
+        seconds_final=time.monotonic() - searched,
+    )
+    return _result(job, final, importance, environment)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Job:
+    """All that the search came to, before the sealed samples are opened."""
+
+    name: str
+    settings: CubeSettings
+    cubes: Cubes
+    labelled: Cubes
+    split: CubeSplitPlan
+    plan: StudyPlan
+    baselines: tuple[CubeBaseline, ...]
+    trials: tuple[TrialRecord, ...]
+    control: tuple[TrialRecord, ...]
+    stopped: Stopped
+    opened: int
+    record: SplitRecord
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of how it went."""
+        return (
+            *notes_on_end(self.plan, self.trials, self.stopped),
+            *notes_on_openings(self.opened),
+            *notes_on_data(self.cubes, self.split, self.settings.split.buffer_km),
+            *_notes_on_overlap(self.labelled, self.record),
+            *_notes_on_baselines(self.baselines),
+            *notes_on_trials(self.plan, self.trials),
+            *notes_on_control(self.control, self.settings.control),
+        )
+
+
+def _evaluate(job: _Job, execution: Execution) -> CubesEvaluated:
+    """Refit, open the sealed samples, and hand the winner on."""
+    final = CubesFinalEvaluation(
+        cubes=job.labelled,
+        plan=job.split.plan,
+        baselines=job.baselines,
+        settings=job.settings,
+        device=execution.device,
+        on_step=execution.say,
+    ).run(candidates(job.trials, job.control))
+    if final.calibrated is not None and execution.on_model is not None:
+        execution.on_model("winner", final.calibrated)
+    return final
+
+
+def _result(
+    job: _Job, final: CubesEvaluated, importance: tuple[dict[str, float], str], env: Environment
+) -> CubeResult:
+    winner, rival = best_trial(job.trials), best_baseline(job.baselines).name
+    assert winner.best_epoch is not None
+    return CubeResult(
+        name=job.name,
+        settings=job.settings,
+        data=summarise_cubes(job.cubes, job.labelled.rows(job.split.plan.train)),
+        split=job.record,
+        places=describe_places(job.labelled, job.split, final.out_of_fold),
+        trials=job.trials,
+        control_trials=job.control,
+        winner=job.settings.space.decode(winner.params),
         winner_trial=winner.number,
         winner_epochs=winner.best_epoch,
-        importance=importance,
-        importance_note=note,
+        importance=importance[0],
+        importance_note=importance[1],
         test_ids=final.test.ids,
         observed=tuple(float(v) for v in final.test.target),
         in_domain=final.in_domain,
         baseline=rival,
         models=final.models,
         leakage=final.leakage,
-        verdict=verdict(final.models, rival, labelled.target_unit),
-        notes=(
-            *notes_on_end(plan, trials, stopped),
-            *notes_on_data(cubes, split, settings.split.buffer_km),
-            *notes_on_trials(plan, trials),
-            *final.notes,
-        ),
-        stopped=stopped,
-        environment=describe_environment(
-            execution.device,
-            started=started,
-            seconds_search=searched - clock.started,
-            seconds_final=time.monotonic() - searched,
-        ),
+        verdict=verdict(final.models, rival, job.labelled.target_unit),
+        notes=(*job.notes, *final.notes),
+        stopped=job.stopped,
+        environment=env,
     )
 
 
@@ -184,7 +244,54 @@ def _tune_baselines(
     names = "gradient boosting, a random forest and ridge"
     execution.progress(Progress(stage="epoch", message=f"tuning {names} on the same folds"))
     started = time.monotonic()
-    baselines = fit_cube_baselines(validation.train, validation.folds, settings.seed)
+
+    def halt() -> Halt | None:
+        if execution.interrupted():
+            return "stop"
+        used = time.monotonic() - started
+        return "hurry" if used > BASELINES_SHARE * settings.budget_s else None
+
+    train, folds = validation.train, validation.folds
+    baselines = fit_cube_baselines(train, folds, settings.seed, halt=halt)
     if settings.show_leakage:  # two refits a fold, where tuning had one for each of several numbers
         clock.baselines_s = time.monotonic() - started
     return baselines
+
+
+def _notes_on_overlap(labelled: Cubes, split: SplitRecord) -> tuple[str, ...]:
+    """Say that windows overlap although places are apart, and which buffer would do."""
+    diagonal = window_diagonal_km(labelled)
+    if not split.n_overlapping or diagonal is None:
+        return ()
+    wanted = math.ceil(diagonal * 100) / 100  # rounded up, so that it is enough
+    return (
+        f"{split.n_overlapping} of {split.n_test} sealed windows share cells with one that is "
+        "learned from: pass --buffer-km of at least the window's diagonal, "
+        f"{wanted:g} km.",
+    )
+
+
+def _notes_on_baselines(baselines: tuple[CubeBaseline, ...]) -> tuple[str, ...]:
+    """Say which baselines are missing, and which had no time to be tuned."""
+    notes = []
+    missing = [name for name in BASELINES if name not in {b.name for b in baselines}]
+    if missing:
+        notes.append(
+            f"Ctrl-C ended the tuning of the baselines: {_listed(missing)} "
+            f"{'has' if len(missing) == 1 else 'have'} no row. Run the same command again for it."
+        )
+    hurried = [b for b in baselines if b.cut]
+    for words, names in (
+        ("settings were left out for", [b.name for b in hurried if b.cv_rmse is not None]),
+        ("default numbers were taken for", [b.name for b in hurried if b.cv_rmse is None]),
+    ):
+        if names:
+            notes.append(
+                f"The baselines had used a third of the budget: {words} {_listed(names)}. "
+                "A longer --budget tunes them better."
+            )
+    return tuple(notes)
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from autospec.data.cubes.cubes import Cubes
+from autospec.data.cubes.overlaps import count_overlapping
 from autospec.data.cubes.splits import CubeSplit, CubeSplitPlan
 from autospec.data.spectra import FloatArray
 from autospec.search.cubes.result import CubesSummary, PlaceRecord, Role, SplitRecord
@@ -42,8 +43,8 @@ def _spread(cubes: Cubes, channel: int) -> tuple[float, float]:
     return (_short(values.mean()), _short(values.std())) if len(values) else (0.0, 0.0)
 
 
-def describe_split(split: CubeSplit, plan: CubeSplitPlan) -> SplitRecord:
-    """Return a split in numbers."""
+def describe_split(labelled: Cubes, split: CubeSplit, plan: CubeSplitPlan) -> SplitRecord:
+    """Return the split of `labelled` in numbers."""
     return SplitRecord(
         kind=plan.kind,
         buffer_km=split.buffer_km if plan.kind == "blocks" else 0.0,
@@ -56,7 +57,17 @@ def describe_split(split: CubeSplit, plan: CubeSplitPlan) -> SplitRecord:
         nearest_km=_measured(plan.nearest_km),
         nearest_in_folds_km=tuple(_measured(km) for km in plan.nearest_in_folds_km),
         digest=plan.plan.digest,
+        n_overlapping=_overlapping(labelled, plan),
     )
+
+
+def _overlapping(labelled: Cubes, plan: CubeSplitPlan) -> int | None:
+    """Count sealed windows that share cells with training ones; None where it is not asked."""
+    if plan.kind != "blocks":
+        return None
+    used = np.concatenate([plan.plan.train, plan.dropped])
+    sealed = np.setdiff1d(np.arange(labelled.n), used)
+    return count_overlapping(labelled, plan.plan.train, sealed)
 
 
 def describe_places(

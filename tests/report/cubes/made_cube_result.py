@@ -10,6 +10,7 @@ import optuna
 
 from autospec.data.cubes.cubes import Cubes
 from autospec.data.cubes.splits import CubeSplit, CubeSplitPlan, make_cube_split, random_folds
+from autospec.evaluate.cube_metrics import mean_absolute_error, squared_correlation
 from autospec.evaluate.metrics import compare, score
 from autospec.evaluate.trust import summarise_trust
 from autospec.nets.architecture import FCBlock
@@ -189,6 +190,8 @@ def cube_models(observed: np.ndarray, rng: np.random.Generator) -> tuple[CubeMod
             cv_rmse=cv,
             predicted=tuple(guesses[name].tolist()),
             scores=score(observed, guesses[name], seed=0),
+            mae=mean_absolute_error(observed, guesses[name]),
+            pearson_r2=squared_correlation(observed, guesses[name]),
             versus_baseline=(
                 None if name == BASELINE else compare(observed, guesses[name], guesses[BASELINE])
             ),

@@ -11,8 +11,14 @@ import pytest
 from autospec.data.cubes.splits import LEAKAGE_WARNING
 from autospec.report.cubes import write_cube_report
 from autospec.report.cubes.page import cube_report_html
-from autospec.report.cubes.sections_split import km, leakage_figure, leakage_sentence
+from autospec.report.cubes.sections_split import (
+    km,
+    leakage_figure,
+    leakage_sentence,
+    overlap_words,
+)
 from autospec.report.lock import LOCK_FILE
+from autospec.report.trust_section import TUNED
 from autospec.search.cubes.result import CubeResult, LeakageRow
 from tests.report.conftest import HOSTILE
 from tests.report.cubes.made_cube_result import make_cube_result
@@ -157,3 +163,45 @@ def test_an_undefined_r2_is_not_drawn(made: CubeResult) -> None:
 )
 def test_distances_are_in_km_or_metres(distance: float | None, text: str) -> None:
     assert km(distance) == text
+
+
+@pytest.mark.parametrize(
+    ("n", "told"),
+    [
+        (None, "the size of a cell is not known"),
+        (0, "none of 9"),
+        (12, "12 of 9"),
+    ],
+)
+def test_the_split_says_how_many_windows_share_cells(
+    made: CubeResult, n: int | None, told: str
+) -> None:
+    split = replace(made.split, n_overlapping=n, n_test=9)
+    assert told in overlap_words(split)
+    shown = words(replace(made, split=replace(made.split, n_overlapping=n)))
+    assert ("share cells with one that is learned from" in shown) == (n is not None)
+
+
+def test_mae_and_squared_correlation_stand_in_a_table_of_their_own(made: CubeResult) -> None:
+    text = words(made)
+    assert "Mean absolute error and squared correlation of the same predictions." in text
+    assert "others call the Nash–Sutcliffe efficiency (NSE)" in text
+    older = replace(made, models=tuple(replace(m, mae=None) for m in made.models))
+    assert "Mean absolute error" not in words(older)
+
+
+def test_what_was_tuned_on_the_folds_is_said_where_they_are_used(made: CubeResult) -> None:
+    text = words(made)
+    assert TUNED in text
+    assert "had not seen" not in text
+    assert f"the {made.leakage[0].name}'s whole design too" in text
+
+
+def test_the_published_network_is_said_to_be_trained_otherwise(made: CubeResult) -> None:
+    assert "is not trained as published" in words(made)
+    alone = replace(made, models=tuple(m for m in made.models if m.kind != "published"))
+    assert "is not trained as published" not in words(alone)
+
+
+def test_sealed_samples_are_said_to_be_opened_at_the_end_of_each_run(made: CubeResult) -> None:
+    assert "opened at the end of each run of this command" in words(made)

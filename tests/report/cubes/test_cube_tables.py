@@ -80,3 +80,5 @@ def test_metrics_carry_baselines_split_and_leakage() -> None:
     }
     assert data["split"]["kind"] == "blocks"
     assert data["leakage"][0]["leaky"]["r2"]["value"] > data["leakage"][0]["honest"]["r2"]["value"]
+    assert 0 < data["models"][0]["mae"]["value"] < data["models"][0]["rmse"]["value"]
+    assert 0 < data["models"][0]["pearson_r2"]["value"] < 1

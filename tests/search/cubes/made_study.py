@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from autospec.data.cubes.cubes import TIME_TYPE, Cubes
 from autospec.data.cubes.splits import CubeSplit, make_cube_split
 from autospec.data.spectra import FloatArray
 from autospec.data.splits import Fold
-from autospec.evaluate.cube_baselines import CubeBaseline
+from autospec.evaluate.cube_baselines import CubeBaseline, Halt, never
 from autospec.evaluate.metrics import rmse
 from autospec.search.cubes.objective import CubeValidation
 from autospec.search.cubes.settings import CubeSettings
@@ -51,13 +52,13 @@ SETTINGS = CubeSettings(
 )
 
 
-def made_cubes(n: int = 80, *, seed: int = 0) -> Cubes:
+def made_cubes(n: int = 80, *, seed: int = 0, shape: tuple[int, int, int, int] = SHAPE) -> Cubes:
     """Smooth windows, 2 % of cells without a value; the target is the first channel's level."""
     rng = np.random.default_rng(seed)
-    level = rng.normal(size=(n, SHAPE[0], 1, 1, 1))
-    values = 10.0 + 3.0 * level + 0.5 * rng.normal(size=(n, *SHAPE))
+    level = rng.normal(size=(n, shape[0], 1, 1, 1))
+    values = 10.0 + 3.0 * level + 0.5 * rng.normal(size=(n, *shape))
     valid = rng.uniform(size=values.shape) > 0.02
-    months = np.arange(SHAPE[3]) * np.timedelta64(30 * 86400, "s")
+    months = np.arange(shape[3]) * np.timedelta64(30 * 86400, "s")
     return Cubes(
         values=np.where(valid, values, 0.0).astype(np.float32),
         valid=valid,
@@ -101,7 +102,13 @@ def _flat(cubes: Cubes) -> FloatArray:
     return cubes.values.reshape(cubes.n, -1).astype(np.float64)
 
 
-def quick_baselines(train: Cubes, folds: tuple[Fold, ...], seed: int) -> tuple[CubeBaseline, ...]:
+def quick_baselines(
+    train: Cubes,
+    folds: tuple[Fold, ...],
+    seed: int,
+    *,
+    halt: Callable[[], Halt | None] = never,
+) -> tuple[CubeBaseline, ...]:
     """Ridge and the mean: the real ones take longer than all else here."""
     found = []
     for name in ("ridge", "mean"):

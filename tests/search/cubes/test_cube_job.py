@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,20 @@ import pytest
 from autospec.data.cubes.cubes import Cubes
 from autospec.data.cubes.splits import CubeSplit, make_cube_split
 from autospec.errors import DataError, StudyFailed, TrialFailed
+from autospec.evaluate.cube_baselines import CubeBaseline, Halt
 from autospec.evaluate.cube_trust import CalibratedCubes, cube_bounds
 from autospec.evaluate.metrics import score
 from autospec.search import execution as execution_module
 from autospec.search.candidates import WINNER
-from autospec.search.cubes import final
+from autospec.search.cubes import final, job
 from autospec.search.cubes.final import verdict
 from autospec.search.cubes.job import search_cubes
 from autospec.search.cubes.result import CubeResult
 from autospec.search.cubes.settings import CubeSettings
+from autospec.search.cubes.space import CubeSpace
 from autospec.search.execution import Execution
 from autospec.search.progress import Progress
+from autospec.search.result import TrialRecord
 from tests.search.cubes.made_study import (
     SETTINGS,
     at_dates,
@@ -326,3 +330,100 @@ def test_a_refit_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert winner.detail == "the refit failed: the loss is not finite"
     assert result.verdict.startswith("The winner could not be refitted")
     assert result.model("mean").scores is not None
+
+
+def lost_control(*args: object) -> tuple[TrialRecord, ...]:
+    return (TrialRecord(number=0, state="failed", value=None, params={}, reason="lost"),)
+
+
+def test_a_random_control_without_a_complete_trial_has_no_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(job, "run_control", lost_control)
+    settings = replace(SETTINGS, trials=1, control="random")
+    result = search_cubes(made_cubes(), settings=settings, execution=CPU)
+    assert [m.name for m in result.models] == [WINNER, "ridge", "mean"]
+    assert "The random control has no row: no trial of it was completed." in result.notes
+
+
+def test_a_search_that_goes_on_says_that_the_samples_were_opened_before(tmp_path: Path) -> None:
+    execution = replace(CPU, storage=f"sqlite:///{tmp_path / 'study.db'}")
+    told = []
+    for trials in (1, 2, 2):
+        settings = replace(SETTINGS, trials=trials)
+        result = search_cubes(made_cubes(), name="made", settings=settings, execution=execution)
+        told.append([note for note in result.notes if "were opened" in note])
+    assert [len(notes) for notes in told] == [0, 1, 1]
+    assert told[1][0].startswith("The sealed rows were opened once before")
+    assert told[2][0].startswith("The sealed rows were opened 2 times before")
+
+
+def test_tuning_of_baselines_is_stopped_by_hand_and_hurried_by_a_third_of_the_budget(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, heard, answers = [0.0], [False], list[Halt | None]()
+    monkeypatch.setattr(job.time, "monotonic", lambda: now[0])
+
+    def tune(*args: object, halt: Callable[[], Halt | None]) -> tuple[CubeBaseline, ...]:
+        for moment, stop in ((9.0, False), (11.0, False), (11.0, True)):
+            now[0], heard[0] = moment, stop
+            answers.append(halt())
+        heard[0] = False
+        found = quick_baselines(*args)  # type: ignore[arg-type]
+        return tuple(replace(b, cut=b.name == "ridge") for b in found)
+
+    monkeypatch.setattr(job, "fit_cube_baselines", tune)
+    settings = replace(SETTINGS, trials=1, budget_s=30.0)
+    execution = replace(CPU, interrupted=lambda: heard[0])
+    result = search_cubes(made_cubes(), settings=settings, execution=execution)
+    assert answers == [None, "hurry", "stop"]
+    assert any("gradient boosting and random forest have no row" in n for n in result.notes)
+    assert any("settings were left out for ridge" in n for n in result.notes)
+    assert len(result.trials) == 1
+
+
+def test_a_baseline_that_was_not_tuned_is_not_what_others_are_compared_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def tune(*args: object, halt: object) -> tuple[CubeBaseline, ...]:
+        found = quick_baselines(*args)  # type: ignore[arg-type]
+        return tuple(replace(b, cv_rmse=None, cut=True) if b.name == "ridge" else b for b in found)
+
+    monkeypatch.setattr(job, "fit_cube_baselines", tune)
+    result = search_cubes(made_cubes(), settings=replace(SETTINGS, trials=1), execution=CPU)
+    assert result.baseline == "mean"
+    assert result.model("ridge").scores is not None
+    assert any("default numbers were taken for ridge" in n for n in result.notes)
+
+
+def test_windows_that_overlap_are_counted_and_a_wider_buffer_is_named() -> None:
+    cubes = replace(made_cubes(), cell_size=300.0)  # windows of 1.8 km
+    settings = replace(SETTINGS, trials=1)
+    result = search_cubes(cubes, settings=settings, execution=CPU)
+    n = result.split.n_overlapping
+    assert n
+    wanted = "pass --buffer-km of at least the window's diagonal, 2.55 km."
+    told = f"{n} of {result.split.n_test} sealed windows share cells with one that is learned from"
+    assert f"{told}: {wanted}" in result.notes
+    apart = replace(settings, split=replace(settings.split, buffer_km=2.55))
+    again = search_cubes(cubes, settings=apart, execution=CPU)
+    assert again.split.n_overlapping == 0
+    assert not any("share cells" in note for note in again.notes)
+
+
+def test_small3d_says_that_it_was_not_trained_as_published() -> None:
+    settings = replace(SETTINGS, trials=1, published=True, space=CubeSpace(max_epochs=2))
+    cubes = made_cubes(shape=(2, 10, 10, 4))
+    result = search_cubes(cubes, settings=settings, execution=CPU)
+    assert "not as published" in result.model("published: small3d").detail
+
+
+def test_mae_and_squared_correlation_are_those_of_the_predictions(result: CubeResult) -> None:
+    observed = np.array(result.observed)
+    for model in result.models:
+        predicted = np.array(model.predicted)
+        assert model.mae is not None
+        assert model.mae.value == pytest.approx(np.abs(predicted - observed).mean())
+    of_mean = result.model("mean").pearson_r2
+    assert of_mean is not None
+    assert of_mean.reason == "undefined: the predicted values are constant"
