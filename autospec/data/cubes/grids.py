@@ -167,7 +167,7 @@ def open_grid(path: Path, form: GridForm, findings: Findings) -> xr.Dataset:
     Raises
     ------
     DataError
-        If the store is half-written, or unfolds above a cap.
+        If the store is half-written, unfolds above a cap, or would read other files.
     """
     import xarray as xr
 
@@ -178,6 +178,9 @@ def open_grid(path: Path, form: GridForm, findings: Findings) -> xr.Dataset:
     elif form == "netcdf4":
         import h5netcdf
 
+        from autospec.data.cubes.hdf5_links import check_contained
+
+        check_contained(path)
         with h5netcdf.File(path, "r") as file:
             _check_axes({name: len(dim) for name, dim in file.dimensions.items()})
     engine = {"netcdf4": "h5netcdf", "netcdf3": "scipy", "zarr": "zarr"}[form]
