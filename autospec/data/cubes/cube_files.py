@@ -16,11 +16,9 @@ from autospec.data.cubes.cube_checks import (
     check_cubes,
     check_names,
     check_order,
-    check_places,
     check_target,
     clean_cells,
     clean_target,
-    read_crs,
     report_cells,
 )
 from autospec.data.cubes.cubes import BoolArray, Cubes, Float32Array, TimeArray
@@ -42,6 +40,7 @@ from autospec.data.cubes.npz_fields import (
 )
 from autospec.data.cubes.npz_headers import check_bytes
 from autospec.data.cubes.npz_writing import Column, text, whole, write_npz
+from autospec.data.cubes.place_checks import check_places, read_crs
 from autospec.data.findings import Findings
 from autospec.data.spectra import FloatArray, row_name
 from autospec.errors import DataError

@@ -22,6 +22,7 @@ from autospec.data.cubes.grid_axes import (
     read_times,
 )
 from autospec.data.cubes.grid_layers import GridLayers, choose_layers, static_layers
+from autospec.data.cubes.places import unit_problem
 from autospec.data.cubes.references import WGS84, crs_of_attributes
 from autospec.data.cubes.stacks import RasterStack
 from autospec.data.findings import Findings, some
@@ -254,6 +255,8 @@ def _stack(
     place = place_of(data, dims)
     chosen = choose_layers(data, dims, categorical, findings)
     crs = _crs(data, dims, findings)
+    if (wrong := unit_problem(crs)) is not None:
+        raise DataError(wrong)
     h, w = data.sizes[dims.y], data.sizes[dims.x]
     static_names, static = static_layers(chosen.static, dims, place, (h, w))
     names = tuple(layer.name for layer in chosen.dynamic)

@@ -22,6 +22,7 @@ from tests.data.cubes.made_grids import (
     expected,
     grid,
     layer,
+    rasterio,
     write,
     xr,
 )
@@ -295,4 +296,12 @@ def test_without_the_extra_the_command_to_install_it_is_named(
     needed = {"netcdf3": ("xarray", "no_such_package")}
     monkeypatch.setattr("autospec.data.cubes.grids.NEEDED", needed)
     with pytest.raises(UsageError, match=r'no_such_package.*pip install "autospec-soil\[cubes\]"'):
+        read_grid_stack(path)
+
+
+def test_a_grid_in_feet_is_refused(tmp_path: Path) -> None:
+    data = grid()
+    data["spatial_ref"].attrs["crs_wkt"] = rasterio.crs.CRS.from_epsg(2263).to_wkt()
+    path = write(data, tmp_path / "v3.zarr")
+    with pytest.raises(DataError, match="counts in 'US survey foot'"):
         read_grid_stack(path)
