@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from autospec.data.checks import NO_VALUE_NUMBERS
-from autospec.data.cubes.cubes import BoolArray, Cubes, Float32Array, TimeArray
-from autospec.data.cubes.place_checks import check_places
+from autospec.data.cubes.cubes import BoolArray, Float32Array, TimeArray
 from autospec.data.findings import Findings, count, some
 from autospec.data.spectra import FloatArray, IntArray
+from autospec.data.tables import MAX_LABEL_CHARS
 from autospec.data.targets import MIN_LABELLED
 
 HUGE = 1e30
@@ -160,6 +160,21 @@ def check_coverage(
         )
 
 
+def check_words(key: str, words: Sequence[str], findings: Findings) -> bool:
+    """Refuse names that are empty, unprintable or long; say whether all are sound."""
+    wrong = [
+        (i, word)
+        for i, word in enumerate(words)
+        if not word.strip() or not word.isprintable() or len(word) > MAX_LABEL_CHARS
+    ]
+    findings.refuse(
+        f"key {key!r}: entry {i + 1} is {word[:40]!r}; want a name of 1 to {MAX_LABEL_CHARS:,} "
+        "printable characters. Rename it."
+        for i, word in wrong
+    )
+    return not wrong
+
+
 def check_names(
     names: Sequence[str], key: str, noun: str, findings: Findings, step: str = "Rename them."
 ) -> None:
@@ -246,25 +261,3 @@ def check_target(
             f"{name} = {labelled[0]:g}{unit} in all {labelled.size} labelled samples; want values "
             "that vary. Save another target."
         )
-
-
-def check_cubes(cubes: Cubes, valid: IntArray, needs: Needs, findings: Findings) -> None:
-    """Check samples that are laid out well, wherever they came from.
-
-    Parameters
-    ----------
-    cubes : Cubes
-    valid : int64, shape (n, c)
-        Cells with a value.
-    needs : Needs
-        What they are read for.
-    findings : Findings
-        Receives sentences and problems.
-    """
-    check_names(cubes.ids, "ids", "sample", findings, TWO_DATES)
-    check_places(cubes.x, cubes.y, cubes.crs, cubes.ids, findings)
-    if needs.values:
-        cells = int(np.prod(cubes.shape[1:]))
-        check_coverage(valid, cells, cubes.ids, cubes.channels, findings)
-    named = (cubes.target_name, cubes.target_unit)
-    check_target(cubes.target, named, cubes.ids, needs.target, findings)
