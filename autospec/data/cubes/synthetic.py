@@ -294,6 +294,7 @@ def _cut(stack: RasterStack, s: SyntheticSettings, where: FloatArray, target: Fl
         target=target,
         target_name="soc",
         target_unit="g/kg",
+        cell_size=a,
         synthetic=True,
         provenance=stack.provenance,
     )
