@@ -11,6 +11,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from autospec.cli.options import JsonOption
 from autospec.errors import DataError, shorten
@@ -70,7 +71,7 @@ def _show(summary: CubeSummary, file: Path) -> None:
         table.add_column(column, justify="left" if column == "Channel" else "right", no_wrap=True)
     for channel in summary.channels:
         table.add_row(
-            channel.name + (" (static)" if channel.static else ""),
+            Text(channel.name + (" (static)" if channel.static else "")),  # never markup
             *(
                 "–" if number is None else f"{number:.4g}"
                 for number in (channel.low, channel.mean, channel.high)

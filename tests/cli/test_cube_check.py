@@ -77,6 +77,13 @@ def test_samples_are_described(cubes: Cubes, tmp_path: Path) -> None:
     assert "--target soc" in text
 
 
+def test_names_are_no_markup(cubes: Cubes, tmp_path: Path) -> None:
+    odd = replace(cubes, channels=("[/a]", "[red]"), target_name="[/b]", target_unit="[b]")
+    write_cubes(tmp_path / "s.npz", odd)
+    text = shown(tmp_path / "s.npz")
+    assert all(word in text for word in ("[/a]", "[red]", "[/b], 24 values", "0 to 23 [b], mean"))
+
+
 def test_a_stack_is_described(stack: RasterStack, tmp_path: Path) -> None:
     write_stack(tmp_path / "s.npz", stack)
     text = shown(tmp_path / "s.npz")

@@ -1,4 +1,4 @@
-"""Checks of cubes and stacks: cells, coverage, dates, places, names, lab values; no files here."""
+"""Checks of cubes and stacks: cells, coverage, dates, names, lab values; no files here."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from autospec.data.checks import NO_VALUE_NUMBERS
-from autospec.data.cubes.cubes import BoolArray, Cubes, Float32Array, TimeArray
-from autospec.data.cubes.places import is_geographic
+from autospec.data.cubes.cubes import BoolArray, Float32Array, TimeArray
 from autospec.data.findings import Findings, count, some
 from autospec.data.spectra import FloatArray, IntArray
+from autospec.data.tables import MAX_LABEL_CHARS
 from autospec.data.targets import MIN_LABELLED
 
 HUGE = 1e30
@@ -160,6 +160,21 @@ def check_coverage(
         )
 
 
+def check_words(key: str, words: Sequence[str], findings: Findings) -> bool:
+    """Refuse names that are empty, unprintable or long; say whether all are sound."""
+    wrong = [
+        (i, word)
+        for i, word in enumerate(words)
+        if not word.strip() or not word.isprintable() or len(word) > MAX_LABEL_CHARS
+    ]
+    findings.refuse(
+        f"key {key!r}: entry {i + 1} is {word[:40]!r}; want a name of 1 to {MAX_LABEL_CHARS:,} "
+        "printable characters. Rename it."
+        for i, word in wrong
+    )
+    return not wrong
+
+
 def check_names(
     names: Sequence[str], key: str, noun: str, findings: Findings, step: str = "Rename them."
 ) -> None:
@@ -196,79 +211,6 @@ def check_order(times: TimeArray, rows: tuple[str, Sequence[str]], findings: Fin
             "first. Sort the dates, and the values with them."
         )
     findings.refuse(lines)
-
-
-def read_crs(written: str, findings: Findings) -> str:
-    """Return the name of a coordinate reference system, EPSG codes in one spelling."""
-    text = written.strip()
-    code = text[5:] if text.upper().startswith("EPSG:") else text
-    if code.isascii() and code.isdecimal() and 4 <= len(code) <= 6:
-        if text != f"EPSG:{code}":
-            findings.mended.append(f"crs: {text!r} read as 'EPSG:{code}'")
-        return f"EPSG:{code}"
-    if not text:
-        findings.problems.append(
-            "key 'crs' is empty; want the coordinate reference system of x and y, such as "
-            "'EPSG:4326' for longitude and latitude. Add it and save the file again."
-        )
-    return text
-
-
-def check_places(
-    x: FloatArray, y: FloatArray, crs: str, names: Sequence[str], findings: Findings
-) -> None:
-    """Refuse places that are not on earth; hint at longitude and latitude swapped.
-
-    Parameters
-    ----------
-    x, y : float64, shape (n,)
-    crs : str
-        Of both.
-    names : sequence of str, length n
-        Of the places.
-    findings : Findings
-        Receives the problems.
-    """
-    lost = ~(np.isfinite(x) & np.isfinite(y))
-    findings.refuse(
-        f"sample {names[i]!r}: x = {x[i]:g}, y = {y[i]:g}; want two finite numbers. Fill them or "
-        "remove the sample."
-        for i in np.flatnonzero(lost).tolist()
-    )
-    degrees = (np.abs(x) <= 180) & (np.abs(y) <= 90)
-    if not is_geographic(crs):
-        if degrees.all() and len(x):
-            findings.recognised.append(
-                f"all x and y lie within ±180 and ±90, but {crs[:40]} is taken as metres: if they "
-                "are longitude and latitude, the crs is EPSG:4326"
-            )
-        return
-    _check_degrees(x, y, ~degrees & ~lost, (crs[:40], names), findings)
-
-
-def _check_degrees(
-    x: FloatArray,
-    y: FloatArray,
-    off: BoolArray,
-    told: tuple[str, Sequence[str]],
-    findings: Findings,
-) -> None:
-    """Refuse places that are `off` the earth; `told` is the crs, and the names of the places."""
-    if not off.any():
-        return
-    crs, names = told
-    swapped = bool(((np.abs(y[off]) <= 180) & (np.abs(x[off]) <= 90)).all())
-    hint = (
-        "x and y look swapped: x is the longitude, y the latitude."
-        if swapped
-        else "Correct them, or name the crs they are in."
-    )
-    first = int(np.flatnonzero(off)[0])
-    findings.problems.append(
-        f"{count(int(off.sum()), 'place')} not on earth, first {names[first]!r}: x = {x[first]:g}, "
-        f"y = {y[first]:g}; {crs} wants longitude within ±180 and latitude within ±90 degrees. "
-        f"{hint}"
-    )
 
 
 def clean_target(target: FloatArray, findings: Findings) -> FloatArray:
@@ -319,25 +261,3 @@ def check_target(
             f"{name} = {labelled[0]:g}{unit} in all {labelled.size} labelled samples; want values "
             "that vary. Save another target."
         )
-
-
-def check_cubes(cubes: Cubes, valid: IntArray, needs: Needs, findings: Findings) -> None:
-    """Check samples that are laid out well, wherever they came from.
-
-    Parameters
-    ----------
-    cubes : Cubes
-    valid : int64, shape (n, c)
-        Cells with a value.
-    needs : Needs
-        What they are read for.
-    findings : Findings
-        Receives sentences and problems.
-    """
-    check_names(cubes.ids, "ids", "sample", findings, TWO_DATES)
-    check_places(cubes.x, cubes.y, cubes.crs, cubes.ids, findings)
-    if needs.values:
-        cells = int(np.prod(cubes.shape[1:]))
-        check_coverage(valid, cells, cubes.ids, cubes.channels, findings)
-    named = (cubes.target_name, cubes.target_unit)
-    check_target(cubes.target, named, cubes.ids, needs.target, findings)

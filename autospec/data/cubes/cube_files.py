@@ -1,28 +1,13 @@
-"""`read_cubes` and `write_cubes`: samples on disk; the checks and the zip have their own rooms."""
+"""`read_cubes` and `write_cubes`: samples on disk; checks and the zip have their own rooms."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from autospec.data.cubes.cube_checks import (
-    TWO_DATES,
-    Needs,
-    blocks,
-    check_coverage,
-    check_cubes,
-    check_names,
-    check_order,
-    check_places,
-    check_target,
-    clean_cells,
-    clean_target,
-    read_crs,
-    report_cells,
-)
+from autospec.data.cubes.cube_checks import Needs, blocks
 from autospec.data.cubes.cubes import BoolArray, Cubes, Float32Array, TimeArray
 from autospec.data.cubes.npz import NpzFile, is_grid, named, open_npz
 from autospec.data.cubes.npz_fields import (
@@ -35,15 +20,14 @@ from autospec.data.cubes.npz_fields import (
     read_flag,
     read_lines,
     read_numbers,
+    read_texts,
     read_times,
     read_word,
-    read_words,
-    stand_ins,
 )
 from autospec.data.cubes.npz_headers import check_bytes
 from autospec.data.cubes.npz_writing import Column, text, whole, write_npz
+from autospec.data.cubes.raw_cubes import RawCubes, settle_cubes
 from autospec.data.findings import Findings
-from autospec.data.spectra import FloatArray, row_name
 from autospec.errors import DataError
 
 CUBES_FORM = "autospec-cubes-1"
@@ -71,6 +55,7 @@ LAYOUT = Layout(
         "target": Key(axes=("n",), kinds="fiu", what="lab values, NaN where there is none"),
         "target_name": Key(axes=("",), kinds="US", what="such as soc"),
         "target_unit": Key(axes=("",), kinds="US", what="such as g/kg"),
+        "cell_size": Key(axes=("",), kinds="fiu", what="side of a cell in units of the crs"),
         "synthetic": Key(axes=("",), kinds="biu", what="True of made-up data"),
         "provenance": Key(axes=("k", ""), kinds="US", what="sentences: where the data are from"),
     },
@@ -120,12 +105,9 @@ def find_cubes(path: Path, needs: Needs, findings: Findings) -> Cubes | None:
     if not is_grid(path):
         with open_npz(path) as npz:
             return assemble_cubes(npz, needs, findings)
-    from autospec.data.cubes.grids import read_grid_cubes
+    from autospec.data.cubes.grids import read_raw_cubes
 
-    cubes = read_grid_cubes(path)
-    check_cubes(cubes, cubes.valid.sum(axis=(2, 3, 4)), needs, findings)
-    lines = (*cubes.provenance, *findings.recognised, *findings.mended)
-    return replace(cubes, provenance=lines)
+    return settle_cubes(read_raw_cubes(path, findings), needs, findings)
 
 
 def assemble_cubes(npz: NpzFile, needs: Needs, findings: Findings) -> Cubes | None:
@@ -140,34 +122,34 @@ def assemble_cubes(npz: NpzFile, needs: Needs, findings: Findings) -> Cubes | No
     sound = check_layout(npz.members, LAYOUT, findings)
     if "values" not in sound or not _is_of_size(npz, sound, findings):
         return None
-    n, c = sound.sizes["n"], sound.sizes["c"]
-    ids = _names(npz, "ids", sound, findings) or tuple(row_name(i + 1) for i in range(n))
-    channels = _names(npz, "channels", sound, findings) or stand_ins("channel", c)
-    check_names(ids, "ids", "sample", findings, TWO_DATES)
-    check_names(channels, "channels", "channel", findings)
-    times = _times(npz, sound, ids, findings)
-    x, y, crs = _places(npz, sound, ids, findings)
-    target, name, unit = _target(npz, sound, findings)
-    check_target(target, (name, unit), ids, needs.target, findings)
-    values, valid = _cells(npz, sound, (ids, channels), needs, findings)
-    lines = read_lines(npz, "provenance", findings) if "provenance" in sound else ()
-    if findings.problems or times is None:
-        return None
-    return Cubes(
+    values, valid = _cells(npz, sound, findings)
+    times = _times(npz, sound, findings)
+    x, y = (
+        read_numbers(npz, key) if key in sound else np.zeros(sound.sizes["n"]) for key in ("x", "y")
+    )
+    words = {key: _word(npz, key, sound, findings) for key in ("target_name", "target_unit")}
+    if "target" not in npz.members:
+        findings.recognised.append("no key 'target': every sample is unlabelled")
+    raw = RawCubes(
         values=values,
         valid=valid,
-        channels=channels,
+        channels=read_texts(npz, "channels", findings) if "channels" in sound else None,
+        ids=read_texts(npz, "ids", findings) if "ids" in sound else None,
         times=times,
         x=x,
         y=y,
-        crs=crs,
-        ids=ids,
-        target=target,
-        target_name=name,
-        target_unit=unit,
+        crs=_word(npz, "crs", sound, findings) if "crs" in sound else None,
+        target=read_numbers(npz, "target") if "target" in sound else None,
+        target_name=words["target_name"],
+        target_unit=words["target_unit"],
+        cell_size=float(read_numbers(npz, "cell_size")[0]) if "cell_size" in sound else 0.0,
         synthetic="synthetic" in sound and read_flag(npz, "synthetic"),
-        provenance=(*lines, npz.told, *findings.recognised, *findings.mended),
+        provenance=(
+            *(read_lines(npz, "provenance", findings) if "provenance" in sound else ()),
+            npz.told,
+        ),
     )
+    return settle_cubes(raw, needs, findings)
 
 
 def _check_form(npz: NpzFile, findings: Findings) -> None:
@@ -203,78 +185,35 @@ def _is_of_size(npz: NpzFile, sound: Sound, findings: Findings) -> bool:
     return True
 
 
-def _names(npz: NpzFile, key: str, sound: Sound, findings: Findings) -> tuple[str, ...] | None:
-    return read_words(npz, key, findings) if key in sound else None
+def _word(npz: NpzFile, key: str, sound: Sound, findings: Findings) -> str:
+    """Read a single text; empty where there is none."""
+    return (read_word(npz, key, findings) or "") if key in sound else ""
 
 
-def _times(npz: NpzFile, sound: Sound, ids: Sequence[str], findings: Findings) -> TimeArray | None:
-    """Read the dates; where all samples share them, they are repeated for each."""
+def _times(npz: NpzFile, sound: Sound, findings: Findings) -> TimeArray | None:
+    """Read the dates: a row for each sample, or one for all."""
     if "times" not in sound:
         return None
     n, t = sound.sizes["n"], sound.sizes["t"]
-    own = npz.members["times"].size == n * t
-    times = read_times(npz, "times", (n if own else 1, t), findings)
-    if times is None:
-        return None
-    check_order(times, ("sample", ids if own else ()), findings)
-    return times if own else np.repeat(times, n, axis=0)
+    rows = n if npz.members["times"].size == n * t else 1
+    return read_times(npz, "times", (rows, t), findings)
 
 
-def _places(
-    npz: NpzFile, sound: Sound, ids: Sequence[str], findings: Findings
-) -> tuple[FloatArray, FloatArray, str]:
-    """Read where the samples were taken, and check it as far as it is there."""
-    crs = read_crs(read_word(npz, "crs", findings) or "", findings) if "crs" in sound else ""
-    x, y = (
-        read_numbers(npz, key) if key in sound else np.zeros(sound.sizes["n"]) for key in ("x", "y")
-    )
-    if crs:
-        check_places(x, y, crs, ids, findings)
-    return x, y, crs
-
-
-def _target(npz: NpzFile, sound: Sound, findings: Findings) -> tuple[FloatArray, str, str]:
-    """Read the lab values, their name and unit; without any, no sample is labelled."""
-    name, unit = (
-        (read_word(npz, key, findings) or "") if key in sound else ""
-        for key in ("target_name", "target_unit")
-    )
-    if "target" in sound:
-        return clean_target(read_numbers(npz, "target"), findings), name, unit
-    if "target" not in npz.members:
-        findings.recognised.append("no key 'target': every sample is unlabelled")
-    return np.full(sound.sizes["n"], np.nan), name, unit
-
-
-def _cells(
-    npz: NpzFile,
-    sound: Sound,
-    names: tuple[Sequence[str], Sequence[str]],
-    needs: Needs,
-    findings: Findings,
-) -> tuple[Float32Array, BoolArray]:
-    """Read the values, and where there are any."""
-    ids, channels = names
+def _cells(npz: NpzFile, sound: Sound, findings: Findings) -> tuple[Float32Array, BoolArray]:
+    """Read the values, and where the file says that there are any."""
     member = npz.members["values"]
     if member.dtype.newbyteorder("=") != np.float32:
         findings.mended.append(f"values: {member.dtype} read as float32")
     values = npz.read("values", np.dtype(np.float32))
-    shape = values.shape
-    valid: BoolArray = np.ones(shape, dtype=bool)
-    if "valid" in sound:
-        marks = npz.read("valid")
-        if marks.dtype != bool and (marks.min() < 0 or marks.max() > 1):
-            findings.problems.append(
-                f"key 'valid' holds {marks.min()} to {marks.max()}; want True or False, 1 or 0: "
-                "whether there is a value. Save it again."
-            )
-        valid = marks.astype(bool, copy=False)
-    rows = (shape[0] * shape[1], int(np.prod(shape[2:])))
-    counts = clean_cells(values.reshape(rows), valid.reshape(rows))
-    report_cells(counts, ("sample", ids), channels, findings)
-    if needs.values:
-        check_coverage(counts.valid.reshape(shape[:2]), rows[1], ids, channels, findings)
-    return values, valid
+    if "valid" not in sound:
+        return values, np.ones(values.shape, dtype=bool)
+    marks = npz.read("valid")
+    if marks.dtype != bool and (marks.min() < 0 or marks.max() > 1):
+        findings.problems.append(
+            f"key 'valid' holds {marks.min()} to {marks.max()}; want True or False, 1 or 0: "
+            "whether there is a value. Save it again."
+        )
+    return values, marks.astype(bool, copy=False)
 
 
 def write_cubes(path: str | Path, cubes: Cubes) -> None:
@@ -311,6 +250,7 @@ def write_cubes(path: str | Path, cubes: Cubes) -> None:
         *((whole("target", cubes.target),) if np.isfinite(cubes.target).any() else ()),
         text("target_name", cubes.target_name),
         text("target_unit", cubes.target_unit),
+        *((whole("cell_size", np.array(cubes.cell_size)),) if cubes.cell_size else ()),
         whole("synthetic", np.array(cubes.synthetic)),
         text("provenance", cubes.provenance),
     )

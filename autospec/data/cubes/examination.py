@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,17 +10,17 @@ from typing import Literal
 import numpy as np
 
 from autospec.data.cubes.cube_checks import Needs
-from autospec.data.cubes.cube_files import CUBES_FORM, assemble_cubes, find_cubes
+from autospec.data.cubes.cube_files import CUBES_FORM, assemble_cubes
 from autospec.data.cubes.cubes import BoolArray, Cubes, Float32Array, TimeArray
 from autospec.data.cubes.npz import NpzFile, is_grid, named, open_npz
 from autospec.data.cubes.npz_fields import read_word
+from autospec.data.cubes.raw_cubes import settle_cubes
 from autospec.data.cubes.stack_files import assemble_stack, find_stack
 from autospec.data.cubes.stacks import RasterStack
 from autospec.data.findings import Findings
 from autospec.errors import DataError
 
 Kind = Literal["samples", "stack"]
-_STACKS_ONLY = (".tif", ".tiff", "")  # a folder has no suffix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,16 +152,18 @@ def _says_samples(npz: NpzFile) -> bool:
 
 
 def _examine_grid(path: Path, findings: Findings) -> Cubes | RasterStack | None:
-    """Read samples where there is a dimension of samples, else a stack."""
-    data: Cubes | RasterStack | None = None
+    """Read samples where the file holds any, else a stack."""
+    from autospec.data.cubes.grids import find_raw_cubes
+
     apart = Findings()
-    if path.suffix.lower() not in _STACKS_ONLY:
-        with suppress(DataError):
-            data = find_cubes(path, Needs(), apart)
-    findings.problems.extend(apart.problems)
-    data = find_stack(path, findings) if data is None else data
-    findings.recognised.extend(() if data is None else data.provenance)
-    return data
+    raw = find_raw_cubes(path, apart)
+    if raw is None:
+        stack = find_stack(path, findings)
+        findings.recognised.extend(() if stack is None else stack.provenance)
+        return stack
+    findings.recognised.extend(apart.recognised)
+    findings.mended.extend(apart.mended)
+    return settle_cubes(raw, Needs(target=raw.target is not None), findings)
 
 
 def summarise_cube(data: Cubes | RasterStack) -> CubeSummary:

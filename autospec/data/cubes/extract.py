@@ -13,8 +13,9 @@ import numpy as np
 
 from autospec.data.cubes.cubes import BoolArray, Cubes, TimeArray
 from autospec.data.cubes.extra import need
+from autospec.data.cubes.places import is_geographic
 from autospec.data.cubes.points import Points
-from autospec.data.cubes.references import WGS84, named_crs
+from autospec.data.cubes.references import named_crs, plain_crs
 from autospec.data.cubes.stacks import RasterStack
 from autospec.data.cubes.windows import Cuts, Progress, read_windows
 from autospec.data.findings import count, some
@@ -78,7 +79,8 @@ def extract_cubes(
     Returns
     -------
     Cubes
-        Shape (n, c + s, window, window, steps), without the points that were dropped.
+        Shape (n, c + s, window, window, steps), without the points that were dropped; longitudes
+        within ±180.
 
     Raises
     ------
@@ -101,13 +103,14 @@ def extract_cubes(
         valid=valid[kept],
         channels=(*stack.channels, *stack.static_channels),
         times=stack.times[cuts.layers[kept]],
-        x=x[rows],
+        x=_as_written(stack, x[rows]),
         y=y[rows],
         crs=stack.crs,
         ids=tuple(points.ids[i] for i in rows),
         target=points.target[rows],
         target_name=points.name,
         target_unit=points.unit,
+        cell_size=max(stack.transform[0], -stack.transform[4]),
         synthetic=stack.synthetic,
         provenance=(
             *stack.provenance,
@@ -123,7 +126,7 @@ def _in_stack_crs(
     stack: RasterStack, points: Points, said: list[str]
 ) -> tuple[FloatArray, FloatArray]:
     """Return the points' coordinates in the reference system of the stack."""
-    crs = points.crs or stack.crs
+    crs = plain_crs(points.crs or stack.crs)
     if crs == stack.crs:
         return points.x, points.y
     need(("rasterio",), f"bringing points from {crs[:40]} to {stack.crs[:40]}")
@@ -201,10 +204,21 @@ def _place(
 
 
 def _around(stack: RasterStack, x: FloatArray) -> FloatArray:
-    """Return longitudes as the stack counts them, where it goes on beyond 180 degrees east."""
-    a, _, west, *_ = stack.transform
-    beyond = stack.crs == WGS84 and west + a * stack.shape[1] > 180
-    return np.where(x < west, x + 360, x) if beyond else x
+    """Return longitudes as the stack counts them: from its western edge around the earth."""
+    west = stack.transform[2]
+    if not is_geographic(stack.crs):
+        return x
+    beyond = (x < west) | (x >= west + 360)  # others keep every digit
+    along = np.mod(x - west, 360)
+    along[along == 360] = 0  # what a hair west of the edge is rounded to
+    return np.where(beyond, west + along, x)
+
+
+def _as_written(stack: RasterStack, x: FloatArray) -> FloatArray:
+    """Return longitudes within ±180, whatever the stack counts from."""
+    if not is_geographic(stack.crs):
+        return x
+    return np.where(np.abs(x) > 180, np.mod(x + 180, 360) - 180, x)
 
 
 def _extent(stack: RasterStack) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 
 from autospec.data.cubes.cubes import TIME_TYPE, Float32Array, TimeArray
 from autospec.data.cubes.grid_axes import check_times
+from autospec.data.cubes.places import unit_problem
 from autospec.data.cubes.references import named_crs
 from autospec.data.cubes.stacks import Affine, RasterStack
 from autospec.data.cubes.tiff_layers import Place, TiffFiles, TiffLayers, open_tiff, read_bands
@@ -135,6 +136,9 @@ def _header(path: Path, by_name: bool) -> _Tiff:
                 f"{path.name}: the grid is rotated or has no place on earth; want rows from west "
                 "to east. Bring it onto a regular grid first, for example with gdalwarp."
             )
+        crs = named_crs(file.crs.to_wkt())
+        if (wrong := unit_problem(crs)) is not None:
+            raise DataError(f"{path.name}: {wrong}")
         rows, columns = file.block_shapes[0]
         size = rows * columns * 8 * file.count
         if size > MAX_DECODED_BYTES:
@@ -150,7 +154,7 @@ def _header(path: Path, by_name: bool) -> _Tiff:
             shape=(file.height, file.width),
             transform=(a, 0.0, c, 0.0, -abs(e), north),
             turned=turned,
-            crs=named_crs(file.crs.to_wkt()),
+            crs=crs,
             names=names,
             dates=dates,
             blocks=(rows, columns),

@@ -244,3 +244,8 @@ def is_degrees(data: xr.Dataset, dims: GridDims) -> bool:
         or str(data[dim].attrs.get("units", "")).lower() == _GEOGRAPHIC[role][1]
         for role, dim in (("y", dims.y), ("x", dims.x))
     )
+
+
+def is_synthetic(data: xr.Dataset) -> bool:
+    """Say whether the file says of itself that it is made up."""
+    return str(data.attrs.get("synthetic", "")).lower() in ("1", "true", "yes")

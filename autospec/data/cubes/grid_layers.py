@@ -5,7 +5,7 @@ Which files there are, and how they are opened, is in `grids`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from autospec.data.cubes.cubes import Float32Array
 from autospec.data.cubes.grid_axes import GridDims, GridPlace, role_of
 from autospec.data.cubes.layer_index import Span, as_float32, part_of, turned_span
-from autospec.data.findings import Findings, count, some
+from autospec.data.findings import Findings, some
 from autospec.data.tables import MAX_DECODED_BYTES
 from autospec.errors import DataError, near
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 MAX_CLASSES = 64
+READ_CELLS = 2**22  # of a layer without dates, at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -211,20 +212,12 @@ def _with_classes(layer: Layer, findings: Findings) -> Layer:
     """Find the classes of a layer of codes."""
     flags = layer.variable.attrs.get("flag_values")
     words = str(layer.variable.attrs.get("flag_meanings", "")).split()
-    if flags is not None:
-        classes = [float(v) for v in np.atleast_1d(flags)]
-    else:
-        values = layer.variable.values.astype(np.float64)
-        classes = np.unique(values[np.isfinite(values)]).tolist()
-        if any(not c.is_integer() for c in classes):
-            raise DataError(
-                f"--categorical {layer.name!r} holds {classes[0]:g} and other fractions; want "
-                "whole numbers as codes. Leave --categorical out for a quantity."
-            )
+    classes = _codes(layer) if flags is None else [float(v) for v in np.atleast_1d(flags)]
     if not 1 <= len(classes) <= MAX_CLASSES:
+        found = f"more than {MAX_CLASSES} classes" if classes else "no class"
         raise DataError(
-            f"variable {layer.name!r} has {count(len(classes), 'class')}; want 1 to {MAX_CLASSES}. "
-            "Join rare classes, or leave the variable out of the file."
+            f"variable {layer.name!r} has {found}; want 1 to {MAX_CLASSES}. Join rare classes, or "
+            "leave the variable out of the file."
         )
     names = words if len(words) == len(classes) else [f"{c:g}" for c in classes]
     findings.mended.append(
@@ -236,6 +229,33 @@ def _with_classes(layer: Layer, findings: Findings) -> Layer:
         classes=tuple(classes),
         class_names=tuple(f"{layer.name}={word}" for word in names),
     )
+
+
+def _codes(layer: Layer) -> list[float]:
+    """Find the different values of a layer, rows by rows; not many more than may be."""
+    found: set[float] = set()
+    for rows in _parts(layer.variable):
+        values = layer.variable[rows].values.astype(np.float64)
+        found.update(np.unique(values[np.isfinite(values)]).tolist())
+        fraction = next((value for value in sorted(found) if not value.is_integer()), None)
+        if fraction is not None:
+            raise DataError(
+                f"--categorical {layer.name!r} holds {fraction:g}, a fraction; want whole numbers "
+                "as codes. Leave --categorical out for a quantity."
+            )
+        if len(found) > MAX_CLASSES:
+            break  # refused by the caller
+    return sorted(found)
+
+
+def _parts(variable: xr.DataArray) -> Iterator[slice]:
+    """Yield spans of the first axis that hold few enough cells to be read at once."""
+    length = variable.shape[0]
+    high = max(1, READ_CELLS // max(1, int(np.prod(variable.shape[1:]))))
+    chunk = int((variable.encoding.get("preferred_chunks") or {}).get(variable.dims[0], 1))
+    high = -(-high // chunk) * chunk  # a chunk is unpacked once
+    for start in range(0, length, high):
+        yield slice(start, min(start + high, length))
 
 
 def static_layers(
@@ -258,13 +278,15 @@ def static_layers(
     out: Float32Array = np.full((len(names), *shape), np.nan, dtype=np.float32)
     at = 0
     for layer in layers:
-        block = north_up(layer.variable.transpose(dims.y, dims.x).values, place)
-        if not layer.classes:
-            out[at] = as_float32(block)
-            at += 1
-            continue
-        known = np.isin(block, layer.classes)
-        for value in layer.classes:
-            out[at][known] = block[known] == value
-            at += 1
+        variable = layer.variable.transpose(dims.y, dims.x)
+        into = north_up(out[at : at + max(1, len(layer.classes))], place)  # a view
+        for rows in _parts(variable):
+            block = variable[rows].values
+            if not layer.classes:
+                into[0, rows] = as_float32(block)
+                continue
+            known = np.isin(block, layer.classes)
+            for k, value in enumerate(layer.classes):
+                into[k, rows][known] = block[known] == value
+        at += len(into)
     return tuple(names), out

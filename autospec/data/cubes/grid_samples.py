@@ -15,9 +15,12 @@ import numpy as np
 
 from autospec.data.cubes.cubes import TIME_TYPE, Cubes, TimeArray
 from autospec.data.cubes.extra import need
+from autospec.data.cubes.grid_axes import SPACING_TOLERANCE, is_synthetic
+from autospec.data.cubes.npz_fields import MAX_NAMES, as_lines, one_line
+from autospec.data.cubes.raw_cubes import RawCubes
 from autospec.data.cubes.references import WGS84, crs_of_attributes
-from autospec.data.findings import Findings, some
-from autospec.data.spectra import FloatArray, row_name
+from autospec.data.findings import Findings, count, some
+from autospec.data.spectra import FloatArray
 from autospec.data.tables import MAX_DECODED_BYTES
 from autospec.errors import DataError
 
@@ -35,8 +38,8 @@ _DEGREES = (("lon", "lat"), ("longitude", "latitude"))
 _PLACES = (("sample_x", "sample_y"), ("easting", "northing"), ("x", "y"), *_DEGREES)
 
 
-def cubes_of(data: xr.Dataset, name: str, findings: Findings) -> Cubes:
-    """Return the samples that an open data set holds.
+def raw_cubes_of(data: xr.Dataset, name: str, findings: Findings) -> RawCubes | None:
+    """Return the samples that an open data set holds, as it has them.
 
     Parameters
     ----------
@@ -49,42 +52,75 @@ def cubes_of(data: xr.Dataset, name: str, findings: Findings) -> Cubes:
 
     Returns
     -------
-    Cubes
+    RawCubes or None
+        None without a variable of samples.
 
     Raises
     ------
     DataError
-        If a dimension or a coordinate is missing, or the samples are above the memory cap.
+        If a coordinate is missing, or the samples are above a cap.
     """
-    variable, dims = _values(data)
-    size = int(np.prod(variable.shape)) * 5
-    if size > MAX_DECODED_BYTES:
-        raise DataError(
-            f"{variable.shape} values take {size:,} bytes of memory; want at most "
-            f"{MAX_DECODED_BYTES:,}. Split the samples into parts."
-        )
-    values = variable.transpose(*dims).values.astype(np.float32)
-    valid = np.isfinite(values)
-    if not valid.any():
-        raise DataError("no sample has a value; the file may be half-written. Write it again.")
+    found = _values(data)
+    if found is None:
+        return None
+    variable, dims = found
+    _check_caps(variable, dims)
+    if variable.dtype != np.float32:
+        findings.mended.append(f"values: {variable.dtype} read as float32")
+    with np.errstate(over="ignore"):  # what becomes infinite is refused as such
+        values = variable.transpose(*dims).values.astype(np.float32)
     x, y, crs = _places(data, dims[0], findings)
     n, c = values.shape[:2]
-    target, target_name, unit = _target(data, dims[0], n)
-    return Cubes(
-        values=np.where(valid, values, np.float32(0)),
-        valid=valid,
-        channels=_texts(data, dims[1], [f"channel {i + 1}" for i in range(c)]),
-        times=_times(data, dims, n),
+    target, target_name, unit = _target(data, dims[0], findings)
+    return RawCubes(
+        values=values,
+        valid=~np.isnan(values),
+        channels=_texts(data, dims[1], c),
+        times=_times(data, dims, findings),
         x=x,
         y=y,
         crs=crs,
-        ids=_texts(data, "id", [row_name(i + 1) for i in range(n)]),
+        ids=_texts(data, "id", n),
         target=target,
-        target_name=target_name,
-        target_unit=unit,
-        synthetic=str(data.attrs.get("synthetic", "")).lower() in ("1", "true", "yes"),
-        provenance=(*_provenance(data), f"samples: {name}", *findings.recognised),
+        target_name=one_line(target_name),
+        target_unit=one_line(unit),
+        cell_size=_cell_size(data, dims),
+        synthetic=is_synthetic(data),
+        provenance=(*_provenance(data), f"samples: {name}"),
     )
+
+
+def _check_caps(variable: xr.DataArray, dims: tuple[str, ...]) -> None:
+    """Refuse an axis of length 0, too many samples, and what would not fit the memory."""
+    size, n = int(np.prod(variable.shape)) * 5, variable.sizes[dims[0]]
+    if size == 0:
+        raise DataError(
+            f"{str(variable.name)!r} has shape {variable.shape}; want at least one of everything. "
+            "Save it again."
+        )
+    if size > MAX_DECODED_BYTES or n > MAX_NAMES:
+        raise DataError(
+            f"{variable.shape} values take {size:,} bytes of memory; want at most "
+            f"{MAX_DECODED_BYTES:,}, and {MAX_NAMES:,} samples. Split the samples into parts."
+        )
+
+
+def _cell_size(data: xr.Dataset, dims: tuple[str, ...]) -> float:
+    """Return the side of a cell that the file says, or its axes show; 0 where neither does."""
+    said = data.attrs.get("cell_size")
+    if isinstance(said, int | float | np.number):
+        return float(said)
+    sides = []
+    for dim in dims[2:4]:
+        if dim not in data.variables or data[dim].dtype.kind not in "iuf" or data[dim].size < 2:
+            return 0.0
+        at = data[dim].values.astype(np.float64)
+        if at[0] == 0 and (np.diff(at) == 1).all():
+            return 0.0  # rows that are counted, not placed
+        sides.append(np.abs(np.diff(at)))
+    side = float(np.mean(sides[1]))
+    even = all(np.allclose(found, side, rtol=SPACING_TOLERANCE, atol=0) for found in sides)
+    return side if even and side > 0 else 0.0
 
 
 def write_grid_cubes(path: str | Path, cubes: Cubes) -> None:
@@ -125,6 +161,7 @@ def write_grid_cubes(path: str | Path, cubes: Cubes) -> None:
         attrs={
             "crs": cubes.crs,
             "target_name": cubes.target_name,
+            "cell_size": cubes.cell_size,
             "synthetic": int(cubes.synthetic),
             "provenance": json.dumps(cubes.provenance, ensure_ascii=False),
         },
@@ -135,8 +172,8 @@ def write_grid_cubes(path: str | Path, cubes: Cubes) -> None:
         write_bytes(Path(path), whole.read_bytes())
 
 
-def _values(data: xr.Dataset) -> tuple[xr.DataArray, tuple[str, ...]]:
-    """Return the variable of the samples, and its dimensions in the house's order."""
+def _values(data: xr.Dataset) -> tuple[xr.DataArray, tuple[str, ...]] | None:
+    """Return the variable of the samples, and its dimensions in the house's order; or None."""
     for variable in data.data_vars.values():
         if variable.ndim != len(_DIMS):
             continue
@@ -144,34 +181,30 @@ def _values(data: xr.Dataset) -> tuple[xr.DataArray, tuple[str, ...]]:
         found = [next((names[word] for word in words if word in names), None) for _, words in _DIMS]
         if all(found) and variable.dtype.kind in "iuf":
             return variable, tuple(str(dim) for dim in found)
-    raise DataError(
-        f"no variable of samples (dimensions: {some(map(str, data.dims))}); want one with "
-        "dimensions sample, channel, y, x, time. Cut samples from a raster: autospec cube extract."
-    )
+    return None
 
 
-def _times(data: xr.Dataset, dims: tuple[str, ...], n: int) -> TimeArray:
-    """Return each sample's dates, ascending."""
+def _times(data: xr.Dataset, dims: tuple[str, ...], findings: Findings) -> TimeArray:
+    """Return the dates: a row for each sample, or one for all."""
     for name in dict.fromkeys((dims[4], "times", "time")):
         if name not in data.variables or data[name].dtype.kind != "M":
             continue
         found = data[name]
         if set(found.dims) == {dims[0], dims[4]}:
-            times = found.transpose(dims[0], dims[4]).values.astype(TIME_TYPE)
+            written = found.transpose(dims[0], dims[4]).values
         elif found.dims == (dims[4],):
-            times = np.tile(found.values.astype(TIME_TYPE), (n, 1))
+            written = found.values[None]
         else:
             continue
-        wrong = np.isnat(times).any(axis=1)
-        wrong |= (np.diff(times, axis=1) <= np.timedelta64(0)).any(axis=1)
-        if wrong.any():
-            i = int(np.flatnonzero(wrong)[0])
+        if np.isnat(written).any():
             raise DataError(
-                f"{name}: the dates of {int(wrong.sum())} of {n} samples are not in ascending "
-                f"order (sample {i + 1} first: {some(map(str, times[i]), 3)}); want the oldest "
-                "first. Sort each sample by time."
+                f"{name}: {count(int(np.isnat(written).sum()), 'date')} not there (NaT); want a "
+                "date in every place. Fill them and save again."
             )
-        return times
+        times = written.astype(TIME_TYPE)
+        if (times.astype(written.dtype) != written).any():
+            findings.mended.append(f"{name}: parts of seconds cut off")
+        return np.asarray(times)
     raise DataError(
         f"no dates; want a coordinate times ({dims[0]}, {dims[4]}) or {dims[4]} with CF units."
     )
@@ -190,8 +223,6 @@ def _places(
             f"no coordinates by sample (variables: {some(map(str, data.variables))}); want lon and "
             "lat, or sample_x and sample_y, along the samples."
         )
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise DataError("samples without coordinates; want both for each. Leave the others out.")
     crs = crs_of_attributes(data.attrs)
     for name, variable in data.variables.items():
         if crs is None and variable.ndim == 0:
@@ -206,21 +237,24 @@ def _places(
     return x, y, crs
 
 
-def _target(data: xr.Dataset, sample: str, n: int) -> tuple[FloatArray, str, str]:
-    """Return lab values, their name and unit; NaN without any."""
+def _target(
+    data: xr.Dataset, sample: str, findings: Findings
+) -> tuple[FloatArray | None, str, str]:
+    """Return lab values, their name and unit; None without any."""
     name = str(data.attrs.get("target_name", "target"))
     for key in ("target", name):
         if key in data.variables and data[key].dims == (sample,):
             unit = str(data[key].attrs.get("units", data.attrs.get("target_unit", "")))
             return data[key].values.astype(np.float64), name, unit
-    return np.full(n, np.nan), "", ""
+    findings.recognised.append("no variable 'target': every sample is unlabelled")
+    return None, "", ""
 
 
-def _texts(data: xr.Dataset, key: str, otherwise: list[str]) -> tuple[str, ...]:
-    """Return a coordinate of names, or others where there is none."""
-    if key in data.variables and data[key].shape == (len(otherwise),):
+def _texts(data: xr.Dataset, key: str, length: int) -> tuple[str, ...] | None:
+    """Return a coordinate of names, or None where there is none."""
+    if key in data.variables and data[key].shape == (length,):
         return tuple(str(text) for text in data[key].values)
-    return tuple(otherwise)
+    return None
 
 
 def _provenance(data: xr.Dataset) -> tuple[str, ...]:
@@ -229,4 +263,4 @@ def _provenance(data: xr.Dataset) -> tuple[str, ...]:
         told = json.loads(str(data.attrs.get("provenance", "[]")))
     except ValueError:
         return ()
-    return tuple(str(line) for line in told) if isinstance(told, list) else ()
+    return as_lines([str(line) for line in told]) if isinstance(told, list) else ()

@@ -12,16 +12,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from autospec.data.cubes.cube_checks import Needs
 from autospec.data.cubes.cubes import Cubes
 from autospec.data.cubes.extra import need
 from autospec.data.cubes.grid_axes import (
     GridDims,
     find_dims,
     is_degrees,
+    is_synthetic,
     place_of,
     read_times,
 )
 from autospec.data.cubes.grid_layers import GridLayers, choose_layers, static_layers
+from autospec.data.cubes.npz import named
+from autospec.data.cubes.places import unit_problem
+from autospec.data.cubes.raw_cubes import RawCubes, settle_cubes
 from autospec.data.cubes.references import WGS84, crs_of_attributes
 from autospec.data.cubes.stacks import RasterStack
 from autospec.data.findings import Findings, some
@@ -80,7 +85,7 @@ def read_grid_stack(path: str | Path, *, categorical: Sequence[str] = ()) -> Ras
         return _stack(open_grid(path, form, findings), path, categorical, findings)
 
 
-def read_grid_cubes(path: str | Path) -> Cubes:
+def read_grid_cubes(path: str | Path, needs: Needs = Needs()) -> Cubes:  # noqa: B008 (frozen)
     """Read samples from NetCDF or Zarr; see `grid_samples` for what the file must hold.
 
     Raises
@@ -90,20 +95,44 @@ def read_grid_cubes(path: str | Path) -> Cubes:
     UsageError
         If the extra is not installed.
     """
-    from autospec.data.cubes.grid_samples import cubes_of
+    findings = Findings()
+    cubes = settle_cubes(read_raw_cubes(Path(path), findings), needs, findings)
+    if cubes is None:
+        raise DataError(named(Path(path), findings.problems))
+    return cubes
 
-    path = Path(path)
+
+def read_raw_cubes(path: Path, findings: Findings) -> RawCubes:
+    """Read samples as the file has them, neither cleaned nor checked.
+
+    Raises
+    ------
+    DataError
+        If the file holds no samples, or cannot be read.
+    UsageError
+        If the extra is not installed.
+    """
+    raw = find_raw_cubes(path, findings)
+    if raw is None:
+        raise DataError(
+            f"{path.name}: no variable of samples; want one with dimensions sample, channel, y, x, "
+            "time. A raster holds none: cut samples from it by autospec cube extract."
+        )
+    return raw
+
+
+def find_raw_cubes(path: Path, findings: Findings) -> RawCubes | None:
+    """Read samples as `read_raw_cubes` does; None where the file holds something else."""
+    from autospec.data.cubes.grid_samples import raw_cubes_of
+
     form = grid_form(path)
     need(NEEDED[form], f"reading {path.name}")
+    if form in ("geotiff", "geotiffs"):
+        return None
     with naming(path):
-        if form in ("geotiff", "geotiffs"):
-            raise DataError(
-                "GeoTIFF holds a raster and no samples. Cut samples from it: autospec cube extract."
-            )
-        findings = Findings()
         data = open_grid(path, form, findings)
         try:
-            return cubes_of(data, path.name, findings)
+            return raw_cubes_of(data, path.name, findings)
         finally:
             data.close()
 
@@ -167,7 +196,7 @@ def open_grid(path: Path, form: GridForm, findings: Findings) -> xr.Dataset:
     Raises
     ------
     DataError
-        If the store is half-written, or unfolds above a cap.
+        If the store is half-written, unfolds above a cap, or would read other files.
     """
     import xarray as xr
 
@@ -178,6 +207,9 @@ def open_grid(path: Path, form: GridForm, findings: Findings) -> xr.Dataset:
     elif form == "netcdf4":
         import h5netcdf
 
+        from autospec.data.cubes.hdf5_links import check_contained
+
+        check_contained(path)
         with h5netcdf.File(path, "r") as file:
             _check_axes({name: len(dim) for name, dim in file.dimensions.items()})
     engine = {"netcdf4": "h5netcdf", "netcdf3": "scipy", "zarr": "zarr"}[form]
@@ -251,6 +283,8 @@ def _stack(
     place = place_of(data, dims)
     chosen = choose_layers(data, dims, categorical, findings)
     crs = _crs(data, dims, findings)
+    if (wrong := unit_problem(crs)) is not None:
+        raise DataError(wrong)
     h, w = data.sizes[dims.y], data.sizes[dims.x]
     static_names, static = static_layers(chosen.static, dims, place, (h, w))
     names = tuple(layer.name for layer in chosen.dynamic)
@@ -277,11 +311,6 @@ def _stack(
         synthetic=is_synthetic(data),
         provenance=(f"raster: {path.name}", *findings.recognised, *findings.mended),
     )
-
-
-def is_synthetic(data: xr.Dataset) -> bool:
-    """Say whether the file says of itself that it is made up."""
-    return str(data.attrs.get("synthetic", "")).lower() in ("1", "true", "yes")
 
 
 def _crs(data: xr.Dataset, dims: GridDims, findings: Findings) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autospec.data.cubes.cube_checks import check_words
 from autospec.data.cubes.cubes import TIME_TYPE, TimeArray
 from autospec.data.cubes.npz import AnyArray, NpzFile
 from autospec.data.cubes.npz_headers import Member
@@ -171,20 +172,8 @@ def _lengths(key: Key, sizes: Mapping[str, int]) -> str:
 
 def read_words(npz: NpzFile, name: str, findings: Findings) -> tuple[str, ...] | None:
     """Read names: short, printable, not empty; whole numbers become text. None if any is wrong."""
-    words = _texts(npz, name, findings)
-    if words is None:
-        return None
-    wrong = [
-        (i, word)
-        for i, word in enumerate(words)
-        if not word.strip() or not word.isprintable() or len(word) > MAX_LABEL_CHARS
-    ]
-    findings.refuse(
-        f"key {name!r}: entry {i + 1} is {word[:40]!r}; want a name of 1 to {MAX_LABEL_CHARS:,} "
-        "printable characters. Rename it."
-        for i, word in wrong
-    )
-    return None if wrong else words
+    words = read_texts(npz, name, findings)
+    return words if words is not None and check_words(name, words, findings) else None
 
 
 def stand_ins(noun: str, length: int) -> tuple[str, ...]:
@@ -194,27 +183,32 @@ def stand_ins(noun: str, length: int) -> tuple[str, ...]:
 
 def read_word(npz: NpzFile, name: str, findings: Findings) -> str | None:
     """Read a single text on one line; None if it cannot be read."""
-    words = _texts(npz, name, findings)
+    words = read_texts(npz, name, findings)
     if words is None:
         return None
-    return _one_line(words[0])[:MAX_CRS_CHARS]
+    return one_line(words[0])[:MAX_CRS_CHARS]
 
 
 def read_lines(npz: NpzFile, name: str, findings: Findings) -> tuple[str, ...]:
     """Read sentences, each as one printable line."""
-    words = _texts(npz, name, findings) or ()
-    lines = tuple(_one_line(word)[:MAX_LABEL_CHARS] for word in words[:MAX_LINES])
+    return as_lines(read_texts(npz, name, findings) or ())
+
+
+def as_lines(words: Sequence[str]) -> tuple[str, ...]:
+    """Return sentences, each as one printable line of a bounded length."""
+    lines = tuple(one_line(word)[:MAX_LABEL_CHARS] for word in words[:MAX_LINES])
     return tuple(line for line in lines if line)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Return a text on one line, of printable characters."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
 
 
-def _texts(npz: NpzFile, name: str, findings: Findings) -> tuple[str, ...] | None:
-    """Read an array of text or whole numbers as a flat tuple of str."""
+def read_texts(npz: NpzFile, name: str, findings: Findings) -> tuple[str, ...] | None:
+    """Read an array of text or whole numbers as a flat tuple of str; None if it cannot be."""
     member = npz.members[name]
     if member.size > MAX_NAMES or member.bytes > _MAX_TEXT_BYTES:
         findings.problems.append(

@@ -298,14 +298,16 @@ def _check_degrees(x: FloatArray, y: FloatArray, rows: RowNames, findings: Findi
 
 
 def _times(cells: Sequence[str], rows: RowNames, findings: Findings) -> TimeArray | None:
-    """Read dates; days without a time of day mean their last second."""
+    """Read dates; a day without a time of day means its last second, cell by cell.
+
+    Midnight is none: tables of dates and times write it where only the day is known.
+    """
     texts = ["" if c.lower() in NO_VALUE_WORDS else c for c in cells]
     if not any(texts):
         findings.recognised.append("the column of dates is empty: no dates taken")
         return None
     out = np.full(len(texts), "NaT", dtype=TIME_TYPE)
     lines = []
-    clock = False
     for i, text in enumerate(texts):
         try:
             moment = datetime.fromisoformat(text)
@@ -315,12 +317,12 @@ def _times(cells: Sequence[str], rows: RowNames, findings: Findings) -> TimeArra
                 "cell."
             )
             continue
+        whole = moment.time() == time(0)  # where it was sampled
         if moment.tzinfo is not None:
             moment = moment.astimezone(UTC).replace(tzinfo=None)
-        clock |= moment.time() != time(0)
-        out[i] = np.datetime64(moment, "s")
+        out[i] = np.datetime64(moment, "s") + (DAY_END if whole else 0)
     findings.refuse(lines)
-    return out if clock else np.asarray(out + DAY_END, dtype=TIME_TYPE)
+    return out
 
 
 def _ids(

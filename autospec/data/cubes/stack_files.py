@@ -10,9 +10,7 @@ import numpy as np
 from autospec.data.cubes.cube_checks import (
     check_names,
     check_order,
-    check_places,
     clean_cells,
-    read_crs,
     report_cells,
 )
 from autospec.data.cubes.cubes import Float32Array
@@ -33,6 +31,7 @@ from autospec.data.cubes.npz_fields import (
 )
 from autospec.data.cubes.npz_headers import check_bytes
 from autospec.data.cubes.npz_writing import Column, text, whole, write_npz
+from autospec.data.cubes.place_checks import check_places, read_crs
 from autospec.data.cubes.stacks import Affine, RasterStack
 from autospec.data.findings import Findings, some
 from autospec.data.spectra import FloatArray

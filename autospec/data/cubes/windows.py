@@ -68,12 +68,14 @@ def read_windows(
     done = 0
     for run, box in _runs(stack, cuts, window):
         (t0, t1), (r0, r1), (q0, q1) = box
-        block = stack.dynamic[t0:t1, :, r0:r1, q0:q1]
+        apart = _cells(box) * 4 * c > READ_BYTES  # one window whose dates lie far apart
+        block = None if apart else stack.dynamic[t0:t1, :, r0:r1, q0:q1]
         for i in run.tolist():
             r, q = int(cuts.row[i]), int(cuts.column[i])
             near = (slice(r - r0, r - r0 + window), slice(q - q0, q - q0 + window))
-            part = block[cuts.layers[i] - t0][:, :, near[0], near[1]]
-            values[i, :c] = part.transpose(1, 2, 3, 0)
+            for k, t in enumerate(cuts.layers[i].tolist()):
+                layer = stack.dynamic[t, :, r0:r1, q0:q1] if block is None else block[t - t0]
+                values[i, :c, :, :, k] = layer[:, near[0], near[1]]
             values[i, c:] = stack.static[:, r : r + window, q : q + window, None]
         done += len(run)
         if progress is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +18,7 @@ from made_cubes import Arrays, cube_arrays, made_cubes, made_stack, save, stack_
 from autospec.data.cubes.cube_files import TRAINING, read_cubes, write_cubes
 from autospec.data.cubes.cubes import Cubes
 from autospec.data.cubes.npz_writing import Column, write_npz
+from autospec.data.cubes.raw_cubes import RawCubes
 from autospec.data.cubes.stack_files import read_stack, write_stack
 from autospec.errors import DataError, OutputError
 
@@ -50,6 +51,7 @@ def any_cubes(draw: st.DrawFn) -> Cubes:
         target=draw(arrays_of.arrays(np.float64, n, elements=st.floats(0, 1e9) | st.just(np.nan))),
         target_name=draw(NAMES | st.just("")),
         target_unit=draw(NAMES | st.just("")),
+        cell_size=draw(st.floats(0, 1e6)),
         synthetic=draw(st.booleans()),
         provenance=tuple(draw(st.lists(NAMES, max_size=2))),
     )
@@ -66,7 +68,7 @@ def test_samples_come_back_as_they_were(cubes: Cubes, tmp_path: Path) -> None:
     write_cubes(path, cubes)
     back = read_cubes(path)
     assert back.digest == cubes.digest
-    assert back.synthetic is cubes.synthetic
+    assert back.synthetic is cubes.synthetic and back.cell_size == cubes.cell_size
     assert back.provenance[: len(cubes.provenance)] == cubes.provenance
     assert any("SHA-256" in line for line in back.provenance)
 
@@ -210,12 +212,18 @@ def test_a_stack_needs_no_static_layers(tmp_path: Path) -> None:
     assert read_stack(tmp_path / "again.npz").static.shape == (0, 6, 8)
 
 
+def raw(cubes: Cubes) -> RawCubes:
+    names = [f.name for f in fields(RawCubes)]
+    held = {name: getattr(cubes, name) for name in names}
+    return RawCubes(**{**held, "values": cubes.values.copy(), "valid": cubes.valid.copy()})
+
+
 @pytest.fixture
 def grids(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """Readers of the other formats, that give made data."""
     module = ModuleType("grids")
-    twice = replace(made_cubes(), ids=("same",) * 24)
-    module.read_grid_cubes = lambda path: twice  # type: ignore[attr-defined]
+    twice = raw(replace(made_cubes(), ids=("same",) * 24))
+    module.read_raw_cubes = lambda path, findings: twice  # type: ignore[attr-defined]
     module.read_grid_stack = lambda path: made_stack()  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "autospec.data.cubes.grids", module)
     return module

@@ -283,3 +283,58 @@ def test_a_synthetic_stack_makes_synthetic_samples() -> None:
     cubes = extract_cubes(stack, points_at([5], [5]), window=4, steps=2)
     assert cubes.synthetic
     assert cubes.provenance[0] == "synthetic"
+
+
+@pytest.mark.parametrize("west", [-180.0, 0.0, -20.0, 170.0])
+@settings(max_examples=30, deadline=None)
+@given(longitudes=st.lists(st.floats(-180, 360, width=32), min_size=1, max_size=8))
+def test_a_longitude_is_met_however_it_is_counted(west: float, longitudes: list[float]) -> None:
+    cells = np.arange(36, dtype=np.float32)  # of ten degrees each: the value is the column
+    stack = RasterStack(
+        dynamic=np.tile(cells, (1, 1, 18, 1)),
+        static=np.empty((0, 18, 36), dtype=np.float32),
+        channels=("column",),
+        static_channels=(),
+        times=TIMES[:1].astype("datetime64[s]"),
+        transform=(10.0, 0.0, west, 0.0, -10.0, 90.0),
+        crs="EPSG:4326",
+    )
+    n = len(longitudes)
+    points = Points(
+        ids=tuple(map(str, range(n))),
+        x=np.array(longitudes),
+        y=np.zeros(n),
+        crs="OGC:CRS84",
+        times=None,
+        target=np.full(n, np.nan),
+        name="",
+        unit="",
+    )
+    cubes = extract_cubes(stack, points, window=1, steps=1)
+    column = (np.array(longitudes) - west) % 360 // 10
+    np.testing.assert_array_equal(cubes.values.reshape(n), column % 36)
+    assert (np.abs(cubes.x) <= 180).all()
+    around = np.abs(np.exp(1j * np.radians(cubes.x)) - np.exp(1j * np.radians(longitudes)))
+    assert around.max() < 1e-9
+    assert cubes.cell_size == 10.0
+
+
+def test_dates_far_apart_are_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Watched:
+        """Layers that note how many dates were read at once."""
+
+        shape = (T, 2, H, W)
+        spans: list[int] = []  # noqa: RUF012
+
+        def __getitem__(self, index: Any) -> Any:
+            part = expected()[index]
+            self.spans.append(len(part) if isinstance(index[0], slice) else 1)
+            return part
+
+    points = points_at([5, 6], [5, 8])
+    whole = extract_cubes(in_memory(), points, window=4, steps=2, step=timedelta(days=61))
+    monkeypatch.setattr("autospec.data.cubes.windows.READ_BYTES", 2 * 2 * 4 * 4 * 4)  # two dates
+    stack = replace(in_memory(), dynamic=Watched())
+    cubes = extract_cubes(stack, points, window=4, steps=2, step=timedelta(days=61))
+    np.testing.assert_array_equal(cubes.values, whole.values)
+    assert set(Watched.spans) == {1}

@@ -87,3 +87,9 @@ def test_bands_without_dates_are_refused(tmp_path: Path) -> None:
     path = write_tiff(tmp_path / "a.tif", layer(0), names=("ndvi_2020-01-01",))
     with pytest.raises(DataError, match="4 of 5 bands have no date"):
         read_grid_stack(path)
+
+
+def test_a_raster_in_feet_is_refused(tmp_path: Path) -> None:
+    path = write_tiff(tmp_path / "ndvi_2020-05-01.tif", layer(0)[:1], crs="EPSG:2263")
+    with pytest.raises(DataError, match="counts in 'US survey foot'"):
+        read_grid_stack(path)

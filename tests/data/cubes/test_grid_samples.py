@@ -57,7 +57,7 @@ def test_samples_are_read_in_any_order_of_their_axes(tmp_path: Path) -> None:
         (lambda d: d.drop_vars("time"), "no dates"),
         (lambda d: d.rename(sample="plot"), "no variable of samples"),
         (lambda d: d.rename(lon="sample_x", lat="sample_y"), "no coordinate reference system"),
-        (lambda d: d.where(False), "no sample has a value"),
+        (lambda d: d.where(False), "without a single value"),
     ],
 )
 def test_samples_that_cannot_be_used_are_refused(tmp_path: Path, change: Any, word: str) -> None:
@@ -66,19 +66,33 @@ def test_samples_that_cannot_be_used_are_refused(tmp_path: Path, change: Any, wo
         read_grid_cubes(path)
 
 
+@pytest.mark.parametrize(
+    ("change", "side"),
+    [
+        (lambda d: d, 0.0),
+        (lambda d: d.assign_coords(y=np.arange(4), x=np.arange(4)), 0.0),
+        (lambda d: d.assign_coords(y=-10.0 * np.arange(4), x=10.0 * np.arange(4)), 10.0),
+        (lambda d: d.assign_coords(y=-10.0 * np.arange(4), x=20.0 * np.arange(4)), 0.0),
+        (lambda d: d.assign_attrs(cell_size=30.0), 30.0),
+    ],
+)
+def test_the_side_of_a_cell_is_that_of_the_file(tmp_path: Path, change: Any, side: float) -> None:
+    assert read_grid_cubes(write(change(samples()), tmp_path / "a.nc3")).cell_size == side
+
+
 @needs_h5
 def test_samples_come_back_from_netcdf(tmp_path: Path) -> None:
     from autospec.data.cubes.grid_samples import write_grid_cubes
 
-    cubes = read_grid_cubes(write(samples(), tmp_path / "a.nc"))
+    cubes = read_grid_cubes(write(samples().assign_attrs(cell_size=30), tmp_path / "a.nc"))
     write_grid_cubes(tmp_path / "b.nc", cubes)
     again = read_grid_cubes(tmp_path / "b.nc")
-    assert again.digest == cubes.digest
+    assert (again.digest, again.cell_size) == (cubes.digest, 30.0)
     with pytest.raises(DataError, match="holds samples"):
         read_grid_stack(tmp_path / "b.nc")
 
 
 def test_a_geotiff_holds_no_samples(tmp_path: Path) -> None:
     path = write_tiff(tmp_path / "a.tif", layer(0)[:1])
-    with pytest.raises(DataError, match="no samples"):
+    with pytest.raises(DataError, match="no variable of samples"):
         read_grid_cubes(path)

@@ -22,6 +22,7 @@ from tests.data.cubes.made_grids import (
     expected,
     grid,
     layer,
+    rasterio,
     write,
     xr,
 )
@@ -296,3 +297,51 @@ def test_without_the_extra_the_command_to_install_it_is_named(
     monkeypatch.setattr("autospec.data.cubes.grids.NEEDED", needed)
     with pytest.raises(UsageError, match=r'no_such_package.*pip install "autospec-soil\[cubes\]"'):
         read_grid_stack(path)
+
+
+def test_a_grid_in_feet_is_refused(tmp_path: Path) -> None:
+    data = grid()
+    data["spatial_ref"].attrs["crs_wkt"] = rasterio.crs.CRS.from_epsg(2263).to_wkt()
+    path = write(data, tmp_path / "v3.zarr")
+    with pytest.raises(DataError, match="counts in 'US survey foot'"):
+        read_grid_stack(path)
+
+
+def test_many_codes_are_refused_before_the_whole_layer_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autospec.data.cubes.grid_layers.READ_CELLS", 5 * W)
+    data = grid()
+    data["codes"] = (("y", "x"), np.arange(H * W, dtype="f8").reshape(H, W))
+    data["codes"].attrs["grid_mapping"] = "spatial_ref"
+    path = write(data, tmp_path / "a.nc3")
+    read: list[tuple[int, ...]] = []
+    values = xr.DataArray.values.fget
+
+    def watched(array: Any) -> Any:
+        if array.name == "codes":
+            read.append(array.shape)
+        return values(array)
+
+    monkeypatch.setattr(xr.DataArray, "values", property(watched))
+    with pytest.raises(DataError, match="more than 64 classes"):
+        read_grid_stack(path, categorical=("codes",))
+    assert read == [(5, W)]
+
+
+@pytest.mark.parametrize("ascending_y", [False, True])
+def test_layers_without_dates_are_the_same_read_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ascending_y: bool
+) -> None:
+    data = grid()
+    cover = np.random.default_rng(0).integers(1, 4, (H, W)).astype("f8")
+    cover[3, 3] = np.nan
+    data["cover"] = (("y", "x"), cover, {"grid_mapping": "spatial_ref"})
+    data = data.isel(y=slice(None, None, -1)) if ascending_y else data
+    path = write(data, tmp_path / "a.nc3")
+    at_once = read_grid_stack(path, categorical=("cover",))
+    monkeypatch.setattr("autospec.data.cubes.grid_layers.READ_CELLS", 1)
+    in_parts = read_grid_stack(path, categorical=("cover",))
+    assert in_parts.static_channels == at_once.static_channels
+    np.testing.assert_array_equal(in_parts.static, at_once.static)
+    np.testing.assert_array_equal(in_parts.static[1], np.where(np.isnan(cover), np.nan, cover == 1))

@@ -90,3 +90,19 @@ def test_the_local_map_keeps_short_distances(crs: str) -> None:
     apart = np.hypot(*(km[1:] - km[0]).T)
     measured = [nearest_km(crs, xy[:1], point[None])[0] for point in xy[1:]]
     assert apart == pytest.approx(measured, rel=3e-3)  # cos(latitude) of 0.1° from the mean
+
+
+@given(longitude=LONGITUDES, latitude=LATITUDES, seed=st.integers(0, 99))
+def test_distances_on_the_map_of_the_web_are_those_on_earth(
+    longitude: float, latitude: float, seed: int
+) -> None:
+    step = np.random.default_rng(seed).uniform(-0.5, 0.5, (5, 2))
+    degrees = np.array([longitude, latitude]) + step
+    radius = 6_378_137.0  # the forward projection, spherical: the twin of what is turned back
+    y = radius * np.log(np.tan(np.pi / 4 + np.radians(degrees[:, 1]) / 2))
+    web = np.column_stack([radius * np.radians(degrees[:, 0]), y])
+    for crs in ("EPSG:3857", "EPSG:900913"):
+        apart = nearest_km(crs, web[:1], web[1:])
+        # haversine of neighbours cancels to about 1e-8 of the earth's radius
+        assert apart == pytest.approx(nearest_km("EPSG:4326", degrees[:1], degrees[1:]), abs=1e-4)
+        assert local_km(crs, web) == pytest.approx(local_km("EPSG:4326", degrees), abs=1e-6)

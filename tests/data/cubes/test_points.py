@@ -87,6 +87,13 @@ def test_dates_of_parquet(tmp_path: Path, cells: list[object], first: str) -> No
     assert points.times[0] == np.datetime64(first)
 
 
+@pytest.mark.parametrize("midnight", ["2020-05-02", "2020-05-02 00:00:00", "20200502"])
+def test_a_clock_in_one_row_leaves_the_days_of_others_whole(tmp_path: Path, midnight: str) -> None:
+    points = read_points(table(tmp_path, "lon,lat,date", "1,2,2020-05-01T10:30", f"1,2,{midnight}"))
+    assert points.times is not None
+    assert points.times.astype(str).tolist() == ["2020-05-01T10:30:00", "2020-05-02T23:59:59"]
+
+
 def test_a_place_sampled_on_several_days_keeps_its_name_with_the_day(tmp_path: Path) -> None:
     path = table(
         tmp_path, "id,lon,lat,date", "a,1,2,2020-05-01", "a,1,2,2021-05-01", "b,1,2,2020-05-01"
