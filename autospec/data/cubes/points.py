@@ -298,10 +298,7 @@ def _check_degrees(x: FloatArray, y: FloatArray, rows: RowNames, findings: Findi
 
 
 def _times(cells: Sequence[str], rows: RowNames, findings: Findings) -> TimeArray | None:
-    """Read dates; a day without a time of day means its last second, cell by cell.
-
-    Midnight is none: tables of dates and times write it where only the day is known.
-    """
+    """Read dates; a day without a time of day, or at midnight, means its last second."""
     texts = ["" if c.lower() in NO_VALUE_WORDS else c for c in cells]
     if not any(texts):
         findings.recognised.append("the column of dates is empty: no dates taken")
