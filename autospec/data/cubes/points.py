@@ -15,7 +15,7 @@ import numpy as np
 
 from autospec.data.checks import NO_VALUE_NUMBERS
 from autospec.data.cubes.cubes import TIME_TYPE, TimeArray
-from autospec.data.cubes.references import WGS84
+from autospec.data.cubes.references import WGS84, plain_crs
 from autospec.data.findings import Findings, RowNames, count, some
 from autospec.data.labels import (
     TargetColumn,
@@ -226,7 +226,7 @@ def _assemble(
     x = _coordinates(raw.labels[columns.x], header[columns.x], rows, findings)
     y = _coordinates(raw.labels[columns.y], header[columns.y], rows, findings)
     crs = _crs(columns, options, findings)
-    if columns.degrees and (options.crs or WGS84).upper() == WGS84:
+    if columns.degrees and plain_crs(options.crs or WGS84) == WGS84:
         _check_degrees(x, y, rows, findings)
     times = None if columns.time is None else _times(raw.labels[columns.time], rows, findings)
     target = TargetValues(values=np.full(len(numbers), np.nan), name=options.target or "", unit="")
