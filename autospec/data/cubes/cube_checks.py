@@ -14,6 +14,7 @@ from autospec.data.findings import Findings, count, some
 from autospec.data.spectra import FloatArray, IntArray
 from autospec.data.tables import MAX_LABEL_CHARS
 from autospec.data.targets import MIN_LABELLED
+from autospec.errors import DataError
 
 HUGE = 1e30
 TWO_DATES = "Two dates at one place need two names."
@@ -185,6 +186,22 @@ def check_names(
             f"key {key!r}: {count(len(repeated), 'name')} more than once: {some(repeated)}; want "
             f"one name for every {noun}. {step}"
         )
+
+
+def check_channels(names: Sequence[str]) -> None:
+    """Refuse layers of a raster whose names are unsound, or stand for more than one.
+
+    Raises
+    ------
+    DataError
+        Naming them.
+    """
+    findings = Findings()
+    if not check_words("channels", names, findings):
+        raise DataError(findings.problems)
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DataError(f"{some(repeated)}: name of more than one channel; want different names.")
 
 
 def check_order(times: TimeArray, rows: tuple[str, Sequence[str]], findings: Findings) -> None:

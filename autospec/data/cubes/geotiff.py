@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from autospec.data.cubes.cube_checks import check_channels
 from autospec.data.cubes.cubes import TIME_TYPE, Float32Array, TimeArray
 from autospec.data.cubes.grid_axes import check_times
 from autospec.data.cubes.places import unit_problem
@@ -81,11 +82,7 @@ def read_geotiffs(path: Path, categorical: Sequence[str]) -> RasterStack:
     times, channels, places = _table(dated, headers)
     findings = Findings()
     static_names, static = _static(undated, headers[0], findings)
-    repeated = sorted({*channels} & {*static_names}) or [
-        n for n in dict.fromkeys(static_names) if static_names.count(n) > 1
-    ]
-    if repeated:
-        raise DataError(f"{some(repeated)}: name of more than one channel; want different names.")
+    check_channels((*channels, *static_names))
     if headers[0].turned:
         findings.mended.append("rows ran from south to north: turned")
     return RasterStack(

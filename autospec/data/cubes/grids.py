@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from autospec.data.cubes.cube_checks import Needs
+from autospec.data.cubes.cube_checks import Needs, check_channels
 from autospec.data.cubes.cubes import Cubes
 from autospec.data.cubes.extra import need
 from autospec.data.cubes.grid_axes import (
@@ -288,11 +288,7 @@ def _stack(
     h, w = data.sizes[dims.y], data.sizes[dims.x]
     static_names, static = static_layers(chosen.static, dims, place, (h, w))
     names = tuple(layer.name for layer in chosen.dynamic)
-    repeated = [n for n in {*names, *static_names} if (*names, *static_names).count(n) > 1]
-    if repeated:
-        raise DataError(
-            f"{some(sorted(repeated))}: name of more than one channel; want different names."
-        )
+    check_channels((*names, *static_names))
     if place.y_turned:
         findings.mended.append("rows ran from south to north: turned")
     if place.x_turned:

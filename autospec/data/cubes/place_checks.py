@@ -13,6 +13,8 @@ from autospec.data.cubes.references import plain_crs, unit_of
 from autospec.data.findings import Findings, count
 from autospec.data.spectra import FloatArray
 
+_METRES = re.compile(r"EPSG:(32[67]\d\d|258\d\d|3035|3857)")  # UTM and Europe's: known unaided
+
 
 def read_crs(written: str, findings: Findings) -> str:
     """Return the name of a coordinate reference system, those of a code in one spelling."""
@@ -52,6 +54,10 @@ def check_places(
     if (wrong := unit_problem(crs)) is not None:
         findings.problems.append(wrong)
         return
+    if not (is_geographic(crs) or _METRES.fullmatch(crs)) and unit_of(crs) is None:
+        findings.recognised.append(
+            f"the unit of crs {crs[:40]!r} is not known here: x and y are taken as metres"
+        )
     degrees = (np.abs(x) <= 180) & (np.abs(y) <= 90)
     if is_geographic(crs):
         _check_degrees(x, y, ~degrees & ~lost, (crs[:40], names), findings)

@@ -15,7 +15,7 @@ import numpy as np
 
 from autospec.data.checks import NO_VALUE_NUMBERS
 from autospec.data.cubes.cubes import TIME_TYPE, TimeArray
-from autospec.data.cubes.references import WGS84
+from autospec.data.cubes.references import WGS84, plain_crs
 from autospec.data.findings import Findings, RowNames, count, some
 from autospec.data.labels import (
     TargetColumn,
@@ -226,7 +226,7 @@ def _assemble(
     x = _coordinates(raw.labels[columns.x], header[columns.x], rows, findings)
     y = _coordinates(raw.labels[columns.y], header[columns.y], rows, findings)
     crs = _crs(columns, options, findings)
-    if columns.degrees and (options.crs or WGS84).upper() == WGS84:
+    if columns.degrees and plain_crs(options.crs or WGS84) == WGS84:
         _check_degrees(x, y, rows, findings)
     times = None if columns.time is None else _times(raw.labels[columns.time], rows, findings)
     target = TargetValues(values=np.full(len(numbers), np.nan), name=options.target or "", unit="")
@@ -298,10 +298,7 @@ def _check_degrees(x: FloatArray, y: FloatArray, rows: RowNames, findings: Findi
 
 
 def _times(cells: Sequence[str], rows: RowNames, findings: Findings) -> TimeArray | None:
-    """Read dates; a day without a time of day means its last second, cell by cell.
-
-    Midnight is none: tables of dates and times write it where only the day is known.
-    """
+    """Read dates; a day without a time of day, or at midnight, means its last second."""
     texts = ["" if c.lower() in NO_VALUE_WORDS else c for c in cells]
     if not any(texts):
         findings.recognised.append("the column of dates is empty: no dates taken")

@@ -93,3 +93,9 @@ def test_a_raster_in_feet_is_refused(tmp_path: Path) -> None:
     path = write_tiff(tmp_path / "ndvi_2020-05-01.tif", layer(0)[:1], crs="EPSG:2263")
     with pytest.raises(DataError, match="counts in 'US survey foot'"):
         read_grid_stack(path)
+
+
+def test_names_that_cannot_be_shown_are_refused(tmp_path: Path) -> None:
+    path = write_tiff(tmp_path / "a.tif", layer(0)[:1], names=("red\u200b_2020-05-01",))
+    with pytest.raises(DataError, match="printable characters"):
+        read_grid_stack(path)

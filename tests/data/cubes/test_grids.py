@@ -345,3 +345,9 @@ def test_layers_without_dates_are_the_same_read_in_parts(
     assert in_parts.static_channels == at_once.static_channels
     np.testing.assert_array_equal(in_parts.static, at_once.static)
     np.testing.assert_array_equal(in_parts.static[1], np.where(np.isnan(cover), np.nan, cover == 1))
+
+
+def test_names_that_cannot_be_shown_are_refused(tmp_path: Path) -> None:
+    path = write(grid().rename(ndvi="\x1b[31mred"), tmp_path / "a.nc3")
+    with pytest.raises(DataError, match="printable characters"):
+        read_grid_stack(path)

@@ -111,3 +111,14 @@ def test_the_map_of_the_web_ends_somewhere() -> None:
     findings = Findings()
     check_places(np.array([3e7]), np.array([0.0]), "EPSG:3857", ["a"], findings)
     assert "beyond the edge" in findings.problems[0]
+
+
+@pytest.mark.parametrize(("crs", "said"), [("EPSG:2263", True), ("EPSG:32633", False)])
+def test_a_unit_that_cannot_be_looked_up_is_said(
+    crs: str, said: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    findings = Findings()
+    check_places(np.array([9e5]), np.array([2e5]), crs, ["a"], findings)
+    assert not findings.problems
+    assert any("taken as metres" in line for line in findings.recognised) == said
