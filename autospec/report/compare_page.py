@@ -14,7 +14,7 @@ from plotly.offline import get_plotlyjs
 from autospec.data.writing import write_once, write_text
 from autospec.evaluate.metrics import BOOTSTRAPS, METRICS, Estimate
 from autospec.report import style
-from autospec.report.compare import RunEntry, RunModel, RunsComparison
+from autospec.report.compare_result import RunEntry, RunModel, RunsComparison
 from autospec.report.page import (
     PLOTLY_ASSET,
     Figures,

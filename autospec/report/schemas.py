@@ -19,7 +19,7 @@ from autospec.nets.architecture import Architecture
 from autospec.predict.document import CUBE_SCHEMA_VERSION as CUBE_MODEL_VERSION
 from autospec.predict.document import SCHEMA_VERSION as MODEL_VERSION
 from autospec.predict.document import CubeBundle, ModelBundle
-from autospec.report.compare import COMPARE_SCHEMA_VERSION, RunsComparison
+from autospec.report.compare_result import COMPARE_SCHEMA_VERSION, RunsComparison
 from autospec.report.cubes.tables import CubeMetricsFile
 from autospec.report.localise_summary import SummaryFile
 from autospec.report.localise_tables import ComparisonFile

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from optuna.study import Study
+
 from autospec.data.spectra import Spectra
 from autospec.data.splits import SplitPlan, make_split_plan
 from autospec.evaluate.baselines import PLSRModel, fit_plsr
@@ -27,13 +29,13 @@ from autospec.search.importance import parameter_importance
 from autospec.search.objective import CrossValidation
 from autospec.search.plan import StudyPlan
 from autospec.search.progress import Progress
-from autospec.search.result import Environment, SearchResult, Stopped, TrialRecord
+from autospec.search.result import SearchResult, Stopped, TrialRecord
 from autospec.search.settings import SearchSettings
 from autospec.search.study import count_opening, open_study, run_study
 from autospec.search.summary import describe_environment, summarise_spectra
 from autospec.search.trials import trial_records
 from autospec.search.twins import plsr_twins_seconds
-from autospec.training.trainer import resolve_device
+from autospec.training.trainer import Device, resolve_device
 
 
 def search(
@@ -81,9 +83,7 @@ def search(
     stopped = run_study(study, plan)
     trials = trial_records(study)
     best_trial(trials)  # raises if there is nothing to report
-    control: tuple[TrialRecord, ...] = ()
-    if settings.control == "random" and stopped != "interrupt":
-        control = run_control(study, name, plan, execution, settings.budget_s)
+    control = _run_control(study, name, plan, settings, execution, stopped)
     job = _Job(
         name=name,
         settings=settings,
@@ -96,17 +96,26 @@ def search(
         control=control,
         stopped=stopped,
         opened=count_opening(study),
-    )
-    searched = time.monotonic()
-    final = _evaluate(job, execution)
-    importance = parameter_importance(study, settings.seed)
-    environment = describe_environment(
-        execution.device,
         started=started,
-        seconds_search=searched - clock.started,
-        seconds_final=time.monotonic() - searched,
+        clock=clock,
+        searched=time.monotonic(),
     )
-    return _result(job, final, importance, environment)
+    final = _evaluate(job, execution)
+    return _result(job, final, parameter_importance(study, settings.seed), execution.device)
+
+
+def _run_control(
+    study: Study,
+    name: str,
+    plan: StudyPlan,
+    settings: SearchSettings,
+    execution: Execution,
+    stopped: Stopped,
+) -> tuple[TrialRecord, ...]:
+    """Run the random control if it was asked for and nobody stopped the search."""
+    if settings.control != "random" or stopped == "interrupt":
+        return ()
+    return run_control(study, name, plan, execution, settings.budget_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -124,6 +133,9 @@ class _Job:
     control: tuple[TrialRecord, ...]
     stopped: Stopped
     opened: int
+    started: str
+    clock: Clock
+    searched: float
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -156,7 +168,7 @@ def _evaluate(job: _Job, execution: Execution) -> Evaluated:
 
 
 def _result(
-    job: _Job, final: Evaluated, importance: tuple[dict[str, float], str], env: Environment
+    job: _Job, final: Evaluated, importance: tuple[dict[str, float], str], device: Device
 ) -> SearchResult:
     winner = best_trial(job.trials)
     design = job.settings.space.decode(winner.params)
@@ -184,7 +196,12 @@ def _result(
         verdict=verdict(final.models, job.labelled.target_unit),
         notes=(*job.notes, *final.notes),
         stopped=job.stopped,
-        environment=env,
+        environment=describe_environment(
+            device,
+            started=job.started,
+            seconds_search=job.searched - job.clock.started,
+            seconds_final=time.monotonic() - job.searched,
+        ),
     )
 
 

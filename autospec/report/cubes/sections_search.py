@@ -99,6 +99,12 @@ def honesty_section(result: CubeResult) -> str:
         "The number of epochs was read off the fold-averaged curve of the training samples. The "
         "test samples had no part in it.",
     ]
+    return honest_section((*sentences, *_reach(result), *result.notes))
+
+
+def _reach(result: CubeResult) -> list[str]:
+    """Return what the scores stand for, and what they cannot tell."""
+    sentences = []
     if any(model.kind == "published" for model in result.models):
         sentences.append(
             "Small3DCNN has its published layers, but is not trained as published: its learning "
@@ -115,7 +121,7 @@ def honesty_section(result: CubeResult) -> str:
             "No random search ran beside this one, so the report cannot say whether Bayesian "
             "optimisation was worth it here."
         )
-    return honest_section((*sentences, *result.notes))
+    return sentences
 
 
 def reproduce_section(result: CubeResult, run_digest: str) -> str:

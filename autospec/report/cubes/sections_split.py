@@ -220,18 +220,7 @@ def leakage_figure(result: CubeResult) -> go.Figure | None:
         return None
     figure = style.new_figure("R² (1 − SSE/SST)", "", showlegend=True)
     figure.update_layout(height=150 + 38 * len(rows))
-    for name, before, after in rows:
-        line = {"width": 3, "color": style.PALE}
-        figure.add_trace(
-            style.scatter(
-                x=[before, after],
-                y=[escape(name)] * 2,
-                mode="lines",
-                line=line,
-                hoverinfo="skip",
-                showlegend=False,
-            )
-        )
+    _add_gaps(figure, rows)
     ends = (
         (HONEST[result.split.kind], 1, style.WINNER, "circle"),
         ("random folds", 2, style.PLSR, "diamond"),
@@ -253,3 +242,18 @@ def leakage_figure(result: CubeResult) -> go.Figure | None:
     figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", type="category")
     figure.update_yaxes(tickfont={"size": 13, "color": style.INK})
     return figure
+
+
+def _add_gaps(figure: go.Figure, rows: list[tuple[str, float, float]]) -> None:
+    """Add a line a model, from one R² to the other."""
+    for name, before, after in rows:
+        figure.add_trace(
+            style.scatter(
+                x=[before, after],
+                y=[escape(name)] * 2,
+                mode="lines",
+                line={"width": 3, "color": style.PALE},
+                hoverinfo="skip",
+                showlegend=False,
+            )
+        )

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from optuna.study import Study
+
 from autospec.data.cubes.cubes import Cubes
 from autospec.data.cubes.notes import notes_on_data
 from autospec.data.cubes.overlaps import window_diagonal_km
@@ -33,11 +35,11 @@ from autospec.search.execution import (
 from autospec.search.importance import parameter_importance
 from autospec.search.plan import StudyPlan
 from autospec.search.progress import Progress
-from autospec.search.result import Environment, Stopped, TrialRecord
+from autospec.search.result import Stopped, TrialRecord
 from autospec.search.study import count_opening, open_study, run_study
 from autospec.search.summary import describe_environment
 from autospec.search.trials import trial_records
-from autospec.training.trainer import resolve_device
+from autospec.training.trainer import Device, resolve_device
 
 BASELINES_SHARE = 1 / 3  # of the budget: the trials are to have the most of it
 
@@ -78,11 +80,8 @@ def search_cubes(
     """
     settings, execution = settings or CubeSettings(), execution or Execution()
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    clock = Clock(
-        started=time.monotonic(),
-        budget_s=settings.budget_s,
-        twin_sets=2 if settings.show_leakage else 1,
-    )
+    sets = 2 if settings.show_leakage else 1
+    clock = Clock(started=time.monotonic(), budget_s=settings.budget_s, twin_sets=sets)
     labelled = cubes.labelled()
     split = make_cube_split(labelled, settings.split)
     validation, plan = _study_plan(labelled, split, settings, execution, clock)
@@ -92,9 +91,7 @@ def search_cubes(
     stopped = run_study(study, plan)
     trials = trial_records(study)
     best_trial(trials)  # raises if there is nothing to report
-    control: tuple[TrialRecord, ...] = ()
-    if settings.control == "random" and stopped != "interrupt":
-        control = run_control(study, name, plan, execution, settings.budget_s)
+    control = _run_control(study, name, plan, settings, execution, stopped)
     job = _Job(
         name=name,
         settings=settings,
@@ -107,18 +104,27 @@ def search_cubes(
         control=control,
         stopped=stopped,
         opened=count_opening(study),
+        started=started,
+        clock=clock,
+        searched=time.monotonic(),
         record=describe_split(labelled, settings.split, split),
     )
-    searched = time.monotonic()
     final = _evaluate(job, execution)
-    importance = parameter_importance(study, settings.seed)
-    environment = describe_environment(
-        execution.device,
-        started=started,
-        seconds_search=searched - clock.started,
-        seconds_final=time.monotonic() - searched,
-    )
-    return _result(job, final, importance, environment)
+    return _result(job, final, parameter_importance(study, settings.seed), execution.device)
+
+
+def _run_control(
+    study: Study,
+    name: str,
+    plan: StudyPlan,
+    settings: CubeSettings,
+    execution: Execution,
+    stopped: Stopped,
+) -> tuple[TrialRecord, ...]:
+    """Run the random control if it was asked for and nobody stopped the search."""
+    if settings.control != "random" or stopped == "interrupt":
+        return ()
+    return run_control(study, name, plan, execution, settings.budget_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -136,6 +142,9 @@ class _Job:
     control: tuple[TrialRecord, ...]
     stopped: Stopped
     opened: int
+    started: str
+    clock: Clock
+    searched: float
     record: SplitRecord
 
     @property
@@ -168,7 +177,7 @@ def _evaluate(job: _Job, execution: Execution) -> CubesEvaluated:
 
 
 def _result(
-    job: _Job, final: CubesEvaluated, importance: tuple[dict[str, float], str], env: Environment
+    job: _Job, final: CubesEvaluated, importance: tuple[dict[str, float], str], device: Device
 ) -> CubeResult:
     winner, rival = best_trial(job.trials), best_baseline(job.baselines).name
     assert winner.best_epoch is not None
@@ -194,7 +203,12 @@ def _result(
         verdict=verdict(final.models, rival, job.labelled.target_unit),
         notes=(*job.notes, *final.notes),
         stopped=job.stopped,
-        environment=env,
+        environment=describe_environment(
+            device,
+            started=job.started,
+            seconds_search=job.searched - job.clock.started,
+            seconds_final=time.monotonic() - job.searched,
+        ),
     )
 
 
