@@ -17,7 +17,9 @@ from autospec.cli.cube_search import (
     warn_of_leaks,
 )
 from autospec.cli.interrupt import CtrlC
+from autospec.cli.live import clock
 from autospec.cli.options import DeviceName, DeviceOption, JsonOption
+from autospec.cli.predict import show_next
 from autospec.cli.search import study_name
 from autospec.cli.train_live import TrainDisplay
 from autospec.cli.train_options import (
@@ -30,6 +32,7 @@ from autospec.cli.train_options import (
     DeltaOption,
     EpochsOption,
     FoldsOption,
+    KeepOption,
     LossName,
     LossOption,
     LowestOption,
@@ -56,14 +59,20 @@ from autospec.cli.train_options import (
     fit_config,
 )
 from autospec.cli.train_show import show_training
-from autospec.errors import EXIT_INTERRUPTED, UsageError
+from autospec.errors import EXIT_INTERRUPTED, TrialFailed, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from autospec.data.cubes.cubes import Cubes
-    from autospec.training.cube_fit import TrainRun
+    from autospec.training.cube_ensemble import CubeEnsemble
     from autospec.training.cube_training import TrainResult, TrainSettings
     from autospec.training.distributed import Processes
 
+ONE_PROCESS = (
+    "--keep-model: with one process only. Train without it; the same command with it and without "
+    "the launcher then trains the folds' networks alone."
+)
 STOPPING = "the best epoch so far is scored and reported"
 
 
@@ -93,6 +102,7 @@ def train(
     restarts: RestartsOption = 1,
     precision: PrecisionOption = PrecisionName.auto,
     baselines: BaselinesOption = BaselinesName.quick,
+    keep_model: KeepOption = False,
     seed: SeedOption = 0,
     device: DeviceOption = DeviceName.auto,
     budget: BudgetOption = None,
@@ -131,6 +141,8 @@ def train(
         raise UsageError(
             f"--smearing is for --target-transform log1p, not for {transform.value}. Leave it out."
         )
+    if smearing and keep_model:
+        raise UsageError("--keep-model: a model file has no room for --smearing. Leave one out.")
     settings = TrainSettings(
         model=model.value,
         architecture=architecture(preset),
@@ -146,10 +158,12 @@ def train(
     budget_s = parse_duration(budget) if budget else None
     cubes, name = read_labelled(cube, target), study_name(cube.stem)
     folder = out or Path("runs") / f"{name}-train"
-    result = _run_joined(cubes, name, settings, folder, (device, budget_s))
+    result = _run_joined(cubes, name, settings, folder, (device, budget_s, keep_model))
     if result is None:
         return
     show_training(result, folder, as_json=as_json)
+    if not as_json:
+        show_next(folder, "samples", "samples.npz")
     if result.ended == "interrupt":
         raise typer.Exit(EXIT_INTERRUPTED)
 
@@ -159,7 +173,7 @@ def _run_joined(
     name: str,
     settings: TrainSettings,
     folder: Path,
-    how: tuple[DeviceName, float | None],
+    how: tuple[DeviceName, float | None, bool],
 ) -> TrainResult | None:
     """Train among the processes of this launch; None in those beside the main one."""
     from autospec.training.distributed import join, leave
@@ -168,7 +182,7 @@ def _run_joined(
     try:
         if processes.main:
             warn_of_leaks(settings.split)
-        return _run(cubes, name, settings, folder, (processes, how[1]))
+        return _run(cubes, name, settings, folder, (processes, *how[1:]))
     finally:
         leave(processes)
 
@@ -178,19 +192,22 @@ def _run(
     name: str,
     settings: TrainSettings,
     folder: Path,
-    how: tuple[Processes, float | None],
+    how: tuple[Processes, float | None, bool],
 ) -> TrainResult | None:
     """Train under the folder's lock, with Ctrl-C as a request to finish, and write the result."""
     from autospec.report.jobs import TRAIN_FILE, refuse_other
     from autospec.report.lock import discard_empty, locked
+    from autospec.report.sections import MODEL_FILE
     from autospec.report.train_folder import finished_training
-    from autospec.training.cube_fit import TrainRun
+    from autospec.training.cube_fit import TrainRun, train_cubes
     from autospec.training.fit_state import CHECKPOINT_FILE
 
-    processes, budget_s = how
+    processes, budget_s, keep = how
+    if keep and processes.count > 1:
+        raise UsageError(ONE_PROCESS)
     refuse_other(folder, TRAIN_FILE)
     done = finished_training(folder, settings, cubes.labelled().digest)
-    if done is not None:
+    if done is not None and (not keep or (folder / MODEL_FILE).is_file()):
         if processes.main:
             typer.echo("This training is already finished; nothing was run again.", err=True)
         return done if processes.main else None
@@ -209,18 +226,44 @@ def _run(
             interrupted=ctrl_c.pressed,
             budget_s=budget_s,
         )
-        return _train(cubes, name, settings, folder, run)
+        trained = train_cubes(cubes, name=name, settings=settings, run=run)
+        if trained is None:
+            return None
+        _write(cubes, trained, folder, ctrl_c.pressed if keep else None, display.screen.say)
+        return trained[0]
 
 
-def _train(
-    cubes: Cubes, name: str, settings: TrainSettings, folder: Path, run: TrainRun
-) -> TrainResult | None:
-    """Train, and write the result; None beside the main process."""
+def _write(
+    cubes: Cubes,
+    trained: tuple[TrainResult, CubeEnsemble],
+    folder: Path,
+    keep: Callable[[], bool] | None,
+    say: Callable[[str], None],
+) -> None:
+    """Write the model file, if it is to be kept, and then train.json, which ends the run.
+
+    `keep` says whether it was interrupted.
+    """
+    from autospec.report.model_files import remove_others
     from autospec.report.train_folder import write_training
-    from autospec.training.cube_fit import train_cubes
+    from autospec.report.train_model_file import write_train_model
+    from autospec.training.cube_twins import calibrate_training
 
-    trained = train_cubes(cubes, name=name, settings=settings, run=run)
-    if trained is None:
-        return None
-    write_training(trained[0], folder)
-    return trained[0]
+    remove_others(folder, ())
+    result, model = trained
+    if keep is not None:
+        folds, epochs = result.settings.split.folds, result.epochs[: result.best_epoch]
+        cost = clock(folds * sum(epoch.seconds for epoch in epochs))
+        say(f"{folds} networks more, one a fold, of {len(epochs)} epochs each: about {cost}")
+        try:
+            calibrated = calibrate_training(
+                cubes,
+                result,
+                model,
+                on_fold=lambda number: say(f"fold {number} of {folds}"),
+                interrupted=keep,
+            )
+            write_train_model(result, calibrated, folder)
+        except TrialFailed as error:
+            say(f"No model file is written: {error}.")
+    write_training(result, folder)

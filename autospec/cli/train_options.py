@@ -135,6 +135,12 @@ BaselinesOption = Annotated[
     BaselinesName,
     typer.Option("--baselines", help="Beside it: ridge and the mean, or trees too (slower)."),
 ]
+KeepOption = Annotated[
+    bool,
+    typer.Option(
+        "--keep-model", help="Write a model file for predict: a network more for each fold."
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Fixes split and network.")]
 BudgetOption = Annotated[
     str | None, typer.Option("--budget", help="Time for the training: 90s, 10m, 2h.")

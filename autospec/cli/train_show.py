@@ -11,13 +11,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from autospec.cli.search_show import show_files
+
 if TYPE_CHECKING:
     from autospec.training.cube_training import TrainResult
 
 
 def show_training(result: TrainResult, folder: Path, *, as_json: bool) -> None:
     """Print the result, or train.json; names and units are from a file, so no markup."""
+    from autospec.predict.card import card_name
     from autospec.report.jobs import TRAIN_FILE
+    from autospec.report.sections import MODEL_FILE
     from autospec.report.train_folder import dump_training
     from autospec.training.fit_state import CHECKPOINT_FILE
 
@@ -29,8 +33,7 @@ def show_training(result: TrainResult, folder: Path, *, as_json: bool) -> None:
     console.print(_scores(result))
     for line in (result.verdict, *(f"Note: {note}" for note in result.notes)):
         console.print(line, highlight=False, markup=False)
-    for file in (TRAIN_FILE, CHECKPOINT_FILE):
-        typer.echo(folder / file)
+    show_files(folder, (TRAIN_FILE, CHECKPOINT_FILE, MODEL_FILE, card_name(Path(MODEL_FILE).stem)))
 
 
 def _summary(result: TrainResult) -> str:

@@ -13,6 +13,7 @@ from autospec.predict.nodes import KernelExpansion, parts
 JOBS = {
     "search": "`autospec search`",
     "localise": "`autospec localise`",
+    "train": "`autospec train`",
     "api": "the Python interface",
 }
 IN_PRACTICE: dict[type, str] = {

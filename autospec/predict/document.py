@@ -30,7 +30,7 @@ SCHEMA_VERSION = 1  # of a model of spectra
 CUBE_SCHEMA_VERSION = 2  # of a model of cubes
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 PACKAGES = ("torch", "numpy", "scikit-learn", "chemotools", "ikpls")
-Job = Literal["search", "localise", "api"]
+Job = Literal["search", "localise", "train", "api"]
 _STRICT = {"extra": "forbid"}
 
 

@@ -105,7 +105,7 @@ def train_cubes(
     train, fold = labelled.rows(split.plan.train), watched_fold(split)
     how = _how(settings, run, {"samples": labelled.digest, "name": name}, begun)
     with one_thread():  # on a CPU: rounding, and so a network, must not depend on the machine
-        model, task = _prepare(train, fold, settings, run.processes.device)
+        model, task = prepare(train, fold, settings, run.processes.device)
         (member,) = model.members
         state, ended = fit(member.network, task, settings.config, how)
         if not run.processes.main:
@@ -139,7 +139,7 @@ def watched_fold(split: CubeSplitPlan) -> Fold:
     return split.plan.folds[-1 if split.kind == "forward" else 0]
 
 
-def _prepare(
+def prepare(
     train: Cubes, fold: Fold, settings: TrainSettings, device: torch.device
 ) -> tuple[CubeEnsemble, CubeTask]:
     """Fit what stands before and behind the network on the rows it learns from, and build it."""

@@ -35,6 +35,8 @@ from autospec.nets.cube_architecture import (
     CubeConvBlock,
     cube_architecture_from_json,
 )
+from autospec.predict.bundle import load_model
+from autospec.predict.predictions import predict
 from autospec.report.train_folder import finished_training, load_training, write_training
 from autospec.search.cubes import job as search_job
 from autospec.training import cube_fit
@@ -239,6 +241,11 @@ def test_two_processes_of_a_launch_train_to_what_one_trains(
         (("--split", "forward", "--buffer-km", 1), 2, "for --split blocks, not for forward"),
         (("--weight-decay", "inf"), 2, "want finite numbers"),
         (("--restarts", 2), 2, "--restarts are for --schedule cosine, not for plateau"),
+        (
+            ("--smearing", "--target-transform", "log1p", "--keep-model"),
+            2,
+            "no room for --smearing",
+        ),
         (("--smearing",), 2, "--smearing is for --target-transform log1p, not for z-score"),
         (("--cube", "constant.npz"), 65, "constant.npz"),
         (("--cube", "few.npz"), 65, "few.npz"),
@@ -294,6 +301,31 @@ def test_a_random_split_warns_before_it_trains(
     found = CliRunner().invoke(app, asked, catch_exceptions=False)
     assert found.stderr.startswith("Warning: a random split leaks")
     assert "epoch 1" in found.stderr
+
+
+def test_a_kept_model_predicts_what_the_training_reports(
+    done: subprocess.CompletedProcess[str],
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Asked for after the training, only the folds' networks are trained."""
+    shutil.copytree(folder / "out", tmp_path / "out")
+    monkeypatch.chdir(tmp_path)
+    asked = words(folder, *QUICK, "--keep-model", "-o", "out")[3:]
+    found = CliRunner().invoke(app, asked, catch_exceptions=False)
+    assert "5 networks more, one a fold, of" in found.stderr and "epoch 1" not in found.stderr
+    result = load_training(tmp_path / "out")
+    assert timeless(result) == timeless(load_training(folder / "out"))
+    cubes = read_cubes(folder / "samples.npz")
+    sealed = cubes.rows([cubes.ids.index(name) for name in result.test_ids])
+    predicted = predict(load_model(tmp_path / "out" / "model.safetensors"), sealed)
+    np.testing.assert_allclose(predicted.predicted, result.models[0].predicted, rtol=1e-5)
+    assert predicted.lower is not None and predicted.upper is not None
+    assert (predicted.lower <= predicted.predicted).all()
+    assert "`autospec train`" in (tmp_path / "out" / "MODEL.md").read_text(encoding="utf-8")
+    again = CliRunner().invoke(app, asked, catch_exceptions=False)
+    assert "already finished" in again.stderr
 
 
 class Asked(Exception):
