@@ -119,7 +119,7 @@ def train_cubes(
         name=name,
         settings=settings,
         cubes=cubes,
-        sealed=sealed,
+        test=sealed,
         split=split,
         fold=fold,
         state=state,

@@ -38,7 +38,7 @@ class Outcome:
     name : str
         Of the samples.
     settings : TrainSettings
-    cubes, sealed : Cubes
+    cubes, test : Cubes
         All samples as they were read; those that were sealed.
     split : CubeSplitPlan
         Of the labelled ones.
@@ -57,7 +57,7 @@ class Outcome:
     name: str
     settings: TrainSettings
     cubes: Cubes
-    sealed: Cubes
+    test: Cubes
     split: CubeSplitPlan
     fold: Fold
     state: FitState
@@ -72,7 +72,7 @@ def train_result(outcome: Outcome) -> TrainResult:
     o = outcome
     by_name = {model.name: model for model in o.models}
     network, ridge = by_name[NETWORK], by_name[RIDGE]
-    versus = compare(o.sealed.target, np.array(network.predicted), np.array(ridge.predicted))
+    versus = compare(o.test.target, np.array(network.predicted), np.array(ridge.predicted))
     names, unit = ("the network", "ridge"), o.cubes.target_unit
     return TrainResult(
         name=o.name,
@@ -85,8 +85,8 @@ def train_result(outcome: Outcome) -> TrainResult:
         epochs=tuple(_epoch(record) for record in asdict(o.state)["history"]),
         best_epoch=o.state.best_epoch,
         steps=o.state.steps,
-        test_ids=o.sealed.ids,
-        observed=tuple(o.sealed.target.tolist()),
+        test_ids=o.test.ids,
+        observed=tuple(o.test.target.tolist()),
         models=o.models,
         versus_ridge=versus,
         verdict=say_verdict(network.scores, versus, ridge.scores, names=names, unit=unit),
