@@ -9,11 +9,15 @@ from autospec.evaluate.cube_trust import CalibratedCubes
 from autospec.predict.bundle import save_model
 from autospec.predict.cube_bundle import make_cube_bundle
 from autospec.predict.document import describe_provenance
-from autospec.report.model_files import TUNED, accuracy_of, model_name, remove_others
+from autospec.report.model_files import accuracy_of, model_name, remove_others
 from autospec.report.sections import MODEL_FILE
 from autospec.report.words import count
 from autospec.training.cube_training import NETWORK, TrainResult
 
+CHOSEN = (
+    "The epoch was chosen on the watched samples, whose errors are among those that its intervals "
+    "are made of: they may be a little too narrow."
+)
 UNCHECKED = "How often its intervals hold was not measured on sealed samples."
 
 
@@ -61,4 +65,4 @@ def _limits(result: TrainResult) -> tuple[str, ...]:
     )
     leaks = (f"Its scores are optimistic: {LEAKAGE_WARNING}.",)
     random = result.settings.split.kind == "random"
-    return (result.verdict, watched, *(leaks if random else ()), TUNED, UNCHECKED)
+    return (result.verdict, watched, *(leaks if random else ()), CHOSEN, UNCHECKED)
