@@ -23,7 +23,9 @@ class EffectName(StrEnum):
 
 
 def synthesise(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write into.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Folder; its synthetic-*.npz are replaced.")
+    ],
     effect: Annotated[
         EffectName,
         typer.Option(

@@ -182,7 +182,9 @@ def _run_joined(
     try:
         if processes.main:
             warn_of_leaks(settings.split)
-        return _run(cubes, name, settings, folder, (processes, *how[1:]))
+        result = _run(cubes, name, settings, folder, (processes, *how[1:]))
+        processes.wait()
+        return result
     finally:
         leave(processes)
 

@@ -176,7 +176,7 @@ class TrainResult:
     steps : int
         Optimiser steps really taken.
     test_ids, observed : tuple
-        The sealed samples, opened once.
+        The sealed samples, opened when the training has ended.
     models : tuple of TrainModel
         The network first, then ridge, the mean and others, on the same samples.
     versus_ridge : Comparison

@@ -70,6 +70,11 @@ class Processes:
         everyones: torch.Tensor = self.accelerator.gather_for_metrics(block)
         return everyones[:n]
 
+    def wait(self) -> None:
+        """Go on when all have come here: one that ends while another is at work may break it."""
+        if self.accelerator is not None:
+            self.accelerator.wait_for_everyone()
+
     def from_main(self, tensors: Iterable[torch.Tensor]) -> None:
         """Give tensors the numbers that they have in the main one."""
         if self.accelerator is None:
