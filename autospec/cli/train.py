@@ -199,8 +199,6 @@ def _run(
     """Train under the folder's lock, with Ctrl-C as a request to finish, and write the result."""
     from autospec.report.jobs import TRAIN_FILE, refuse_other
     from autospec.report.lock import discard_empty, locked
-    from autospec.report.sections import MODEL_FILE
-    from autospec.report.train_folder import finished_training
     from autospec.training.cube_fit import TrainRun, train_cubes
     from autospec.training.fit_state import CHECKPOINT_FILE
 
@@ -208,8 +206,8 @@ def _run(
     if keep and processes.count > 1:
         raise UsageError(ONE_PROCESS)
     refuse_other(folder, TRAIN_FILE)
-    done = finished_training(folder, settings, cubes.labelled().digest)
-    if done is not None and (not keep or (folder / MODEL_FILE).is_file()):
+    done = _finished(cubes, settings, folder, keep=keep)
+    if done is not None:
         if processes.main:
             typer.echo("This training is already finished; nothing was run again.", err=True)
         return done if processes.main else None
@@ -217,9 +215,8 @@ def _run(
         if processes.main:
             held.enter_context(discard_empty(folder))
             held.enter_context(locked(folder))
-        max_epochs = settings.config.max_epochs
-        display = TrainDisplay(cubes.target_unit, max_epochs, quiet=not processes.main)
-        held.enter_context(display)
+        max_epochs, quiet = settings.config.max_epochs, not processes.main
+        display = held.enter_context(TrainDisplay(cubes.target_unit, max_epochs, quiet=quiet))
         ctrl_c = held.enter_context(CtrlC(display.screen.console, STOPPING))
         run = TrainRun(
             processes=processes,
@@ -229,10 +226,21 @@ def _run(
             budget_s=budget_s,
         )
         trained = train_cubes(cubes, name=name, settings=settings, run=run)
-        if trained is None:
-            return None
-        _write(cubes, trained, folder, ctrl_c.pressed if keep else None, display.screen.say)
-        return trained[0]
+        if trained is not None:
+            _write(cubes, trained, folder, ctrl_c.pressed if keep else None, display.screen.say)
+        return trained and trained[0]
+
+
+def _finished(
+    cubes: Cubes, settings: TrainSettings, folder: Path, *, keep: bool
+) -> TrainResult | None:
+    """Return the folder's result, if it is whole, the model file that is to be kept too."""
+    from autospec.report.sections import MODEL_FILE
+    from autospec.report.train_folder import finished_training
+
+    if keep and not (folder / MODEL_FILE).is_file():
+        return None
+    return finished_training(folder, settings, cubes.labelled().digest)
 
 
 def _write(
