@@ -149,8 +149,8 @@ def model_file(path: Path) -> Path:
 
     if (path / TRAIN_FILE).is_file():
         raise DataError(
-            f"{path}: the folder of a training that kept no model. Run the same autospec train again "
-            "with --keep-model, or name a run of autospec search --cube."
+            f"{path}: the folder of a training that kept no model. Run the same autospec train "
+            "again with --keep-model, or name a run of autospec search --cube."
         )
     others = sorted(p.name for p in path.glob("*.safetensors"))
     next_step = (
