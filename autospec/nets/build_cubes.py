@@ -2,7 +2,7 @@
 
 Weights begin as torch draws them, as those of the 1D-CNN do. Drawn as by He et al.
 (https://arxiv.org/abs/1502.01852), Small3DCNN began further from its targets than their standard
-deviation, and learned less in as many epochs (docs/cubes-search.md).
+deviation, and learned less in as many epochs (docs/results.md).
 """
 
 from __future__ import annotations
