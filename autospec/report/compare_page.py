@@ -9,19 +9,17 @@ from pathlib import Path
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
-from autospec.data.writing import write_once, write_text
 from autospec.evaluate.metrics import BOOTSTRAPS, METRICS, Estimate
 from autospec.report import style
 from autospec.report.compare_result import RunEntry, RunModel, RunsComparison
 from autospec.report.page import (
-    PLOTLY_ASSET,
     Figures,
     bullets,
     html_page,
     html_table,
     report_body,
+    write_files,
 )
 from autospec.report.sections import IN_UNIT, METRIC_NAMES, estimate_cell
 from autospec.report.tables import csv_text
@@ -55,10 +53,7 @@ def write_comparison(compared: RunsComparison, folder: Path, version: str) -> tu
         COMPARE_TABLE: comparison_csv(compared),
         COMPARE_PAGE: comparison_html(compared, version),
     }
-    write_once(folder / PLOTLY_ASSET, get_plotlyjs().encode())
-    for name, text in texts.items():
-        write_text(folder / name, text)
-    return tuple(folder / name for name in texts)
+    return write_files(folder, texts)
 
 
 def dump_comparison(compared: RunsComparison) -> str:

@@ -143,15 +143,20 @@ def _stop_rule(
 
 
 def run_control(
-    study: Study, name: str, plan: StudyPlan, execution: Execution, budget_s: float
+    study: Study, name: str, plan: StudyPlan, execution: Execution, stopped: Stopped
 ) -> tuple[TrialRecord, ...]:
-    """Run random search with as many trained trials as the study has, and its own time."""
+    """Run random search, if it was asked for, with the study's trained trials and its own time.
+
+    Nothing is run after a study that was interrupted.
+    """
+    if plan.settings.control != "random" or stopped == "interrupt":
+        return ()
     trained = [t for t in trial_records(study) if t.state != "infeasible"]
     settings = replace(plan.settings, sampler="random", trials=len(trained))
     clock = time.monotonic()
 
     def seconds_left() -> float:
-        return budget_s - (time.monotonic() - clock)
+        return plan.settings.budget_s - (time.monotonic() - clock)
 
     control_plan = replace(
         plan,

@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from optuna.study import Study
-
 from autospec.data.spectra import Spectra
 from autospec.data.splits import SplitPlan, make_split_plan
 from autospec.evaluate.baselines import PLSRModel, fit_plsr
@@ -83,7 +81,7 @@ def search(
     stopped = run_study(study, plan)
     trials = trial_records(study)
     best_trial(trials)  # raises if there is nothing to report
-    control = _run_control(study, name, plan, settings, execution, stopped)
+    control = run_control(study, name, plan, execution, stopped)
     job = _Job(
         name=name,
         settings=settings,
@@ -102,20 +100,6 @@ def search(
     )
     final = _evaluate(job, execution)
     return _result(job, final, parameter_importance(study, settings.seed), execution.device)
-
-
-def _run_control(
-    study: Study,
-    name: str,
-    plan: StudyPlan,
-    settings: SearchSettings,
-    execution: Execution,
-    stopped: Stopped,
-) -> tuple[TrialRecord, ...]:
-    """Run the random control if it was asked for and nobody stopped the search."""
-    if settings.control != "random" or stopped == "interrupt":
-        return ()
-    return run_control(study, name, plan, execution, settings.budget_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -15,7 +15,7 @@ from optuna.distributions import BaseDistribution
 
 from autospec.data.splits import Fold
 from autospec.search.design import Caps
-from autospec.search.settings import Sampler
+from autospec.search.settings import Control, Sampler
 from autospec.search.space import Params
 from autospec.training.lead import Lead
 from autospec.training.trainer import EpochCallback, Training
@@ -94,6 +94,14 @@ class Settings(Protocol):
     @property
     def trials(self) -> int:
         """Designs to train."""
+
+    @property
+    def budget_s(self) -> float:
+        """Wall-clock seconds for the whole job."""
+
+    @property
+    def control(self) -> Control:
+        """Whether random search runs beside it."""
 
     @property
     def seed(self) -> int:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from plotly.offline import get_plotlyjs
-
-from autospec.data.writing import write_once, write_text
 from autospec.report.cubes.sections import (
     architecture_section,
     cards_section,
@@ -31,7 +28,7 @@ from autospec.report.cubes.tables import (
 )
 from autospec.report.folder import dump_result
 from autospec.report.jobs import CUBE_FILE
-from autospec.report.page import PLOTLY_ASSET, Figures, html_page, report_body
+from autospec.report.page import PLOTLY_ASSET, Figures, html_page, report_body, write_files
 from autospec.report.sections import MODEL_FILE
 from autospec.report.tables import leaderboard
 from autospec.search.cubes.result import CubeResult
@@ -77,10 +74,7 @@ def write_cube_report(result: CubeResult, folder: str | Path) -> tuple[Path, ...
             kept=(folder / MODEL_FILE).is_file(),
         ),
     }
-    write_once(folder / PLOTLY_ASSET, get_plotlyjs().encode())
-    for name, text in texts.items():
-        write_text(folder / name, text)
-    return (folder / PLOTLY_ASSET, *(folder / name for name in texts))
+    return (folder / PLOTLY_ASSET, *write_files(folder, texts))
 
 
 def cube_report_html(result: CubeResult, *, run_digest: str, kept: bool = False) -> str:

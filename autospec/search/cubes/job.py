@@ -7,8 +7,6 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from optuna.study import Study
-
 from autospec.data.cubes.cubes import Cubes
 from autospec.data.cubes.notes import notes_on_data
 from autospec.data.cubes.overlaps import window_diagonal_km
@@ -91,7 +89,7 @@ def search_cubes(
     stopped = run_study(study, plan)
     trials = trial_records(study)
     best_trial(trials)  # raises if there is nothing to report
-    control = _run_control(study, name, plan, settings, execution, stopped)
+    control = run_control(study, name, plan, execution, stopped)
     job = _Job(
         name=name,
         settings=settings,
@@ -111,20 +109,6 @@ def search_cubes(
     )
     final = _evaluate(job, execution)
     return _result(job, final, parameter_importance(study, settings.seed), execution.device)
-
-
-def _run_control(
-    study: Study,
-    name: str,
-    plan: StudyPlan,
-    settings: CubeSettings,
-    execution: Execution,
-    stopped: Stopped,
-) -> tuple[TrialRecord, ...]:
-    """Run the random control if it was asked for and nobody stopped the search."""
-    if settings.control != "random" or stopped == "interrupt":
-        return ()
-    return run_control(study, name, plan, execution, settings.budget_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

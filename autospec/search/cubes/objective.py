@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
+from functools import partial
 
 from autospec.data.cubes.cubes import Cubes
 from autospec.data.cubes.scaling import ChannelScaler, CubePreprocessing, fit_scaler
 from autospec.data.splits import Fold
 from autospec.nets.cube_architecture import Shape
 from autospec.search.cubes.design import CubeDesign
+from autospec.search.objective import train_folds
 from autospec.training.lead import Lead
 from autospec.training.members import Member
-from autospec.training.trainer import Device, EpochCallback, Training, resolve_device, train_members
+from autospec.training.trainer import Device, EpochCallback, Training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,20 +67,8 @@ class CubeValidation:
         TrialFailed
             If training fails.
         """
-        seeds = np.random.SeedSequence(self.seed).generate_state(len(self.folds))
-        members = [
-            scored_member(design.preprocessing, self.train, fold, int(seed))
-            for fold, seed in zip(self.folds, seeds, strict=True)
-        ]
-        return train_members(
-            design.architecture,
-            members,
-            design.training,
-            device=resolve_device(self.device),
-            on_epoch=on_epoch,
-            lead=lead,
-            threads=self.threads,
-        )
+        member = partial(scored_member, design.preprocessing, self.train)
+        return train_folds(self, design, member, on_epoch, lead)
 
 
 def scored_member(recipe: CubePreprocessing, train: Cubes, fold: Fold, seed: int) -> Member:
