@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
 
+from autospec.cli.compare import compare
+from autospec.cli.cube import app as cube
 from autospec.cli.data import check, sites
 from autospec.cli.export import export
 from autospec.cli.localise import localise
@@ -13,6 +16,7 @@ from autospec.cli.plan import plan
 from autospec.cli.predict import predict
 from autospec.cli.runs import export_table, report
 from autospec.cli.search import search
+from autospec.cli.train import train
 from autospec.errors import EXIT_INTERRUPTED, AutospecError
 
 app = typer.Typer(
@@ -27,13 +31,16 @@ app = typer.Typer(
 )
 app.command()(search)
 app.command()(localise)
+app.command()(train)
 app.command()(predict)
 app.command()(check)
 app.command()(sites)
 app.command()(plan)
 app.command()(export)
 app.command()(report)
+app.command()(compare)
 app.command("export-table")(export_table)
+app.add_typer(cube)
 
 
 def _version(wanted: bool) -> None:
@@ -58,7 +65,8 @@ def main() -> None:
     try:
         app()
     except AutospecError as error:
-        typer.echo(f"autospec: {error}", err=True)
+        if os.environ.get("RANK", "0") == "0":  # of several processes, the main one speaks
+            typer.echo(f"autospec: {error}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         typer.echo("autospec: stopped. What was finished is kept.", err=True)

@@ -19,7 +19,7 @@ def export(
         typer.Option("--level", help="Also bounds that hold this share of lab values."),
     ] = None,
 ) -> None:
-    """Write a kept model as ONNX, preprocessing inside; it wants the extra [onnx].
+    """Write a kept model as ONNX, preprocessing inside; it wants the extra: onnx.
 
     The domain and the alignment of wavelengths stay behind. An earlier export of the same name is
     replaced; any other file is left alone. Example:
@@ -28,13 +28,19 @@ def export(
     """
     from autospec.data.writing import write_bytes
     from autospec.predict.bundle import load_model
-    from autospec.predict.document import document_digest
+    from autospec.predict.document import CubeBundle
+    from autospec.predict.document_text import document_digest
     from autospec.predict.onnx_graph import onnx_model, refuse_to_lose
 
     if onnx.suffix.lower() != ".onnx":
         raise UsageError(f"--onnx {onnx}: want a name that ends in .onnx.")
     refuse_to_lose(onnx)
     bundle = load_model(model_file(model))
+    if isinstance(bundle, CubeBundle):
+        raise UsageError(
+            f"{bundle.name}: a model of cubes is not exported as ONNX, only one of spectra is. "
+            "Predict with it: autospec predict, or autospec.predict in Python."
+        )
     content = onnx_model(
         bundle.model,
         bundle.axis,

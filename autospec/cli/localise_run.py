@@ -58,12 +58,8 @@ def run_case(
     from autospec.localisation.execution import LocaliseExecution
     from autospec.localisation.inputs import inputs_digest
     from autospec.localisation.job import localise
-    from autospec.report.localise_folder import (
-        LOCALISATION_FILE,
-        FilePieces,
-        finished_localisation,
-        refuse_other,
-    )
+    from autospec.report.jobs import LOCALISATION_FILE, refuse_other
+    from autospec.report.localise_folder import FilePieces, finished_localisation
     from autospec.report.localise_page import write_localisation
     from autospec.report.lock import discard_empty, locked
     from autospec.report.model_files import write_localise_model

@@ -14,6 +14,7 @@ from autospec.errors import UsageError
 if TYPE_CHECKING:
     from autospec.data.readers import ReadOptions, Replicates
     from autospec.search.settings import DataSource
+    from autospec.training.trainer import Device
 
 
 class QuantityName(StrEnum):
@@ -86,6 +87,16 @@ StorageOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 RunArgument = Annotated[Path, typer.Argument(help="A run's folder, such as runs/sweden.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """Where and how a search runs and answers, as the command says."""
+
+    storage: str | None
+    device: Device
+    trials_at_once: int
+    as_json: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from autospec.cli.options import (
     QuantityOption,
     ReplicatesName,
 )
+from autospec.cli.predict_cubes import predict_cube_file, refuse_cubes, refuse_for_cubes
 from autospec.cli.predict_show import PredictDisplay, Result, printed, show, show_json
 from autospec.errors import EXIT_INTERRUPTED, DataError, UsageError
 
@@ -47,7 +48,10 @@ LevelOption = Annotated[
 def predict(
     model: ModelArgument,
     file: Annotated[
-        Path, typer.Argument(help="Spectra: CSV, Parquet, a folder of scans, or one scan.")
+        Path,
+        typer.Argument(
+            help="Spectra: CSV, Parquet, a folder of scans, or one scan. Cubes: npz, NetCDF, Zarr."
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -66,17 +70,22 @@ def predict(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Predict new scans with a kept model: intervals, domain, and what is wrong with bad rows.
+    """Predict new samples with a kept model: intervals, domain, and what is wrong with bad rows.
 
-    An earlier file of predictions of the same name is replaced; any other file is left alone.
+    A model of spectra predicts spectra; one of cubes cubes, whose channels are matched by name. An
+    earlier file of predictions of the same name is replaced; any other file is left alone.
     Examples:
 
     autospec predict runs/sweden scans.csv
 
     autospec predict model.safetensors scans.parquet -o out.parquet --level 0.8
+
+    autospec predict runs/soc samples.npz
     """
     from autospec.data.readers import ReadOptions
     from autospec.predict.bundle import load_model
+    from autospec.predict.cube_predictions import open_cube_runner
+    from autospec.predict.document import CubeBundle
     from autospec.predict.output import influence_files, refuse_to_lose
     from autospec.predict.predictions import open_runner
 
@@ -84,8 +93,24 @@ def predict(
     if target.suffix.lower() not in (".csv", ".parquet"):
         raise UsageError(f"-o {target}: want a name that ends in .csv or .parquet.")
     bundle = load_model(model_file(model))
-    runner = open_runner(bundle, level=level, device=device.value)
     beside = influence_files(target) if explain else ()
+    if isinstance(bundle, CubeBundle):
+        refuse_for_cubes(
+            {
+                "--id": id_column is not None,
+                "--quantity": quantity is not None,
+                "--axis-unit": axis_unit is not None,
+                "--replicates": replicates is not ReplicatesName.keep,
+                "--explain": explain,
+            }
+        )
+        cube_runner = open_cube_runner(bundle, level=level, device=device.value)
+        refuse_to_lose(target)
+        found = predict_cube_file(cube_runner, file, target)
+        show_json(found) if as_json else show(found)
+        return
+    refuse_cubes(bundle, file)
+    runner = open_runner(bundle, level=level, device=device.value)
     refuse_to_lose(target, beside)
     options = ReadOptions(
         id_column=id_column,
@@ -120,6 +145,13 @@ def model_file(path: Path) -> Path:
     found = path / MODEL_FILE
     if found.is_file():
         return found
+    from autospec.report.jobs import TRAIN_FILE
+
+    if (path / TRAIN_FILE).is_file():
+        raise DataError(
+            f"{path}: the folder of a training that kept no model. Run the same autospec train "
+            "again with --keep-model, or name a run of autospec search --cube."
+        )
     others = sorted(p.name for p in path.glob("*.safetensors"))
     next_step = (
         f"Name one: {', '.join(others)}."
@@ -129,12 +161,12 @@ def model_file(path: Path) -> Path:
     raise DataError(f"{path}: there is no {MODEL_FILE} in this folder. {next_step}")
 
 
-def show_next(folder: Path) -> None:
-    """Say how the model of a run's folder is used, if it has one."""
+def show_next(folder: Path, what: str = "scans", file: str = "scans.csv") -> None:
+    """Say how the model of a run's folder is used, if it has one, on such a file."""
     from autospec.report.sections import MODEL_FILE
 
     if (folder / MODEL_FILE).is_file():
-        typer.echo(f"Predict new scans: autospec predict {folder} scans.csv")
+        typer.echo(f"Predict new {what}: autospec predict {folder} {file}")
 
 
 def _predicted(runner: BundleRunner, file: Path, options: ReadOptions, target: Path) -> Result:

@@ -18,7 +18,7 @@ from autospec.cli.live import Screen, clock
 from autospec.data.writing import spelt_out
 
 if TYPE_CHECKING:
-    from autospec.predict.document import ModelBundle
+    from autospec.predict.document import Bundle
     from autospec.predict.streaming import Progress, Summary
 
 LINE_EVERY_S = 10.0  # between two lines where there is no terminal
@@ -30,7 +30,7 @@ class Result:
 
     Parameters
     ----------
-    bundle : ModelBundle
+    bundle : ModelBundle or CubeBundle
         The model.
     summary : Summary
         Its rows.
@@ -44,7 +44,7 @@ class Result:
         The file that was written.
     """
 
-    bundle: ModelBundle
+    bundle: Bundle
     summary: Summary
     level: float
     notes: tuple[str, ...]
@@ -144,7 +144,7 @@ def show(result: Result) -> None:
         typer.echo(f"... and {lost - len(summary.bad)} more, in the file")
     if 2 * summary.outside > summary.predicted:
         typer.echo(
-            "Most of these spectra are unlike those that the model learned from: rely on neither "
+            "Most of these samples are unlike those that the model learned from: rely on neither "
             "their predictions nor their intervals before a few samples have lab values."
         )
     typer.echo(printed(result.predictions))

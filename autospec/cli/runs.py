@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from autospec.cli.options import RunArgument
+from autospec.errors import UsageError
 
 
 class TableFormat(StrEnum):
@@ -20,17 +21,27 @@ class TableFormat(StrEnum):
 
 
 def report(run: RunArgument) -> None:
-    """Write the report of a run again, from its run.json or localisation.json."""
+    """Write the report of a run again, from its run.json, cube-run.json or localisation.json."""
+    from autospec.report.cubes import load_cube_result, write_cube_report
     from autospec.report.folder import load_result
     from autospec.report.html import write_report
-    from autospec.report.localise_folder import LOCALISATION_FILE, load_localisation
+    from autospec.report.jobs import CUBE_FILE, LOCALISATION_FILE, TRAIN_FILE
+    from autospec.report.localise_folder import load_localisation
     from autospec.report.localise_page import write_localisation
     from autospec.report.lock import locked
 
+    if (run / TRAIN_FILE).exists():
+        raise UsageError(
+            f"{run} is the folder of a training, which has no report. Next: autospec compare {run}"
+        )
     if (run / LOCALISATION_FILE).exists():
         localisation = load_localisation(run)
         with locked(run):
             paths = write_localisation(localisation, run)
+    elif (run / CUBE_FILE).exists():
+        on_cubes = load_cube_result(run)
+        with locked(run):
+            paths = write_cube_report(on_cubes, run)
     else:
         result = load_result(run)
         with locked(run):
@@ -46,7 +57,13 @@ def export_table(
     ] = TableFormat.md,
 ) -> None:
     """Print a run's best-architecture table in the published columns."""
+    from autospec.report.cubes import load_cube_result
+    from autospec.report.cubes.tables import cube_architecture_table
     from autospec.report.folder import load_result
+    from autospec.report.jobs import CUBE_FILE
     from autospec.report.tables import architecture_table
 
-    typer.echo(architecture_table(load_result(run), fmt.value), nl=False)
+    if (run / CUBE_FILE).exists():
+        typer.echo(cube_architecture_table(load_cube_result(run), fmt.value), nl=False)
+    else:
+        typer.echo(architecture_table(load_result(run), fmt.value), nl=False)

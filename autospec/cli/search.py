@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
+from autospec.cli.cube_search import (
+    BlockOption,
+    BufferOption,
+    CubeChoice,
+    CubeOption,
+    LeakageOption,
+    SplitOption,
+    refuse_mixed,
+    search_cube,
+)
 from autospec.cli.interrupt import CtrlC
 from autospec.cli.live import SearchDisplay
 from autospec.cli.options import (
@@ -32,11 +40,13 @@ from autospec.cli.options import (
     StorageOption,
     TargetOption,
     TargetUnitOption,
+    Where,
     lab_choice,
     read_options,
     refuse_lab,
 )
 from autospec.cli.predict import show_next
+from autospec.cli.search_show import show_architecture, show_files, show_scores
 from autospec.errors import EXIT_INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +54,6 @@ if TYPE_CHECKING:
     from autospec.evaluate.calibrated import CalibratedModel
     from autospec.search.result import SearchResult
     from autospec.search.settings import DataSource, SearchSettings, StudyFile
-    from autospec.training.trainer import Device
 
 NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 FILES = (
@@ -66,15 +75,6 @@ class SamplerName(StrEnum):
     random = "random"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Where:
-    """Where and how a search runs, as the command says."""
-
-    storage: str | None
-    device: Device
-    trials_at_once: int
-
-
 class ControlName(StrEnum):
     """Controls by name."""
 
@@ -83,6 +83,7 @@ class ControlName(StrEnum):
 
 
 def search(
+    ctx: typer.Context,
     file: Annotated[
         Path | None,
         typer.Argument(help="Spectra and lab values: CSV, Parquet, or scans with --lab."),
@@ -145,6 +146,11 @@ def search(
         typer.Option("--out", "-o", help="Folder of the results.", show_default="runs/NAME"),
     ] = None,
     storage: StorageOption = None,
+    cube: CubeOption = None,
+    split: SplitOption = None,
+    buffer_km: BufferOption = None,
+    block_km: BlockOption = None,
+    show_leakage: LeakageOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Search the best 1D-CNN for a site or a file, and report it beside PLSR.
@@ -154,9 +160,33 @@ def search(
     autospec search --site sweden
 
     autospec search farm.csv --target soc --budget 20m
+
+    autospec search --cube samples.npz --split blocks --buffer-km 1.2
     """
     from autospec.search.settings import DataSource, parse_duration, read_study
 
+    refuse_mixed(ctx, cubes=cube is not None)
+    where = Where(
+        storage=storage, device=device.value, trials_at_once=trials_per_device, as_json=as_json
+    )
+    changes = {
+        "trials": trials,
+        "budget_s": parse_duration(budget) if budget else None,
+        "seed": seed,
+        "sampler": sampler and sampler.value,
+        "control": control and control.value,
+        "folds": folds,
+    }
+    if cube is not None:
+        choice = CubeChoice(
+            target=target,
+            split=split and split.value,
+            buffer_km=buffer_km,
+            block_km=block_km,
+            show_leakage=show_leakage,
+        )
+        search_cube(cube, choice, changes, out, where)
+        return
     given = read_study(study) if study else None
     data = DataSource(
         site=site,
@@ -170,19 +200,9 @@ def search(
         axis_unit=axis_unit.value if axis_unit else None,
         allow_negative=allow_negative,
     )
-    changes = {
-        "trials": trials,
-        "budget_s": parse_duration(budget) if budget else None,
-        "seed": seed,
-        "sampler": sampler and sampler.value,
-        "control": control and control.value,
-        "folds": folds,
-        "repeats": repeats,
-    }
-    settings = _settings(given, changes)
+    settings = _settings(given, changes | {"repeats": repeats})
     spectra, name = _load(_merge_data(given, data), lab_choice(lab, replicates))
     folder = out or Path("runs") / name
-    where = _Where(storage=storage, device=device.value, trials_at_once=trials_per_device)
     result = _run(spectra, name, settings, folder, where)
     _show(result, folder, as_json)
     if result.stopped == "interrupt":
@@ -248,12 +268,12 @@ def _run(
     name: str,
     settings: SearchSettings,
     folder: Path,
-    where: _Where,
+    where: Where,
 ) -> SearchResult:
     """Search under the folder's lock, with Ctrl-C as a request to finish, and write the report."""
     from autospec.report.folder import finished_result
     from autospec.report.html import write_report
-    from autospec.report.localise_folder import SEARCH_FILE, refuse_other
+    from autospec.report.jobs import SEARCH_FILE, refuse_other
     from autospec.report.lock import locked, make_folder
     from autospec.report.model_files import write_search_models
     from autospec.report.sections import MODEL_FILE
@@ -264,7 +284,7 @@ def _run(
     refuse_other(folder, SEARCH_FILE)
     make_folder(folder)
     with locked(folder):
-        done = finished_result(folder, settings, spectra.labelled().digest)
+        done = finished_result(folder, name, settings, spectra.labelled().digest)
         if done is not None:
             kept = any(model.trust is not None for model in done.models)
             if not kept or (folder / MODEL_FILE).is_file():
@@ -301,46 +321,18 @@ def _show(result: SearchResult, folder: Path, as_json: bool) -> None:
     if as_json:
         typer.echo(metrics_json(result))
         return
-    from autospec.nets.architecture import TABLE_COLUMNS
     from autospec.report.trust_section import trust_line
     from autospec.report.words import by_rmse, winner_model
 
     console = Console()
-    best = Table(
-        title=f"Best architecture for {result.name}",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-    )
-    for column in TABLE_COLUMNS[1:]:  # the site is in the title; the files have the column
-        best.add_column(column.replace("/", "/\n"), no_wrap=column in ("Block", "Activation"))
-    for row in result.winner.architecture.table_rows(result.name):
-        best.add_row(*list(row.values())[1:])
-    console.print(best)
+    show_architecture(console, result.name, result.winner.architecture.table_rows(result.name))
     console.print(f"Preprocessing: {result.winner.preprocessing.describe()}", highlight=False)
     unit = result.data.target_unit
-    scores = Table(
-        title=f"{result.n_test} sealed test rows, {result.data.target_name} in {unit} "
-        "(95 % bootstrap interval)",
-        title_justify="left",
-        box=SIMPLE_HEAD,
+    title = (
+        f"{result.n_test} sealed test rows, {result.data.target_name} in {unit} "
+        "(95 % bootstrap interval)"
     )
-    for column in ("Model", "RMSE", "", "CCC", "R2", "RPIQ", "CV RMSE (tuned)"):
-        scores.add_column(
-            column, justify="left" if column == "Model" else "right", no_wrap=column == ""
-        )
-    for model in by_rmse(result):
-        s = model.scores
-        cells = ["-"] * 5
-        if s is not None:
-            cells = [
-                _number(s.rmse.value),
-                f"{_number(s.rmse.low)}–{_number(s.rmse.high)}",
-                *(_number(e.value) for e in (s.ccc, s.r2, s.rpiq)),
-            ]
-        scores.add_row(model.name, *cells, _number(model.cv_rmse))
-    console.print(scores)
+    show_scores(console, title, by_rmse(result))
     console.print(result.verdict, highlight=False)
     winner = winner_model(result)
     if winner.trust is not None:
@@ -348,11 +340,5 @@ def _show(result: SearchResult, folder: Path, as_json: bool) -> None:
         console.print(f"{line} See report.html.", highlight=False)
     for note in result.notes:
         console.print(f"Note: {note}", highlight=False)
-    for line in FILES:
-        if (folder / line).exists():
-            typer.echo(folder / line)
+    show_files(folder, FILES)
     show_next(folder)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"

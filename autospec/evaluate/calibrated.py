@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
-from autospec.data.spectra import Spectra
+from autospec.data.spectra import FloatArray, IntArray, Spectra
 from autospec.data.splits import Fold
 from autospec.errors import TrialFailed
 from autospec.evaluate.conformal import Calibration, thin
 from autospec.evaluate.domain import Domain, fit_domain
 from autospec.evaluate.fitted import Predictor
+
+Twin = TypeVar("Twin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -97,20 +100,53 @@ def fit_twins(
     TrialFailed
         If a twin's prediction is not finite.
     """
-    held, twin_of, twins = np.full(train.n, np.nan), np.full(train.n, -1), []
+    scored = np.concatenate([fold.score for fold in folds])
+    assert len(np.unique(scored)) == train.n, "every row is missed by one twin"
+
+    def predict(twin: Predictor, rows: IntArray) -> FloatArray:
+        return twin.predict(train.values[rows])
+
+    return fit_and_calibrate(train.target, folds, fit, predict, log=log)
+
+
+def fit_and_calibrate(
+    target: FloatArray,
+    folds: tuple[Fold, ...],
+    fit: Callable[[Fold], Twin],
+    predict: Callable[[Twin, IntArray], FloatArray],
+    *,
+    log: bool,
+) -> tuple[tuple[Twin, ...], Calibration]:
+    """Fit one twin a fold; rows that no fold scores are in no calibration.
+
+    Parameters
+    ----------
+    target : float64, shape (n,)
+        Lab values of the rows that `folds` point into.
+    folds, fit, log
+        As for `fit_twins`; a row is scored by one of the folds at most.
+    predict : callable (twin, positions) -> float64
+        Predicts the rows at these positions.
+
+    Raises
+    ------
+    TrialFailed
+        If a twin's prediction is not finite.
+    """
+    held, twin_of, twins = np.full(len(target), np.nan), np.full(len(target), -1), []
     for number, fold in enumerate(folds):
         assert (twin_of[fold.score] < 0).all(), "a row is missed by one twin only"
         twin = fit(fold)
         twins.append(twin)
-        held[fold.score] = twin.predict(train.values[fold.score])
+        held[fold.score] = predict(twin, fold.score)
         twin_of[fold.score] = number
-    assert (twin_of >= 0).all(), "every row is missed by one twin"
-    if not np.isfinite(held).all():
+    scored = np.flatnonzero(twin_of >= 0)
+    if not np.isfinite(held[scored]).all():
         raise TrialFailed("a twin's prediction of a row that it missed is not finite")
     calibration = Calibration(
-        observed=train.target.copy(),
-        out_of_fold=held,
-        twin_of=tuple(int(t) for t in twin_of),
+        observed=target[scored],
+        out_of_fold=held[scored],
+        twin_of=tuple(twin_of[scored].tolist()),
         log=log,
     )
     return tuple(twins), thin(calibration)

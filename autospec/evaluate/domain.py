@@ -101,19 +101,24 @@ class Domain:
 
     def measure(self, values: FloatArray) -> Distances:
         """Measure spectra of shape (m, b), and say of each whether it is inside, or why not."""
-        q, t2, nearest = measured = self.space.measure(_seen(values, self.axis, self.quantity))
-        beyond = measured > self.limits[:, None]
-        reasons = [""] * len(values)
-        for i in np.flatnonzero(beyond.any(axis=0)).tolist():
-            reasons[i] = "; ".join(
-                f"{name} {value:.3g} above {limit:.3g}"
-                for name, value, limit, out in zip(
-                    DISTANCES, measured[:, i], self.limits, beyond[:, i], strict=True
-                )
-                if out
+        return tell(self.space, self.limits, _seen(values, self.axis, self.quantity))
+
+
+def tell(space: Space, limits: FloatArray, x: FloatArray) -> Distances:
+    """Measure rows (m, b') in a space, and say of each which of the three limits it exceeds."""
+    q, t2, nearest = measured = space.measure(x)
+    beyond = ~(measured <= limits[:, None])  # what is no number is not inside
+    reasons = [""] * len(x)
+    for i in np.flatnonzero(beyond.any(axis=0)).tolist():
+        reasons[i] = "; ".join(
+            f"{name} {value:.3g} above {limit:.3g}"
+            for name, value, limit, out in zip(
+                DISTANCES, measured[:, i], limits, beyond[:, i], strict=True
             )
-        inside = tuple(not reason for reason in reasons)
-        return Distances(q=q, t2=t2, nearest=nearest, inside=inside, reasons=tuple(reasons))
+            if out
+        )
+    inside = tuple(not reason for reason in reasons)
+    return Distances(q=q, t2=t2, nearest=nearest, inside=inside, reasons=tuple(reasons))
 
 
 def fit_domain(train: Spectra, folds: tuple[Fold, ...], seed: int = 0) -> Domain:
@@ -129,17 +134,17 @@ def fit_domain(train: Spectra, folds: tuple[Fold, ...], seed: int = 0) -> Domain
         Fixes which rows are kept where there are more than 5000.
     """
     x = _seen(train.values, train.axis, train.quantity)
-    k = _components(x, min(len(fold.fit) for fold in folds))
-    held = [_fit_space(x[fold.fit], k, seed).measure(x[fold.score]) for fold in folds]
+    k = components(x, min(len(fold.fit) for fold in folds))
+    held = [fit_space(x[fold.fit], k, seed).measure(x[fold.score]) for fold in folds]
     return Domain(
         axis=train.axis.copy(),
         quantity=train.quantity,
-        space=_fit_space(x, k, seed),
-        limits=np.maximum(_limits(np.concatenate(held, axis=1)), ROUNDING),
+        space=fit_space(x, k, seed),
+        limits=limits_of(np.concatenate(held, axis=1)),
     )
 
 
-def _limits(held: FloatArray) -> FloatArray:
+def limits_of(held: FloatArray) -> FloatArray:
     """Return one quantile of each distance (3, n), such that all three together hold 95 %.
 
     A row's largest rank among the three says at which quantile it would be inside; the limits are
@@ -148,7 +153,7 @@ def _limits(held: FloatArray) -> FloatArray:
     n = held.shape[1]
     ranks = np.argsort(np.argsort(held, axis=1, kind="stable"), axis=1).max(axis=0)
     rank = np.sort(ranks)[min(math.ceil(SHARE_INSIDE * (n + 1)), n) - 1]
-    return np.sort(held, axis=1)[:, rank]
+    return np.asarray(np.maximum(np.sort(held, axis=1)[:, rank], ROUNDING))
 
 
 def _seen(values: FloatArray, axis: FloatArray, quantity: Quantity) -> FloatArray:
@@ -157,7 +162,7 @@ def _seen(values: FloatArray, axis: FloatArray, quantity: Quantity) -> FloatArra
     return to_absorbance(averaged) if quantity == "reflectance" else averaged
 
 
-def _components(x: FloatArray, rows: int) -> int:
+def components(x: FloatArray, rows: int) -> int:
     """Return how many components show 99 % of the spectra (n, b'), as far as `rows` allow.
 
     The same number for every fold: distances in spaces of different size are not alike.
@@ -168,7 +173,8 @@ def _components(x: FloatArray, rows: int) -> int:
     return min(int(np.searchsorted(told, EXPLAINED)) + 1, most)
 
 
-def _fit_space(x: FloatArray, k: int, seed: int) -> Space:
+def fit_space(x: FloatArray, k: int, seed: int) -> Space:
+    """Fit k principal components to rows (n, b'); at most 5000 of them, drawn, stay neighbours."""
     mean = x.mean(axis=0)
     centred = x - mean
     _, singular, loadings = np.linalg.svd(centred, full_matrices=False)

@@ -114,14 +114,15 @@ def _finish(
         layers.append(
             nn.BatchNorm1d(size, eps=architecture.bn_eps, momentum=architecture.bn_momentum)
         )
-    layers.append(_activation(block.activation, architecture.leaky_slope))
+    layers.append(activation_layer(block.activation, architecture.leaky_slope))
     layers += pool or []
     if block.dropout > 0:
         layers.append(SeededDropout(block.dropout, masks))
     return layers
 
 
-def _activation(name: Activation, leaky_slope: float) -> nn.Module:
+def activation_layer(name: Activation, leaky_slope: float) -> nn.Module:
+    """Return torch's layer for an activation."""
     if name == "ReLU":
         return nn.ReLU()
     if name == "LeakyReLU":

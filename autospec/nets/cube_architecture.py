@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from annotated_types import Ge, Gt, Le, Lt
 
@@ -263,3 +263,25 @@ class CubeArchitecture:
                 add(name, f"Dropout ({fc.dropout:.3g})")
         add("Output block", "Fully connected", **{"Filters/Nodes": 1}, Activation="Linear")
         return rows
+
+
+def cube_architecture_from_json(data: Any) -> CubeArchitecture:  # noqa: ANN401 (parsed JSON)
+    """Build an architecture from parsed JSON.
+
+    Raises
+    ------
+    ArchitectureError
+        If a field is missing, unknown, of the wrong type or out of range; names the field.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(CubeArchitecture).validate_python(data)
+    except ValidationError as error:
+        # a misspelt field is missing too: what is unknown explains what is missing
+        first = min(error.errors(), key=lambda e: e["type"] != "unexpected_keyword_argument")
+        where = ".".join(str(part) for part in first["loc"])
+        raise ArchitectureError(
+            f"architecture: {where or 'top'}: {first['msg']}. Correct the field; docs/train.md has "
+            "an example."
+        ) from error

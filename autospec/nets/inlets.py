@@ -54,6 +54,7 @@ class Windows:
         (self.kernel,), (self.stride,) = layer.kernel_size, layer.stride
         self.padded = length + sum(pads)
         self.windows = (self.padded - self.kernel) // self.stride + 1
+        self.volume = (self.windows,)
         self.inner = channels * self.kernel
         self.columns = self.inner + 1
 

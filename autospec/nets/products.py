@@ -1,6 +1,13 @@
-"""`products`: matrix products of M members, by whichever library is faster for their size."""
+"""`products`: matrix products of M members, by whichever library is faster for their size.
+
+On a CUDA device large ones are of bfloat16 numbers, summed in float32: weights, optimiser and
+everything between products stay float32.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -8,6 +15,24 @@ ONE_BY_ONE = 2_000_000  # FLOPs of a member's product from which the call's own 
 _ONEDNN = torch.backends.mkldnn.is_available() and hasattr(  # type: ignore[no-untyped-call]
     getattr(torch.ops, "mkldnn", None), "_linear_pointwise"
 )
+_forced: list[bool] = []
+
+
+def halves(flops: int, device: torch.device) -> bool:
+    """Say whether a product of so many FLOPs a member takes bfloat16 numbers on this device."""
+    if _forced:
+        return _forced[-1] and flops > ONE_BY_ONE
+    return device.type == "cuda" and flops > ONE_BY_ONE and torch.cuda.is_bf16_supported()
+
+
+@contextmanager
+def bfloat16(on: bool) -> Iterator[None]:
+    """Take bfloat16 numbers in the block, or do not, whatever the device; for all threads."""
+    _forced.append(on)
+    try:
+        yield
+    finally:
+        _forced.pop()
 
 
 def products(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -17,7 +42,10 @@ def products(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     fast as the library behind `torch.mm`, depending on the processor's make; it costs more a call,
     and is slower by a factor of hundreds where rows of a matrix do not follow each other.
     """
-    large = 2 * a.shape[1] * a.shape[2] * b.shape[2] > ONE_BY_ONE
+    flops = 2 * a.shape[1] * a.shape[2] * b.shape[2]
+    if halves(flops, a.device):
+        return torch.bmm(a.bfloat16(), b.bfloat16()).float()
+    large = flops > ONE_BY_ONE
     if not (large and _ONEDNN and a.device.type == "cpu" and _dense(a) and _dense(b)):
         return torch.bmm(a, b)
     linear = torch.ops.mkldnn._linear_pointwise

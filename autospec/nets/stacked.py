@@ -16,12 +16,23 @@ import torch
 from torch import nn
 
 from autospec.nets.build import SeededDropout
+from autospec.nets.build_cubes import FilterDropout
 from autospec.nets.finishes import Activation, AveragePool, BatchNorm, Dropout, Finish, MaxPool
 from autospec.nets.inlets import Inlet, Whole, Windows
+from autospec.nets.volume_norms import BatchNormOfVolumes, GroupNorm
+from autospec.nets.volumes import (
+    AverageVolumes,
+    Convolution,
+    FilterMasks,
+    Flattened,
+    GlobalAverage,
+    MaxVolumes,
+)
 
 MOVED_AT_ONCE = 1 << 20  # weights: their gradients then stay in the cache
 WHOLE = slice(None)
 Part = tuple[slice, slice]  # members, rows
+Norm = BatchNorm | BatchNormOfVolumes | GroupNorm
 
 
 class Descent(Protocol):
@@ -47,7 +58,7 @@ class Block:
     def __init__(self, weight: torch.Tensor, position: int, inlet: Inlet) -> None:
         self.weight, self.position, self.inlet = weight, position, inlet
         self.finishes: list[Finish] = []
-        self.norms: list[tuple[int, BatchNorm]] = []
+        self.norms: list[tuple[int, Norm]] = []
 
     def learn(self, x: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
         """Return the outputs (M, outputs, n, length) in training."""
@@ -99,7 +110,7 @@ class StackedNetwork:
     networks : sequence of nn.Sequential
         As `build_network` makes them, or the layers from one block on; all of one architecture.
     shape : tuple of int
-        (channels, length) of what arrives, or (nodes,).
+        (channels, length) of what arrives, or (channels, h, w, t), or (nodes,).
     """
 
     def __init__(self, networks: Sequence[nn.Sequential], shape: Sequence[int]) -> None:
@@ -107,23 +118,24 @@ class StackedNetwork:
         self.parameters: list[torch.Tensor] = []
         self.steps = 0
         self.blocks: list[Block] = []
-        channels, length = (*shape, 1)[:2]
-        pads = (0, 0)
-        for same in zip(*networks, strict=True):
+        channels, *volume = shape if len(shape) > 1 else (*shape, 1)
+        pads: tuple[int, ...] = (0,) * 2 * len(volume)
+        layers = list(zip(*networks, strict=True))
+        for i, same in enumerate(layers):
             layer = same[0]
-            if isinstance(layer, nn.ConstantPad1d):
-                pads = (layer.padding[0], layer.padding[1])
-            elif isinstance(layer, nn.Conv1d):
-                windows = Windows(channels, length, layer, pads)
-                self._block(list(same), windows)
-                channels, length, pads = layer.out_channels, windows.windows, (0, 0)
+            if isinstance(layer, nn.ConstantPad1d | nn.ConstantPad3d):
+                pads = layer.padding
+            elif isinstance(layer, nn.Conv1d | nn.Conv3d):
+                pooled = isinstance(layers[i + 2][0], nn.MaxPool3d | nn.AvgPool3d)
+                inlet = _convolution(layer, (channels, *volume), pads, pooled=pooled)
+                self._block(list(same), inlet)
+                channels, volume, pads = layer.out_channels, list(inlet.volume), (0,) * len(pads)
             elif isinstance(layer, nn.Linear):
-                self._block(list(same), Whole(channels, length))
-                channels, length = layer.out_features, 1
-            elif not isinstance(layer, nn.Flatten):
-                if isinstance(layer, nn.MaxPool1d | nn.AvgPool1d):
-                    length //= _size(layer)
-                self.blocks[-1].finishes.append(self._finish(list(same)))
+                self._block(list(same), Whole(channels, math.prod(volume)))
+                channels, volume = layer.out_features, [1]
+            elif not isinstance(layer, nn.Flatten) or len(volume) > 1:
+                self._follow(self._finish(list(same)))
+                volume = _left(layer, volume)
 
     def learn(self, x: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
         """Return outputs (M, n) in training, of x (M, n, ...).
@@ -156,14 +168,14 @@ class StackedNetwork:
             for layer in network:
                 for tensor in (*layer.parameters(), *layer.buffers()):
                     tensor.data = tensor.data.clone(memory_format=torch.contiguous_format)
-                if isinstance(layer, nn.BatchNorm1d):
+                if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm3d):
                     assert layer.num_batches_tracked is not None
                     layer.num_batches_tracked += self.steps
         self.steps = 0
 
     def _block(self, same: list[nn.Module], inlet: Inlet) -> None:
         """Begin a block: weights and biases of all members in one tensor, theirs views of it."""
-        own = [layer for layer in same if isinstance(layer, nn.Conv1d | nn.Linear)]
+        own = [layer for layer in same if isinstance(layer, nn.Conv1d | nn.Conv3d | nn.Linear)]
         outputs, inner = own[0].weight.shape[0], math.prod(own[0].weight.shape[1:])
         stack = own[0].weight.new_zeros(len(own), outputs, inlet.columns)
         for layer, rows in zip(own, stack, strict=True):
@@ -175,32 +187,72 @@ class StackedNetwork:
         self.blocks.append(Block(stack, len(self.parameters), inlet))
         self.parameters.append(stack)
 
+    def _follow(self, finish: Finish) -> None:
+        """Let a step follow the last block; a largest is taken before what keeps the order."""
+        finishes = self.blocks[-1].finishes
+        before = finishes[-1] if finishes else None
+        rising = isinstance(before, Activation) and not isinstance(before.layer, nn.SiLU)
+        finishes.append(finish)
+        if rising and isinstance(finish, MaxVolumes):
+            finishes[-2:] = finishes[:-3:-1]
+
     def _finish(self, same: list[nn.Module]) -> Finish:
         """Return what the same layer of all members does after a product."""
         layer = same[0]
-        if isinstance(layer, nn.BatchNorm1d):
-            return self._batch_norm(same, layer)
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm3d | nn.GroupNorm):
+            return self._norm(same, layer)
         if isinstance(layer, SeededDropout):
             return Dropout([own for own in same if isinstance(own, SeededDropout)])
+        if isinstance(layer, FilterDropout):
+            return FilterMasks([own for own in same if isinstance(own, FilterDropout)])
         if isinstance(layer, nn.MaxPool1d):
             return MaxPool(_size(layer))
         if isinstance(layer, nn.AvgPool1d):
             return AveragePool(_size(layer))
-        return Activation(layer)
+        if isinstance(layer, nn.MaxPool3d):
+            return MaxVolumes()
+        if isinstance(layer, nn.AvgPool3d):
+            return AverageVolumes()
+        if isinstance(layer, nn.AdaptiveAvgPool3d):
+            return GlobalAverage()
+        return Flattened() if isinstance(layer, nn.Flatten) else Activation(layer)
 
-    def _batch_norm(self, same: list[nn.Module], layer: nn.BatchNorm1d) -> BatchNorm:
-        assert layer.momentum is not None
+    def _norm(
+        self, same: list[nn.Module], layer: nn.BatchNorm1d | nn.BatchNorm3d | nn.GroupNorm
+    ) -> Norm:
         weight, bias = _common(same, "weight"), _common(same, "bias")
-        norm = BatchNorm(
-            weight,
-            bias,
-            (_common(same, "running_mean"), _common(same, "running_var")),
-            momentum=layer.momentum,
-            eps=layer.eps,
-        )
+        norm: Norm
+        if isinstance(layer, nn.GroupNorm):
+            norm = GroupNorm(weight, bias, groups=layer.num_groups, eps=layer.eps)
+        else:
+            assert layer.momentum is not None
+            kind = BatchNorm if isinstance(layer, nn.BatchNorm1d) else BatchNormOfVolumes
+            statistics = (_common(same, "running_mean"), _common(same, "running_var"))
+            norm = kind(weight, bias, statistics, momentum=layer.momentum, eps=layer.eps)
         self.blocks[-1].norms.append((len(self.parameters), norm))
         self.parameters += [weight, bias]
         return norm
+
+
+def _convolution(
+    layer: nn.Conv1d | nn.Conv3d, shape: Sequence[int], pads: tuple[int, ...], *, pooled: bool
+) -> Windows | Convolution:
+    """Return the inlet of a convolution of what arrives in `shape`, padded as torch has `pads`."""
+    if isinstance(layer, nn.Conv1d):
+        return Windows(shape[0], shape[1], layer, (pads[0], pads[1]))
+    of_t, of_w, of_h = pads[:2], pads[2:4], pads[4:]
+    return Convolution(shape, layer, (of_h, of_w, of_t), pooled=pooled)
+
+
+def _left(layer: nn.Module, volume: list[int]) -> list[int]:
+    """Return what a layer that is no product leaves of a volume."""
+    if isinstance(layer, nn.Flatten):
+        return [math.prod(volume)]
+    if isinstance(layer, nn.AdaptiveAvgPool3d):
+        return [1] * len(volume)
+    if isinstance(layer, nn.MaxPool1d | nn.AvgPool1d | nn.MaxPool3d | nn.AvgPool3d):
+        return [n // _size(layer) for n in volume]
+    return volume
 
 
 def _common(same: list[nn.Module], name: str) -> torch.Tensor:
@@ -212,12 +264,12 @@ def _common(same: list[nn.Module], name: str) -> torch.Tensor:
     return stack
 
 
-def _size(layer: nn.MaxPool1d | nn.AvgPool1d) -> int:
+def _size(layer: nn.MaxPool1d | nn.AvgPool1d | nn.MaxPool3d | nn.AvgPool3d) -> int:
     size = layer.kernel_size
     return size[0] if isinstance(size, tuple) else size
 
 
 def _channels_first(x: torch.Tensor) -> torch.Tensor:
-    """Return (M, channels, n, length) for x (M, n, channels, length) or (M, n, nodes)."""
+    """Return (M, channels, n, ...) for x (M, n, channels, ...) or (M, n, nodes)."""
     x = x.transpose(1, 2)
-    return x if x.dim() == 4 else x.unsqueeze(3)
+    return x.unsqueeze(3) if x.dim() == 3 else x

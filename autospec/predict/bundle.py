@@ -13,7 +13,7 @@ import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import safetensors
@@ -27,11 +27,15 @@ from autospec.predict.card import card_name, model_card
 from autospec.predict.checks import check_bundle
 from autospec.predict.deploy import deploy
 from autospec.predict.document import (
-    SCHEMA_VERSION,
     Accuracy,
+    Bundle,
+    CubeBundle,
     ModelBundle,
     Provenance,
     lab_range,
+)
+from autospec.predict.document_text import (
+    NEWEST,
     parse_document,
     read_document,
     write_document,
@@ -41,6 +45,7 @@ SUFFIX = ".safetensors"
 MAX_FILE = 4 * 1024**3
 MAX_HEADER = 16 * 1024**2
 DTYPES: dict[str, np.dtype[Any]] = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4")}
+SomeBundle = TypeVar("SomeBundle", ModelBundle, CubeBundle)
 AGAIN = (
     "Copy the file again from where it was made, or make it again with autospec search or localise."
 )
@@ -99,20 +104,33 @@ def make_bundle(
         trust_rows=trust_rows,
         limits=limits,
     )
+    return settled(bundle)
+
+
+def settled(bundle: SomeBundle) -> SomeBundle:
+    """Return a bundle that went the way through a file, so that it predicts the same after it.
+
+    Raises
+    ------
+    UsageError
+        If its parts do not fit together, or a number is not finite.
+    """
     try:
         text, tensors = write_document(bundle)
-        # The same way as through a file, so that a model predicts the same before and after it.
-        return _read(text, {key: _settled(array) for key, array in tensors.items()})
+        copies = {key: _settled(array) for key, array in tensors.items()}
+        found = _read(text, copies, bundle.schema_version)
     except ValueError as error:
-        raise UsageError(f"the model {name!r} cannot be kept: {error}") from error
+        raise UsageError(f"the model {bundle.name!r} cannot be kept: {error}") from error
+    assert isinstance(found, type(bundle)), "the kind that was written"
+    return found
 
 
-def save_model(bundle: ModelBundle, path: str | Path) -> Path:
+def save_model(bundle: Bundle, path: str | Path) -> Path:
     """Write a model file, whole or not at all, and its card (``MODEL.md``) beside it.
 
     Parameters
     ----------
-    bundle : ModelBundle
+    bundle : ModelBundle or CubeBundle
     path : str or Path
         Ends with ``.safetensors``; a file that exists is replaced.
 
@@ -138,7 +156,7 @@ def save_model(bundle: ModelBundle, path: str | Path) -> Path:
     return card
 
 
-def dump_model(bundle: ModelBundle) -> bytes:
+def dump_model(bundle: Bundle) -> bytes:
     """Return the content of a model file; the same bundle gives the same bytes."""
     return pack(*write_document(bundle))
 
@@ -174,13 +192,18 @@ def pack(text: str, tensors: Mapping[str, AnyArray]) -> bytes:
     return b"".join([len(head).to_bytes(8, "little"), head, *numbers])
 
 
-def load_model(path: str | Path) -> ModelBundle:
+def load_model(path: str | Path) -> Bundle:
     """Read a model file and check all of it.
 
     Parameters
     ----------
     path : str or Path
         A file written by `save_model`.
+
+    Returns
+    -------
+    ModelBundle or CubeBundle
+        Whichever the file holds.
 
     Raises
     ------
@@ -196,22 +219,20 @@ def load_model(path: str | Path) -> ModelBundle:
     try:
         text, entries = _split(content)
         version = parse_document(text).get("schema_version")
-        if isinstance(version, int) and version > SCHEMA_VERSION:
+        if isinstance(version, int) and version > NEWEST:
             raise DataError(
                 f"{path}: made by a newer autospec: schema_version {version}; this one reads up "
-                f"to {SCHEMA_VERSION}. Update it: pip install -U autospec-soil"
+                f"to {NEWEST}. Update it: pip install -U autospec-soil"
             )
-        if version != SCHEMA_VERSION:
-            raise ValueError(f"schema_version is {version!r}; want {SCHEMA_VERSION}")
         tensors = _tensors(content, entries)
         del content
-        return _read(text, tensors)
+        return _read(text, tensors, version)
     except ValueError as error:
         raise DataError(f"{path}: not a whole model file of autospec: {error}. {AGAIN}") from error
 
 
-def _read(text: str, tensors: Mapping[str, AnyArray]) -> ModelBundle:
-    bundle = read_document(text, tensors)
+def _read(text: str, tensors: Mapping[str, AnyArray], version: object) -> Bundle:
+    bundle = read_document(text, tensors, version)
     check_bundle(bundle, tensors)
     return bundle
 

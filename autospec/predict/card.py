@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from autospec.data.spectra import AXIS_NAMES
 from autospec.evaluate.conformal import DEFAULT_LEVEL, highest_level
-from autospec.predict.document import Accuracy, ModelBundle, document_digest
+from autospec.predict.card_text import safe, span, table
+from autospec.predict.cube_card import Sections, cube_sections
+from autospec.predict.document import Accuracy, Bundle, CubeBundle, ModelBundle
+from autospec.predict.document_text import document_digest
 from autospec.predict.nodes import KernelExpansion, parts
 
 JOBS = {
     "search": "`autospec search`",
     "localise": "`autospec localise`",
+    "train": "`autospec train`",
     "api": "the Python interface",
+}
+IN_PRACTICE: dict[type, str] = {
+    ModelBundle: (
+        "; in practice it is about the level: those of `autospec localise` held 92 % on average "
+        "over the 15 embedded farms, 87 to 96 % on single farms (docs/results.md)."
+    ),
+    CubeBundle: (
+        ". The rows were held out as whole squares or dates, unless the limits below say not, "
+        "so the intervals are made for places or dates that are as far away."
+    ),
 }
 
 
@@ -21,25 +33,29 @@ def card_name(stem: str) -> str:
     return "MODEL.md" if stem == "model" else f"MODEL-{stem}.md"
 
 
-def model_card(bundle: ModelBundle, file_name: str = "model.safetensors") -> str:
+def model_card(bundle: Bundle, file_name: str = "model.safetensors") -> str:
     """Return the card of a model as Markdown.
 
     Parameters
     ----------
-    bundle : ModelBundle
+    bundle : ModelBundle or CubeBundle
     file_name : str
         Of its file, for the examples.
     """
+    if isinstance(bundle, CubeBundle):
+        what, data, domain, limits, use, inside = cube_sections(bundle, file_name)
+    else:
+        what, data, domain, limits, use, inside = _spectra_sections(bundle, file_name)
     sections = {
-        "What it predicts": _what(bundle),
+        "What it predicts": what,
         "How it was made": _how(bundle),
-        "The data": _data(bundle),
+        "The data": [*data, *_sources(bundle)],
         "Accuracy": _accuracy(bundle),
         "Intervals": _intervals(bundle),
-        "Domain": _domain(bundle),
-        "When not to trust it": _limits(bundle),
-        "How to use it": _use(bundle, file_name),
-        "What is inside": _inside(bundle),
+        "Domain": [*domain, *_counted(bundle)],
+        "When not to trust it": [*_limits(bundle), *limits, *_told(bundle)],
+        "How to use it": use,
+        "What is inside": inside,
         "Versions": _versions(bundle),
     }
     lines = [f"# {bundle.name}"]
@@ -48,77 +64,97 @@ def model_card(bundle: ModelBundle, file_name: str = "model.safetensors") -> str
     return "\n".join(lines) + "\n"
 
 
+def _spectra_sections(bundle: ModelBundle, file_name: str) -> Sections:
+    limits = [
+        "- On another instrument, another way of drying and grinding, other soils: a few samples "
+        "with lab values will tell."
+    ]
+    return (
+        _what(bundle),
+        _data(bundle),
+        _domain(bundle),
+        limits,
+        _use(file_name),
+        _inside(bundle),
+    )
+
+
 def _what(bundle: ModelBundle) -> list[str]:
     axis = bundle.axis
     return [
-        f"**{_safe(bundle.target_name)}** in **{_safe(bundle.target_unit) or 'no unit'}**, from "
+        f"**{safe(bundle.target_name)}** in **{safe(bundle.target_unit) or 'no unit'}**, from "
         f"{bundle.quantity} spectra at {len(axis)} bands, {AXIS_NAMES[bundle.axis_unit]} "
         f"{axis[0]:g} to {axis[-1]:g}. Spectra on other bands of that range are brought onto "
         "these by value."
     ]
 
 
-def _how(bundle: ModelBundle) -> list[str]:
+def _how(bundle: Bundle) -> list[str]:
     provenance = bundle.provenance
-    lines = [f"{_safe(bundle.model_kind)}. Made by {JOBS[provenance.job]} on {bundle.made}."]
-    return lines + [f"Run `{_safe(run)}`." for run in provenance.runs]
+    lines = [f"{safe(bundle.model_kind)}. Made by {JOBS[provenance.job]} on {bundle.made}."]
+    return lines + [f"Run `{safe(run)}`." for run in provenance.runs]
 
 
 def _data(bundle: ModelBundle) -> list[str]:
     provenance, lab = bundle.provenance, bundle.lab
-    fields = ", ".join(f"{_safe(name)} ({n})" for name, n in provenance.fields.items())
+    fields = ", ".join(f"{safe(name)} ({n})" for name, n in provenance.fields.items())
     return [
         f"It learned from {bundle.n_train} rows of {fields or 'no named field'}. Their lab values "
-        f"run from {lab.lowest:.4g} to {lab.highest:.4g} {_safe(bundle.target_unit)}, the median "
-        f"is {lab.median:.4g}.",
+        f"run from {lab.lowest:.4g} to {lab.highest:.4g} {safe(bundle.target_unit)}, the median "
+        f"is {lab.median:.4g}."
+    ]
+
+
+def _sources(bundle: Bundle) -> list[str]:
+    provenance = bundle.provenance
+    return [
         "",
-        *(f"- {_safe(sentence)}" for sentence in provenance.sources),
+        *(f"- {safe(sentence)}" for sentence in provenance.sources),
         f"- SHA-256 of the rows: `{provenance.data_digest}`",
     ]
 
 
-def _accuracy(bundle: ModelBundle) -> list[str]:
+def _accuracy(bundle: Bundle) -> list[str]:
     if not bundle.accuracy:
         return ["Not measured. Predict samples that you have lab values of before you rely on it."]
-    return _table(
+    return table(
         ("number", "value", "95 % interval", "measured on"), [_record(r) for r in bundle.accuracy]
     )
 
 
 def _record(record: Accuracy) -> tuple[str, ...]:
-    interval = "" if record.low is None or record.high is None else _span(record.low, record.high)
-    unit = f" {_safe(record.unit)}" if record.unit else ""
-    return _safe(record.what), f"{record.value:.3g}{unit}", interval, _safe(record.rows)
+    interval = "" if record.low is None or record.high is None else span(record.low, record.high)
+    unit = f" {safe(record.unit)}" if record.unit else ""
+    return safe(record.what), f"{record.value:.3g}{unit}", interval, safe(record.rows)
 
 
-def _intervals(bundle: ModelBundle) -> list[str]:
+def _intervals(bundle: Bundle) -> list[str]:
     n = bundle.calibration.n
     most = int(highest_level(n) * 1000) / 10
     lines = [
         f"Intervals are CV+ (https://doi.org/10.1214/20-AOS1965) from {n} rows and "
         f"{len(bundle.twins)} twins of the model, each of which missed a part of them. They "
         "are made to hold about the level of new samples of the same kind. What is proven for CV+ "
-        "is 1 − 2·(1 − level), 80 % for 90 %, and less with few folds; in practice it is about the "
-        "level: those of `autospec localise` held 92 % on average over the 15 embedded farms, 87 "
-        f"to 96 % on single farms (docs/results.md). Levels up to {most:g} % can be "
+        "is 1 − 2·(1 − level), 80 % for 90 %, and less with few folds"
+        f"{IN_PRACTICE[type(bundle)]} Levels up to {most:g} % can be "
         f"asked for; the usual one is {100 * DEFAULT_LEVEL:g} %."
     ]
     trust = bundle.trust
     if trust is not None:
-        told = f": {_safe(bundle.trust_rows)}" if bundle.trust_rows else ""
-        share = _span(100 * trust.covered_low, 100 * trust.covered_high)
+        told = f": {safe(bundle.trust_rows)}" if bundle.trust_rows else ""
+        share = span(100 * trust.covered_low, 100 * trust.covered_high)
         lines += [
             "",
             f"Counted on {trust.rows} rows{told}. Intervals made to hold "
             f"{100 * trust.level:g} % of lab values held {100 * trust.covered:.3g} % (95 % "
             f"interval {share} %); their mean width was "
-            f"{trust.mean_width:.3g} {_safe(bundle.target_unit)}.",
+            f"{trust.mean_width:.3g} {safe(bundle.target_unit)}.",
         ]
     return lines
 
 
 def _domain(bundle: ModelBundle) -> list[str]:
-    lines = [
+    return [
         "A spectrum is out of the domain if it is unlike those that the model learned from. Three "
         "distances say so: Q, T² and the distance to the nearest training spectrum. Limits: "
         + ", ".join(
@@ -127,36 +163,35 @@ def _domain(bundle: ModelBundle) -> list[str]:
         )
         + ". About 5 % of new samples of the same kind are out of it too."
     ]
+
+
+def _counted(bundle: Bundle) -> list[str]:
     trust = bundle.trust
-    if trust is not None:
-        unit = _safe(bundle.target_unit)
-        parts = (
-            ("inside", trust.inside, trust.rmse_inside),
-            ("outside", trust.rows - trust.inside, trust.rmse_outside),
-        )
-        told = [
-            f"{n} {word}: RMSE {rmse:.3g} {unit}" for word, n, rmse in parts if rmse is not None
-        ]
-        lines += [
-            "",
-            f"Of the {trust.rows} rows that intervals were counted on: {'; '.join(told)}.",
-        ]
-    return lines
+    if trust is None:
+        return []
+    unit = safe(bundle.target_unit)
+    parts = (
+        ("inside", trust.inside, trust.rmse_inside),
+        ("outside", trust.rows - trust.inside, trust.rmse_outside),
+    )
+    told = [f"{n} {word}: RMSE {rmse:.3g} {unit}" for word, n, rmse in parts if rmse is not None]
+    return ["", f"Of the {trust.rows} rows that intervals were counted on: {'; '.join(told)}."]
 
 
-def _limits(bundle: ModelBundle) -> list[str]:
+def _limits(bundle: Bundle) -> list[str]:
     lab = bundle.lab
     return [
         "- Where `in_domain` is no: neither the prediction nor its interval is to be relied on.",
-        f"- Beyond lab values of {_span(lab.lowest, lab.highest)} {_safe(bundle.target_unit)}: it "
+        f"- Beyond lab values of {span(lab.lowest, lab.highest)} {safe(bundle.target_unit)}: it "
         "learned nothing there.",
-        "- On another instrument, another way of drying and grinding, other soils: a few samples "
-        "with lab values will tell.",
-        *(f"- {_safe(sentence)}" for sentence in bundle.limits),
     ]
 
 
-def _use(bundle: ModelBundle, file_name: str) -> list[str]:
+def _told(bundle: Bundle) -> list[str]:
+    return [f"- {safe(sentence)}" for sentence in bundle.limits]
+
+
+def _use(file_name: str) -> list[str]:
     return [
         "```bash",
         "pip install autospec-soil",
@@ -185,25 +220,10 @@ def _inside(bundle: ModelBundle) -> list[str]:
     ]
 
 
-def _versions(bundle: ModelBundle) -> list[str]:
+def _versions(bundle: Bundle) -> list[str]:
     provenance = bundle.provenance
-    packages = ", ".join(f"{_safe(k)} {_safe(v)}" for k, v in provenance.packages.items())
+    packages = ", ".join(f"{safe(k)} {safe(v)}" for k, v in provenance.packages.items())
     return [
-        f"autospec {_safe(provenance.autospec)}, Python {_safe(provenance.python)}, {packages}; "
+        f"autospec {safe(provenance.autospec)}, Python {safe(provenance.python)}, {packages}; "
         f"schema {bundle.schema_version}. SHA-256 of the document: `{document_digest(bundle)}`"
     ]
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(line) + " |" for line in lines]
-
-
-def _span(low: float, high: float) -> str:
-    return f"{low:.3g} to {high:.3g}"
-
-
-def _safe(text: str) -> str:
-    """Return text of a file as one line that cannot be taken for Markdown or HTML."""
-    line = " ".join(text.split())
-    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in line)

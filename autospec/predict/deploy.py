@@ -26,6 +26,7 @@ from autospec.evaluate.fitted import Fitted, Predictor, ScaledModel, TargetLaw
 from autospec.evaluate.kernels import DualRidge, KernelModel, amplitudes
 from autospec.evaluate.views import Views
 from autospec.localisation.farm_model import FarmModel
+from autospec.nets.architecture import Architecture
 from autospec.predict.nodes import (
     Average,
     KernelExpansion,
@@ -236,15 +237,18 @@ def _ensemble(model: Ensemble) -> Networks:
     steps = pipeline_steps(model.pipeline)
     last = steps[-1]
     assert isinstance(last, Standardise), "our pipelines end with a standardisation"
+    architecture = model.members[0].architecture
+    assert isinstance(architecture, Architecture), "networks on spectra"
     return Networks(
         steps=steps,
-        architecture=model.members[0].architecture,
+        architecture=architecture,
         bands=len(last.mean),
-        members=tuple(_weights(member) for member in model.members),
+        members=tuple(network_weights(member) for member in model.members),
     )
 
 
-def _weights(member: FittedMember) -> NetworkWeights:
+def network_weights(member: FittedMember) -> NetworkWeights:
+    """Write a trained network down: its state, and the scale it learned lab values on."""
     state = {
         name: value.detach().cpu().numpy().copy()
         for name, value in member.network.state_dict().items()

@@ -1,36 +1,36 @@
-"""`ModelBundle`, all of a kept model as plain data, and its JSON document there and back; no files.
+"""`ModelBundle` and `CubeBundle`: all of a kept model as plain data; no JSON and no files.
 
-A document names its arrays (see `autospec.data.tensors`); they travel beside it. What a document
-says is checked by `autospec.predict.checks`.
+What they say is checked by `autospec.predict.checks`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import json
 import platform
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 import autospec
-from autospec.data.json_text import first_non_finite
+from autospec.data.cubes.cubes import Cubes
 from autospec.data.spectra import AxisUnit, Quantity, Spectra
-from autospec.data.tensors import AnyArray, Vector
+from autospec.data.tensors import Vector
 from autospec.evaluate.conformal import Calibration
+from autospec.evaluate.cube_domain import CubeDomain
 from autospec.evaluate.domain import Domain
 from autospec.evaluate.trust import Trust
-from autospec.predict.nodes import Node
+from autospec.nets.cube_architecture import Shape
+from autospec.predict.nodes import CubeNetworks, Node
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 1  # of a model of spectra
+CUBE_SCHEMA_VERSION = 2  # of a model of cubes
+NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 PACKAGES = ("torch", "numpy", "scikit-learn", "chemotools", "ikpls")
-Job = Literal["search", "localise", "api"]
+Job = Literal["search", "localise", "train", "api"]
 _STRICT = {"extra": "forbid"}
 
 
@@ -45,11 +45,11 @@ class Provenance:
     runs : tuple of str
         Digests of the runs that chose it, if any.
     data_digest : str
-        `Spectra.digest` of the rows it learned from.
+        `Spectra.digest` or `Cubes.digest` of the rows it learned from.
     sources : tuple of str
         Sentences: where these came from, and every conversion.
     fields : dict of str to int
-        Rows of each field.
+        Rows of each field; cubes have none.
     autospec, python : str
         Versions.
     packages : dict of str to str
@@ -161,7 +161,7 @@ class ModelBundle:
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
 
     schema_version: int = SCHEMA_VERSION
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+    name: Annotated[str, Field(pattern=NAME)]
     made: str
     model_kind: str
     axis: Vector
@@ -182,106 +182,86 @@ class ModelBundle:
     limits: tuple[str, ...]
 
 
-_ADAPTER: TypeAdapter[ModelBundle] = TypeAdapter(ModelBundle)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CubeBundle:
+    """A model of cubes that can be kept.
+
+    Parameters
+    ----------
+    schema_version : int
+        Of the document.
+    kind : {"cubes"}
+    channels : tuple of str, length c
+        Of the cubes it predicts, in its order; all different.
+    shape : tuple of 4 int
+        (c, h, w, t) of one sample.
+    step_days : float
+        Usual time between two dates of a sample that it learned from; 0 with one date.
+    first_time, last_time : str
+        Oldest and latest date of these, ISO 8601.
+    crs : str
+        Of these samples' coordinates, which it does not look at.
+    synthetic : bool
+        It learned from made-up samples.
+    model : CubeNetworks
+    twins : tuple of CubeNetworks
+        The same, each learned without one fold; intervals come from them.
+    domain : CubeDomain
+    name, made, model_kind, target_name, target_unit, n_train, lab, calibration
+        As of `ModelBundle`.
+    provenance, accuracy, trust, trust_rows, limits
+        As of `ModelBundle`.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+
+    schema_version: int = CUBE_SCHEMA_VERSION
+    kind: Literal["cubes"] = "cubes"
+    name: Annotated[str, Field(pattern=NAME)]
+    made: str
+    model_kind: str
+    channels: tuple[str, ...]
+    shape: Shape
+    step_days: Annotated[float, Ge(0)]
+    first_time: str
+    last_time: str
+    crs: str
+    synthetic: bool
+    target_name: str
+    target_unit: str
+    n_train: Annotated[int, Ge(1)]
+    lab: LabRange
+    model: CubeNetworks
+    twins: tuple[CubeNetworks, ...]
+    calibration: Calibration
+    domain: CubeDomain
+    provenance: Provenance
+    accuracy: tuple[Accuracy, ...]
+    trust: Trust | None
+    trust_rows: str
+    limits: tuple[str, ...]
 
 
-def describe_provenance(job: Job, train: Spectra, runs: tuple[str, ...] = ()) -> Provenance:
+Bundle = ModelBundle | CubeBundle
+
+
+def describe_provenance(job: Job, train: Spectra | Cubes, runs: tuple[str, ...] = ()) -> Provenance:
     """Describe the rows that a model learned from, and the versions at work now."""
     return Provenance(
         job=job,
         runs=runs,
         data_digest=train.digest,
         sources=train.provenance,
-        fields=dict(sorted(Counter(train.fields).items())),
+        fields={} if isinstance(train, Cubes) else dict(sorted(Counter(train.fields).items())),
         autospec=autospec.__version__,
         python=platform.python_version(),
         packages={name: importlib.metadata.version(name) for name in PACKAGES},
     )
 
 
-def lab_range(train: Spectra) -> LabRange:
+def lab_range(train: Spectra | Cubes) -> LabRange:
     """Return the range and the median of the lab values of at least one row."""
     target = train.target
     return LabRange(
         lowest=float(target.min()), median=float(np.median(target)), highest=float(target.max())
     )
-
-
-def write_document(bundle: ModelBundle) -> tuple[str, dict[str, AnyArray]]:
-    """Return a bundle as JSON text, and its arrays by name; the same bundle gives the same text.
-
-    Raises
-    ------
-    ValueError
-        If a number is not finite.
-    """
-    tensors: dict[str, AnyArray] = {}
-    data = _ADAPTER.dump_python(bundle, mode="json", context={"tensors": tensors})
-    bad = first_non_finite(data, "model")
-    if bad:
-        raise ValueError(f"{bad} is not finite")
-    return json.dumps(data, separators=(",", ":"), allow_nan=False), tensors
-
-
-def document_digest(bundle: ModelBundle) -> str:
-    """Return the SHA-256 of a bundle's document; it names every array, so it stands for all."""
-    return hashlib.sha256(write_document(bundle)[0].encode()).hexdigest()
-
-
-def parse_document(text: str) -> dict[str, Any]:
-    """Return the JSON object of a document, nothing checked but that it is one.
-
-    Raises
-    ------
-    ValueError
-        If it is none, or holds numbers that are not finite.
-    """
-    try:
-        data = json.loads(text)
-        bad = first_non_finite(data, "model")
-    except RecursionError as error:
-        raise ValueError("its document is nested too deep") from error
-    except ValueError as error:
-        raise ValueError(f"its document is no JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise ValueError("its document is no JSON object")
-    if bad:
-        raise ValueError(f"its document: {bad} is not finite")
-    return data
-
-
-def read_document(text: str, tensors: Mapping[str, AnyArray]) -> ModelBundle:
-    """Return the bundle that a document and its arrays make; every array is used.
-
-    Raises
-    ------
-    ValueError
-        If a field is missing, unknown or of the wrong kind, or arrays are missing or left over.
-    """
-    try:
-        # Strict JSON mode: lists become tuples, but "3" is no number and 1 is no bool.
-        bundle = _ADAPTER.validate_json(text, strict=True, context={"tensors": tensors})
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"its document: {where[:200]}: {first['msg']}") from error
-    used = {id(array) for array in arrays(bundle)}
-    spare = [name for name, array in tensors.items() if id(array) not in used]
-    if spare:
-        raise ValueError(f"its document names no array {spare[0][:80]!r}, which is there")
-    return bundle
-
-
-def arrays(part: object) -> Iterator[AnyArray]:
-    """Yield every array of a bundle or of a part of it; one that is used twice, twice."""
-    if isinstance(part, np.ndarray):
-        yield part
-    elif is_dataclass(part):
-        for field in fields(part):
-            yield from arrays(getattr(part, field.name))
-    elif isinstance(part, tuple):
-        for item in part:
-            yield from arrays(item)
-    elif isinstance(part, dict):
-        for item in part.values():
-            yield from arrays(item)

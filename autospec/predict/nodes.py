@@ -3,8 +3,9 @@
 Whatever was fitted (a stack of Gaussian processes, PLSR, an ensemble of networks) is written down
 in these words, and only in these: `autospec.predict.running` computes them, a model file holds
 them, the ONNX graph is drawn from them. So a file outlives the classes that fitted it. Steps turn
-spectra into spectra; nodes turn spectra into predictions. All are dataclasses that pydantic reads
-and writes; arrays are named in the text (see `autospec.data.tensors`).
+spectra into spectra; nodes turn spectra into predictions; of cubes there is one node only. All are
+dataclasses that pydantic reads and writes; arrays are named in the text (see
+`autospec.data.tensors`).
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Ge, Gt
 from pydantic import Field
 
+from autospec.data.cubes.scaling import ChannelScaler
 from autospec.data.spectra import Quantity
 from autospec.data.tensors import Matrix, Vector, Weights
 from autospec.nets.architecture import Architecture
+from autospec.nets.cube_architecture import CubeArchitecture, Shape
 
 _STRICT = {"extra": "forbid"}
 
@@ -182,6 +185,24 @@ class Networks:
     architecture: Architecture
     bands: Annotated[int, Ge(1)]
     members: tuple[NetworkWeights, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CubeNetworks:
+    """The mean of 3D-CNNs of one architecture on cubes of `shape` (c, h, w, t), after `scaler`."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+
+    kind: Literal["cube networks"] = "cube networks"
+    scaler: ChannelScaler
+    architecture: CubeArchitecture
+    shape: Shape
+    members: tuple[NetworkWeights, ...]
+
+    @property
+    def arriving(self) -> Shape:
+        """(c, h, w, t) of what reaches the networks."""
+        return self.scaler.recipe.arriving(self.shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -35,6 +35,7 @@ COLUMNS = {
     "nearest_distance": pa.float64(),
     "reason": pa.string(),
 }
+PLACES = {"x": pa.float64(), "y": pa.float64()}  # of cubes, before the others
 ROW_GROUP = 65536
 _HEADER_BYTES = 4096
 _PAGE_BYTES = 64 * 1024**2
@@ -58,6 +59,8 @@ class OutputRows:
         Whether they are inside the domain.
     reasons : tuple of str, length m
         Why a row is outside the domain, or was not predicted; empty where all is well.
+    places : float64, shape (2, m), or None
+        x and y, where the file has columns of them.
     """
 
     ids: tuple[str, ...]
@@ -66,10 +69,13 @@ class OutputRows:
     numbers: FloatArray
     inside: NDArray[np.bool_]
     reasons: tuple[str, ...]
+    places: FloatArray | None = None
 
 
 @contextmanager
-def open_output(path: Path, id_header: str, level: float | None, unit: str) -> Iterator[Output]:
+def open_output(
+    path: Path, id_header: str, level: float | None, unit: str, *, places: bool = False
+) -> Iterator[Output]:
     """Open a file of predictions to write; it appears when the block ends well.
 
     Parameters
@@ -80,6 +86,8 @@ def open_output(path: Path, id_header: str, level: float | None, unit: str) -> I
         Name of the first column.
     level, unit
         The same in every row.
+    places : bool
+        Whether rows have a place, x and y.
 
     Raises
     ------
@@ -89,7 +97,8 @@ def open_output(path: Path, id_header: str, level: float | None, unit: str) -> I
     parquet = is_parquet(path)
     header = id_header if id_header not in COLUMNS else f"{id_header}_of_file"
     header = spelt_out(header if parquet else str(spreadsheet_cell(header)))
-    schema = pa.schema([(header, pa.string()), *COLUMNS.items()])
+    columns = (PLACES | COLUMNS if places else COLUMNS).items()
+    schema = pa.schema([(header, pa.string()), *columns])
     sweep_left_overs(path)
     with replacing(path) as stream:
         writer: pa.csv.CSVWriter | pa.parquet.ParquetWriter
@@ -145,6 +154,10 @@ class Output:
         inside[good] = np.where(rows.inside, "yes", "no")
         columns = [
             pa.array(ids, pa.string()),
+            *(
+                pa.array(axis, pa.float64())
+                for axis in (() if rows.places is None else rows.places)
+            ),
             pa.array(rows.row_numbers, pa.int64()),
             *(_spread(v, good) for v in rows.numbers[:3]),
             pa.array([self._level] * m, pa.float64(), mask=~good),
@@ -208,7 +221,7 @@ def _is_ours(path: Path) -> bool:
     try:
         if is_parquet(path):
             names: list[str] = pa.parquet.read_schema(path).names
-            return names[1:] == list(COLUMNS)
+            return names[-len(COLUMNS) :] == list(COLUMNS)
         with path.open("rb") as stream:
             first = stream.readline(_HEADER_BYTES).decode("utf-8", "replace")
         ours = ",".join(f'"{name}"' for name in COLUMNS)

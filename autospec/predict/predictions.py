@@ -6,81 +6,50 @@ depend on how many cores there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from autospec.data.cubes.cubes import Cubes
 from autospec.data.onto_axis import fit_onto
 from autospec.data.spectra import FloatArray, Spectra, row_name
 from autospec.errors import UsageError
 from autospec.evaluate.conformal import DEFAULT_LEVEL, check_level
-from autospec.evaluate.trust import holding_bounds
-from autospec.predict.document import ModelBundle
+from autospec.predict.answers import (
+    Measured,
+    Predictions,
+    as_predictions,
+    measure_blocks,
+    measure_good,
+    measure_rows,
+)
+from autospec.predict.cube_predictions import predict_cubes
+from autospec.predict.document import Bundle, CubeBundle, ModelBundle
 from autospec.predict.running import Runner
-from autospec.training.trainer import Device, one_thread, resolve_device, thread_count
+from autospec.training.trainer import Device, resolve_device, thread_count
 
 BLOCK_ROWS = 2048
 LARGEST = 1e3  # reflectance and absorbance are far below; beyond, squares would lose all digits
-BAD, NO_NUMBER = "flat, or no spectrum", "the model has no number for it"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Predictions:
-    """What a model says of n spectra.
-
-    Parameters
-    ----------
-    ids : tuple of str, length n
-    predicted : float64, shape (n,)
-        In the unit of the model; NaN for a row that is no spectrum.
-    lower, upper : float64, shape (n,)
-        Interval at `level`; NaN without one.
-    level : float or None
-        Share of lab values that the intervals are made to hold; None: none were asked for.
-    in_domain : bool, shape (n,)
-        Whether the spectrum is like those that the model learned from.
-    q, t2, nearest : float64, shape (n,)
-        Distances of `autospec.evaluate.domain`.
-    reasons : tuple of str, length n
-        Why a row is not in the domain; empty where it is.
-    notes : tuple of str
-        How the spectra were brought onto the model's bands.
-    """
-
-    ids: tuple[str, ...]
-    predicted: FloatArray
-    lower: FloatArray
-    upper: FloatArray
-    level: float | None
-    in_domain: NDArray[np.bool_]
-    q: FloatArray
-    t2: FloatArray
-    nearest: FloatArray
-    reasons: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+BAD = "flat, or no spectrum"
 
 
 def predict(
-    bundle: ModelBundle,
-    spectra: Spectra,
+    bundle: Bundle,
+    samples: Spectra | Cubes,
     *,
     level: float | None = DEFAULT_LEVEL,
     device: Device = "cpu",
 ) -> Predictions:
-    """Predict spectra with a kept model.
+    """Predict samples with a kept model.
 
     Parameters
     ----------
-    bundle : ModelBundle
-        From `load_model` or `make_bundle`.
-    spectra : Spectra
-        Brought onto the model's bands and quantity by value; their lab values are not read.
+    bundle : ModelBundle or CubeBundle
+        From `load_model`, `make_bundle` or `make_cube_bundle`.
+    samples : Spectra or Cubes
+        Of the model's kind. Spectra are brought onto its bands and quantity by value, channels of
+        cubes into its order by name; lab values are not read.
     level : float or None
         Of the intervals, between 0 and 1; None for none, which takes less time.
     device : {"auto", "cpu", "cuda"}
@@ -89,26 +58,29 @@ def predict(
     Raises
     ------
     DataError
-        If the spectra do not cover the model's bands.
+        If the spectra do not cover the model's bands, or the cubes lack a channel of the model or
+        have another window.
     UsageError
         If the model's calibration cannot support the level, or an argument is of another kind.
     """
-    if not isinstance(bundle, ModelBundle) or not isinstance(spectra, Spectra):
+    if isinstance(bundle, CubeBundle) and isinstance(samples, Cubes):
+        return predict_cubes(bundle, samples, level=level, device=device)
+    if not isinstance(bundle, ModelBundle) or not isinstance(samples, Spectra):
         raise UsageError(
-            f"predict({type(bundle).__name__}, {type(spectra).__name__}): want a ModelBundle, from "
+            f"predict({type(bundle).__name__}, {type(samples).__name__}): want a ModelBundle, from "
             "load_model(FILE), and Spectra, from read_spectra(FILE, "
-            "ReadOptions(need_target=False))."
+            "ReadOptions(need_target=False)); or a CubeBundle and Cubes, from read_cubes(FILE)."
         )
     onto = fit_onto(
-        spectra.axis,
-        spectra.axis_unit,
-        spectra.quantity,
+        samples.axis,
+        samples.axis_unit,
+        samples.quantity,
         bundle.axis,
         bundle.axis_unit,
         bundle.quantity,
     )
     runner = open_runner(bundle, level=level, device=device)
-    return runner.predict_values(onto.transform(spectra.values), spectra.ids, notes=onto.notes)
+    return runner.predict_values(onto.transform(samples.values), samples.ids, notes=onto.notes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -144,28 +116,11 @@ class BundleRunner:
         assert values.ndim == 2 and values.shape[1] == len(self.bundle.axis), "the model's bands"
         starts = range(0, max(len(values), 1), BLOCK_ROWS)
         blocks = [np.ascontiguousarray(values[start : start + BLOCK_ROWS]) for start in starts]
-        with one_thread_each(self.workers) as pool:
-            first = self.measure_block(blocks[0])  # alone, so that what is set up is set up once
-            found = [first, *pool.map(self.measure_block, blocks[1:])]
-        numbers = np.concatenate([part[0] for part in found], axis=1)
-        reasons = tuple(reason for _, part in found for reason in part)
+        measured = measure_blocks(self.measure_block, blocks, self.workers)
         names = [row_name(i + 1) for i in range(len(values))] if ids is None else ids
-        predicted, lower, upper, q, t2, nearest = numbers
-        return Predictions(
-            ids=tuple(names),
-            predicted=predicted,
-            lower=lower,
-            upper=upper,
-            level=self.level,
-            in_domain=np.array([not reason for reason in reasons], dtype=bool),
-            q=q,
-            t2=t2,
-            nearest=nearest,
-            reasons=reasons,
-            notes=notes,
-        )
+        return as_predictions(measured, names, self.level, notes)
 
-    def measure_block(self, values: FloatArray) -> tuple[FloatArray, list[str]]:
+    def measure_block(self, values: FloatArray) -> Measured:
         """Predict a few thousand spectra on the calling thread, as `predict_values` does.
 
         Returns
@@ -177,34 +132,15 @@ class BundleRunner:
         """
         with np.errstate(all="ignore"):
             good = (np.ptp(values, axis=1) > 0) & (np.abs(values).max(axis=1) < LARGEST)
-        numbers = np.full((6, len(values)), np.nan)
-        reasons = [BAD] * len(values)
-        if good.any():
-            numbers[:, good], told = self._measure(values[good])
-            for row, reason in zip(np.flatnonzero(good).tolist(), told, strict=True):
-                reasons[row] = reason
-        return numbers, reasons
+        return measure_good(good, BAD, lambda: self._measure(values[good]))
 
-    def _measure(self, values: FloatArray) -> tuple[FloatArray, list[str]]:
+    def _measure(self, values: FloatArray) -> Measured:
         bundle = self.bundle
         nodes = (bundle.model,) if self.level is None else (bundle.model, *bundle.twins)
         with np.errstate(all="ignore"):
-            predicted, *by_twin = self.runner.predict(nodes, values)
-            lower = upper = np.full(len(values), np.nan)
-            if self.level is not None:
-                lower, upper = holding_bounds(
-                    bundle.calibration, np.stack(by_twin), predicted, self.level
-                )
+            each = self.runner.predict(nodes, values)
             distances = bundle.domain.measure(values)
-        known = np.isfinite(predicted)
-        reasons = [
-            reason if ok else NO_NUMBER
-            for reason, ok in zip(distances.reasons, known.tolist(), strict=True)
-        ]
-        rows = (predicted, lower, upper, distances.q, distances.t2, distances.nearest)
-        numbers = np.stack(rows)
-        numbers[:3, ~known] = np.nan
-        return numbers, reasons
+            return measure_rows(each, distances, bundle.calibration, self.level)
 
 
 def open_runner(
@@ -227,14 +163,3 @@ def open_runner(
     place = resolve_device(device)
     workers = thread_count() if place.type == "cpu" else 1
     return BundleRunner(bundle=bundle, level=level, runner=Runner(device=place), workers=workers)
-
-
-@contextmanager
-def one_thread_each(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Yield a pool whose workers use one thread each in matrix products and in networks."""
-    with (
-        threadpool_limits(1, "blas"),
-        one_thread(),
-        ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool,
-    ):
-        yield pool

@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import nn
 
 from autospec.data.bands import band_weights
 from autospec.data.preprocess import BandAveraging, to_absorbance, to_reflectance
 from autospec.data.spectra import FloatArray
+from autospec.nets.architecture import Architecture
 from autospec.nets.build import build_network
+from autospec.nets.cube_architecture import CubeArchitecture
 from autospec.predict.nodes import (
     Average,
     KernelExpansion,
@@ -23,6 +26,7 @@ from autospec.predict.nodes import (
     Mixture,
     Msc,
     Networks,
+    NetworkWeights,
     Node,
     OnScale,
     Resample,
@@ -171,24 +175,44 @@ def build_members(node: Networks, device: torch.device) -> tuple[FittedMember, .
     ValueError
         If weights do not fit the architecture, which is known before anything is built.
     """
+
+    def blank() -> nn.Sequential:
+        return build_network(node.architecture, node.bands, seed=0, device=device)
+
     wanted = node.architecture.n_parameters(node.bands)
-    members = []
-    for weights in node.members:
-        learnt = sum(a.size for name, a in weights.state.items() if "running_" not in name)
-        if learnt != wanted:
-            raise ValueError(f"{learnt} weights; the architecture has {wanted}")
-        network = build_network(node.architecture, node.bands, seed=0, device=device)
-        state = {name: torch.tensor(a, device=device) for name, a in weights.state.items()}
-        missing, unexpected = network.load_state_dict(state, strict=False)
-        if unexpected or any("num_batches" not in name for name in missing):
-            raise ValueError(f"weights of another network: {[*missing, *unexpected][:3]}")
-        scale = TargetScale(weights.log, weights.mean, weights.sd)
-        members.append(
-            FittedMember(
-                architecture=node.architecture, network=network, scale=scale, device=device
-            )
-        )
-    return tuple(members)
+    return tuple(
+        load_member(weights, node.architecture, wanted, blank, device) for weights in node.members
+    )
+
+
+def load_member(
+    weights: NetworkWeights,
+    architecture: Architecture | CubeArchitecture,
+    wanted: int,
+    blank: Callable[[], nn.Sequential],
+    device: torch.device,
+) -> FittedMember:
+    """Load weights into a network that `blank` builds, once there are as many as `wanted`.
+
+    Raises
+    ------
+    ValueError
+        If the weights do not fit the architecture.
+    """
+    learnt = sum(a.size for name, a in weights.state.items() if "running_" not in name)
+    if learnt != wanted:
+        raise ValueError(f"{learnt} weights; the architecture has {wanted}")
+    network = blank()
+    state = {name: torch.tensor(a, device=device) for name, a in weights.state.items()}
+    missing, unexpected = network.load_state_dict(state, strict=False)
+    if unexpected or any("num_batches" not in name for name in missing):
+        raise ValueError(f"weights of another network: {[*missing, *unexpected][:3]}")
+    return FittedMember(
+        architecture=architecture,
+        network=network,
+        scale=TargetScale(weights.log, weights.mean, weights.sd),
+        device=device,
+    )
 
 
 def _mark(step: Step) -> tuple[object, ...]:

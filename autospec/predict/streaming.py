@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,9 +24,10 @@ from autospec.data.findings import count
 from autospec.data.onto_axis import OntoAxis, fit_onto
 from autospec.data.spectra import AxisUnit, FloatArray, Quantity, Spectra
 from autospec.errors import SHOWN_PROBLEMS, DataError
+from autospec.predict.answers import Block, one_thread_each
 from autospec.predict.document import ModelBundle
-from autospec.predict.output import OutputRows, open_output
-from autospec.predict.predictions import BLOCK_ROWS, BundleRunner, one_thread_each
+from autospec.predict.output import Output, OutputRows, open_output
+from autospec.predict.predictions import BLOCK_ROWS, BundleRunner
 
 IN_FLIGHT = 2  # blocks that wait beside those at work, so that no worker does
 FIRST_ID = "id"
@@ -240,21 +241,35 @@ def predict_source(
     OutputError
         If the file cannot be written.
     """
-    started, summary = time.monotonic(), Summary()
 
     def work(batch: Batch) -> Computed:
         return predict_block(runner, onto, batch)
 
-    unit = runner.bundle.target_unit
-    with (
-        open_output(path, source.id_header, runner.level, unit) as output,
-        closing(in_order(work, source.blocks, runner.workers)) as computed,
-    ):
+    opened = open_output(path, source.id_header, runner.level, runner.bundle.target_unit)
+    blocks = in_order(work, source.blocks, runner.workers)
+    return write_computed(opened, blocks, source.n_rows, progress)
+
+
+def write_computed(
+    opened: AbstractContextManager[Output],
+    blocks: Generator[Computed],
+    total: int | None,
+    progress: ProgressCallback,
+) -> Summary:
+    """Write computed blocks in their order, and sum them up.
+
+    Raises
+    ------
+    DataError
+        If no row of `total` (None: not known) could be predicted: no file is left then.
+    """
+    started, summary = time.monotonic(), Summary()
+    with opened as output, closing(blocks) as computed:
         for rows, bad in computed:
             output.write(rows)
             summary.add(rows, bad)
             summary.seconds = time.monotonic() - started
-            progress(Progress(rows=summary.rows, total=source.n_rows, seconds=summary.seconds))
+            progress(Progress(rows=summary.rows, total=total, seconds=summary.seconds))
         if not summary.predicted:  # inside: a file of nothing must not replace another
             rows_told = count(summary.rows, "row")
             raise DataError([f"none of {rows_told} can be predicted:", *_lines(summary)])
@@ -291,7 +306,7 @@ def predict_block(runner: BundleRunner, onto: OntoAxis, batch: Batch) -> Compute
 
 
 def in_order(
-    work: Callable[[Batch], Computed], blocks: Iterable[Batch], workers: int
+    work: Callable[[Block], Computed], blocks: Iterable[Block], workers: int
 ) -> Generator[Computed]:
     """Yield ``work(block)`` for every block in turn; few are in memory at a time.
 

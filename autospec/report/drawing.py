@@ -1,4 +1,4 @@
-"""The winner's network as an inline SVG drawing: boxes in reading order, sizes under each name."""
+"""A network as an inline SVG drawing: boxes in reading order, sizes under each name."""
 
 from __future__ import annotations
 
@@ -26,14 +26,27 @@ _COLOURS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Box:
-    """One block: its kind, its title, lines of text, and the shape that leaves it."""
+class Box:
+    """One block: its kind, its title, lines of text, and the shape that leaves it.
+
+    Parameters
+    ----------
+    kind : {"spectrum", "conv", "fc", "output"}
+        Its colour; "spectrum" is whatever comes in.
+    title : str
+    lines : tuple of str
+    length, channels : int
+        How high and how wide its shape is drawn.
+    depth : int
+        How deep: dates of a cube; 1 is flat.
+    """
 
     kind: str
     title: str
     lines: tuple[str, ...]
     length: int
     channels: int
+    depth: int = 1
 
 
 def architecture_svg(result: SearchResult, *, per_row: int = MAX_PER_ROW) -> str:
@@ -51,7 +64,11 @@ def architecture_svg(result: SearchResult, *, per_row: int = MAX_PER_ROW) -> str
     str
         An ``<svg>`` element; every text in it is escaped.
     """
-    boxes = _boxes(result)
+    return network_svg(_boxes(result), per_row=per_row)
+
+
+def network_svg(boxes: list[Box], *, per_row: int = MAX_PER_ROW) -> str:
+    """Draw boxes in reading order; parameters and result as `architecture_svg`'s."""
     per_row = math.ceil(len(boxes) / math.ceil(len(boxes) / per_row))
     rows = [boxes[i : i + per_row] for i in range(0, len(boxes), per_row)]
     text_height = 44 + LINE * max(len(box.lines) for box in boxes)
@@ -77,10 +94,10 @@ def architecture_svg(result: SearchResult, *, per_row: int = MAX_PER_ROW) -> str
     return "".join([*parts, "</svg>"])
 
 
-def _boxes(result: SearchResult) -> list[_Box]:
+def _boxes(result: SearchResult) -> list[Box]:
     architecture, bands = result.winner.architecture, result.winner_bands
     lines = (f"{count(bands)} bands", result.winner.preprocessing.quantity)
-    boxes = [_Box(kind="spectrum", title="Spectrum", lines=lines, length=bands, channels=1)]
+    boxes = [Box(kind="spectrum", title="Spectrum", lines=lines, length=bands, channels=1)]
     lengths = architecture.lengths(bands)
     for i, (block, length) in enumerate(zip(architecture.conv, lengths, strict=True), start=1):
         boxes.append(_conv_box(i, block, length))
@@ -90,11 +107,11 @@ def _boxes(result: SearchResult) -> list[_Box]:
         boxes.append(_fc_box(i, fc, extra))
     extra = () if architecture.fc else (f"from {count(flat)} values",)
     lines = ("1 node, linear", *extra, f"{result.data.target_name}, {result.data.target_unit}")
-    boxes.append(_Box(kind="output", title="Output block", lines=lines, length=1, channels=1))
+    boxes.append(Box(kind="output", title="Output block", lines=lines, length=1, channels=1))
     return boxes
 
 
-def _conv_box(i: int, block: ConvBlock, length: int) -> _Box:
+def _conv_box(i: int, block: ConvBlock, length: int) -> Box:
     lines = [
         f"{count(length)} × {count(block.filters)} filters",
         f"kernel {block.kernel}, stride {block.stride}",
@@ -105,12 +122,12 @@ def _conv_box(i: int, block: ConvBlock, length: int) -> _Box:
         lines.append(f"{'max' if block.pooling == 'max' else 'average'} pooling {block.pool_size}")
     lines += _regulariser(block)
     title = f"Conv block {i}"
-    return _Box(kind="conv", title=title, lines=tuple(lines), length=length, channels=block.filters)
+    return Box(kind="conv", title=title, lines=tuple(lines), length=length, channels=block.filters)
 
 
-def _fc_box(i: int, block: FCBlock, extra: tuple[str, ...]) -> _Box:
+def _fc_box(i: int, block: FCBlock, extra: tuple[str, ...]) -> Box:
     lines = (f"{count(block.nodes)} nodes", *extra, block.activation, *_regulariser(block))
-    return _Box(kind="fc", title=f"FC block {i}", lines=lines, length=block.nodes, channels=1)
+    return Box(kind="fc", title=f"FC block {i}", lines=lines, length=block.nodes, channels=1)
 
 
 def _regulariser(block: ConvBlock | FCBlock) -> list[str]:
@@ -119,15 +136,25 @@ def _regulariser(block: ConvBlock | FCBlock) -> list[str]:
     return [f"dropout {block.dropout:.3g}"] if block.dropout > 0 else []
 
 
-def _glyph(box: _Box, x: int, y: int, largest: int) -> str:
+def _glyph(box: Box, x: int, y: int, largest: int) -> str:
     """Draw the shape that leaves the block: height is length, width is filters, both on logs."""
     scale = math.log1p(max(largest, 2))
     high = 8 + (GLYPH - 24) * min(math.log1p(box.length) / scale * 1.6, 1)
     wide = 8 + 100 * math.log(max(box.channels, 1)) / math.log(1024)
     wide = min(wide, BOX_WIDTH - 12.0)
     colour = _COLOURS[box.kind]
-    left, top = x + (BOX_WIDTH - wide) / 2, y + GLYPH - 10 - high
-    lines = [
+    deep = 4.0 * math.log2(box.depth) if box.depth > 1 else 0.0
+    wide, high = min(wide, BOX_WIDTH - 12.0 - deep), min(high, GLYPH - 12 - deep / 2)
+    left, top = x + (BOX_WIDTH - wide - deep) / 2, y + GLYPH - 10 - high
+    lines = []
+    if deep:  # the upper and the right-hand face of a cuboid
+        out, back = f"l{deep:.1f},{-deep / 2:.1f}", f"l{-deep:.1f},{deep / 2:.1f}"
+        faces = (
+            f"M{left:.1f},{top:.1f} {out} h{wide:.1f} {back} z "
+            f"M{left + wide:.1f},{top:.1f} {out} v{high:.1f} {back} z"
+        )
+        lines.append(f'<path d="{faces}" fill="{colour}" fill-opacity="0.12" stroke="{colour}"/>')
+    lines += [
         f'<rect x="{left:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{high:.1f}" rx="2" '
         f'fill="{colour}" fill-opacity="0.22" stroke="{colour}"/>'
     ]
@@ -140,7 +167,7 @@ def _glyph(box: _Box, x: int, y: int, largest: int) -> str:
     return "".join(lines)
 
 
-def _card(box: _Box, x: int, y: int, height: int) -> str:
+def _card(box: Box, x: int, y: int, height: int) -> str:
     colour = _COLOURS[box.kind]
     middle = x + BOX_WIDTH / 2
     parts = [

@@ -6,12 +6,15 @@ nothing to draw.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import plotly.graph_objects as go
 
 from autospec.report import style
+from autospec.report.views import LabValuesView, M, ModelsOnTarget, ModelView
 from autospec.report.words import (
     UNIT_SIGNS,
     by_rmse,
@@ -99,7 +102,7 @@ def _add_examples(figure: go.Figure, data: SpectraSummary) -> None:
     )
 
 
-def histogram_figure(data: SpectraSummary) -> go.Figure | None:
+def histogram_figure(data: LabValuesView) -> go.Figure | None:
     """Draw how the lab values of the training rows are spread."""
     values = np.asarray(data.target_train, dtype=np.float64)
     if not len(values):
@@ -145,10 +148,50 @@ def predictions_figure(result: SearchResult, model: ModelResult) -> go.Figure | 
     """
     if not model.predicted:
         return None
-    limits = _shared_limits(result, model)
-    label = escape(target_label(result.data))
+    shown = [winner_model(result), named_model(result, "PLSR"), model]
+    return agreement_figure(
+        TestRows(
+            ids=result.test_ids,
+            groups=result.test_fields,
+            observed=result.observed,
+            label=target_label(result.data),
+        ),
+        model.predicted,
+        [m.predicted for m in shown if m is not None],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestRows:
+    """Sealed test rows: names, what each belongs to, lab values, and the target with its unit."""
+
+    __test__ = False  # no test, whatever pytest makes of the name
+
+    ids: tuple[str, ...]
+    groups: tuple[str, ...]
+    observed: tuple[float, ...]
+    label: str
+
+
+def agreement_figure(
+    rows: TestRows, predicted: Sequence[float], shown: Sequence[Sequence[float]]
+) -> go.Figure:
+    """Draw observed against predicted on equal axes.
+
+    Parameters
+    ----------
+    rows : TestRows
+        One colour a group.
+    predicted : sequence of float
+        What is drawn.
+    shown : sequence of sequences of float
+        All predictions that the axes must hold: those of the figures beside it too.
+    """
+    values = [*rows.observed, *(v for model in shown for v in model)]
+    limits = style.padded(min(values), max(values), 0.04)
+    label = escape(rows.label)
     square = {"scaleanchor": "x", "scaleratio": 1, "constrain": "domain"}
-    legend = len(set(result.test_fields)) > 1
+    legend = len(set(rows.groups)) > 1
     figure = style.new_figure(
         "",
         "",
@@ -169,31 +212,25 @@ def predictions_figure(result: SearchResult, model: ModelResult) -> go.Figure | 
             showlegend=False,
         )
     )
-    _add_predictions(figure, result, model)
+    _add_predictions(figure, rows, predicted)
     return figure
 
 
-def _shared_limits(result: SearchResult, model: ModelResult) -> list[float]:
-    shown = [winner_model(result), named_model(result, "PLSR"), model]
-    values = [*result.observed, *(v for m in shown if m is not None for v in m.predicted)]
-    return style.padded(min(values), max(values), 0.04)
-
-
-def _add_predictions(figure: go.Figure, result: SearchResult, model: ModelResult) -> None:
-    """Add one trace a field; the smallest fields share one."""
-    tally = {f: result.test_fields.count(f) for f in dict.fromkeys(result.test_fields)}
+def _add_predictions(figure: go.Figure, test: TestRows, predicted: Sequence[float]) -> None:
+    """Add one trace a group; the smallest groups share one."""
+    tally = {f: test.groups.count(f) for f in dict.fromkeys(test.groups)}
     named = sorted(tally, key=lambda f: -tally[f])
     named = named if len(named) <= MAX_FIELDS else named[: MAX_FIELDS - 1]
-    groups = [(f, [i for i, g in enumerate(result.test_fields) if g == f]) for f in named]
-    rest = [i for i, f in enumerate(result.test_fields) if f not in named]
+    groups = [(f, [i for i, g in enumerate(test.groups) if g == f]) for f in named]
+    rest = [i for i, f in enumerate(test.groups) if f not in named]
     if rest:
         groups.append(("other fields", rest))
     for order, (name, rows) in enumerate(groups):
-        text = [f"{escape(result.test_ids[i])} · {escape(result.test_fields[i])}" for i in rows]
+        text = [f"{escape(test.ids[i])} · {escape(test.groups[i])}" for i in rows]
         figure.add_trace(
             style.scatter(
-                x=[result.observed[i] for i in rows],
-                y=[model.predicted[i] for i in rows],
+                x=[test.observed[i] for i in rows],
+                y=[predicted[i] for i in rows],
                 mode="markers",
                 name=escape(name),
                 marker={
@@ -210,8 +247,8 @@ def _add_predictions(figure: go.Figure, result: SearchResult, model: ModelResult
         )
 
 
-def models_figure(result: SearchResult) -> go.Figure | None:
-    """Draw the test RMSE of each model with its 95 % interval, best on top."""
+def models_figure(result: ModelsOnTarget[M], reference: str = "PLSR") -> go.Figure | None:
+    """Draw the test RMSE of each model with its 95 % interval, best on top; a line at one's."""
     rows = [m for m in by_rmse(result) if m.scores is not None and m.scores.rmse.value is not None]
     if not rows:
         return None
@@ -219,17 +256,17 @@ def models_figure(result: SearchResult) -> go.Figure | None:
     figure = style.new_figure(f"test RMSE ({unit})", "")
     figure.update_layout(height=110 + 38 * len(rows))
     for model in rows:
-        _add_interval(figure, model)
-    plsr = named_model(result, "PLSR")
-    if plsr is not None and plsr.scores is not None and plsr.scores.rmse.value is not None:
+        _add_interval(figure, model, reference)
+    held = named_model(result, reference)
+    if held is not None and held.scores is not None and held.scores.rmse.value is not None:
         line = {"color": style.PLSR, "width": 1, "dash": "dot"}
-        figure.add_vline(x=plsr.scores.rmse.value, line=line, layer="below")
+        figure.add_vline(x=held.scores.rmse.value, line=line, layer="below")
     figure.update_yaxes(autorange="reversed", showgrid=False, ticks="", type="category")
     figure.update_yaxes(tickfont={"size": 13, "color": style.INK})
     return figure
 
 
-def _add_interval(figure: go.Figure, model: ModelResult) -> None:
+def _add_interval(figure: go.Figure, model: ModelView, reference: str) -> None:
     """Add one model's RMSE as a dot with its interval."""
     assert model.scores is not None
     rmse = model.scores.rmse
@@ -238,7 +275,7 @@ def _add_interval(figure: go.Figure, model: ModelResult) -> None:
     if rmse.low is not None and rmse.high is not None:
         plus, minus = rmse.high - rmse.value, rmse.value - rmse.low
         error = {"type": "data", "symmetric": False, "array": [plus], "arrayminus": [minus]}
-        error |= {"thickness": 2, "width": 5, "color": style.model_colour(model)}
+        error |= {"thickness": 2, "width": 5, "color": style.model_colour(model, reference)}
     text = f"{escape(model.name)}: {number(rmse.value)} ({interval(rmse) or 'no interval'})"
     figure.add_trace(
         style.scatter(
@@ -247,7 +284,7 @@ def _add_interval(figure: go.Figure, model: ModelResult) -> None:
             mode="markers",
             marker={
                 "size": 13 if model.kind == "winner" else 10,
-                "color": style.model_colour(model),
+                "color": style.model_colour(model, reference),
                 "symbol": "diamond" if model.kind == "baseline" else "circle",
             },
             error_x=error,

@@ -13,11 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 from autospec.data.json_text import first_non_finite
 from autospec.data.writing import cannot
 from autospec.errors import OutputError
+from autospec.report.jobs import refuse_other_study
 from autospec.search.result import SCHEMA_VERSION, SearchResult
 from autospec.search.settings import SearchSettings
 
 if TYPE_CHECKING:
     from autospec.localisation.result import LocalisationResult
+    from autospec.search.cubes.result import CubeResult
 
 MAX_RUN_BYTES = 64 * 1024 * 1024
 R = TypeVar("R")
@@ -48,7 +50,7 @@ class ResultFile(Generic[R]):
     disagreement: Callable[[R], str]
 
 
-def dump_result(result: SearchResult | LocalisationResult) -> str:
+def dump_result(result: SearchResult | LocalisationResult | CubeResult) -> str:
     """Return `result` as JSON text: deterministic, keys in the order of the fields, no NaN."""
     data = asdict(result)
     bad = first_non_finite(data, "result")
@@ -98,13 +100,17 @@ def read_result(run: str | Path, file: ResultFile[R]) -> R:
     return result
 
 
-def finished_result(folder: Path, settings: SearchSettings, digest: str) -> SearchResult | None:
+def finished_result(
+    folder: Path, name: str, settings: SearchSettings, digest: str
+) -> SearchResult | None:
     """Return the folder's result if it is what these settings on these spectra would give again.
 
     Parameters
     ----------
     folder : Path
         The output folder.
+    name : str
+        Of the study that is asked for now.
     settings : SearchSettings
         What is asked for now.
     digest : str
@@ -115,11 +121,17 @@ def finished_result(folder: Path, settings: SearchSettings, digest: str) -> Sear
     SearchResult or None
         None if there is no result, an unreadable one, one of another search, or one that was
         stopped by its budget or by hand and can go on.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds the result of a study of another name, which would be lost.
     """
     try:
         result = load_result(folder / "run.json")
     except OutputError:
         return None  # the search is taken up again, and writes the file anew
+    refuse_other_study(folder, result.name, name)
     same = result.settings == settings and result.data.digest == digest
     return result if same and result.stopped in ("trials", "proposals") else None
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from plotly.offline import get_plotlyjs
 
 from autospec.data.spectra import Spectra
-from autospec.data.writing import write_once, write_text
+from autospec.data.writing import write_text
 from autospec.errors import DataError
 from autospec.report.folder import dump_result
-from autospec.report.page import PLOTLY_ASSET, Figures, bullets, html_page, report_body
+from autospec.report.page import PLOTLY_ASSET, Figures, bullets, html_page, report_body, write_files
 from autospec.report.sections import (
     MODEL_FILE,
     architecture_section,
@@ -74,10 +74,7 @@ def write_report(result: SearchResult, folder: str | Path) -> tuple[Path, ...]:
             kept=(folder / MODEL_FILE).is_file(),
         ),
     }
-    write_once(folder / PLOTLY_ASSET, get_plotlyjs().encode())
-    for name, text in texts.items():
-        write_text(folder / name, text)
-    return (folder / PLOTLY_ASSET, *(folder / name for name in texts))
+    return (folder / PLOTLY_ASSET, *write_files(folder, texts))
 
 
 def report_html(result: SearchResult, *, run_digest: str, kept: bool = False) -> str:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autospec.data.writing import cannot, write_text
-from autospec.errors import OutputError, UsageError
+from autospec.errors import OutputError
 from autospec.localisation.result import AUTO, SCHEMA_VERSION, LocalisationResult
 from autospec.localisation.settings import LocaliseSettings
 from autospec.report.folder import ResultFile, read_result
+from autospec.report.jobs import LOCALISATION_FILE
 
 MAX_PIECE_BYTES = 16 * 1024 * 1024
-SEARCH_FILE, LOCALISATION_FILE = "run.json", "localisation.json"
 PIECES = "pieces"
 _PIECE_NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 
@@ -121,30 +121,6 @@ def finished_localisation(
     same = replace(result.settings, budget_s=budget) == settings
     ended = result.stopped == "complete" or (spent_counts and result.stopped == "budget")
     return result if same and ended and result.inputs_digest == digest else None
-
-
-def refuse_other(folder: Path, file: str) -> None:
-    """Refuse a folder that holds the result of the other job: their reports share names.
-
-    Parameters
-    ----------
-    folder : Path
-        The output folder.
-    file : {"run.json", "localisation.json"}
-        What this job will write.
-
-    Raises
-    ------
-    UsageError
-        If the other file lies there.
-    """
-    other = LOCALISATION_FILE if file == SEARCH_FILE else SEARCH_FILE
-    if (folder / other).exists():
-        job = {SEARCH_FILE: "search", LOCALISATION_FILE: "localisation"}[other]
-        raise UsageError(
-            f"{folder} holds the result of a {job} ({other}), whose report would be overwritten. "
-            "Choose another folder with --out."
-        )
 
 
 def _disagreement(result: LocalisationResult) -> str:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from plotly.offline import get_plotlyjs
-
-from autospec.data.writing import write_once, write_text
 from autospec.localisation.result import LocalisationResult
 from autospec.report.folder import dump_result
+from autospec.report.jobs import LOCALISATION_FILE
 from autospec.report.localise_details import (
     data_section,
     honesty_section,
@@ -17,7 +15,6 @@ from autospec.report.localise_details import (
     networks_section,
     reproduce_section,
 )
-from autospec.report.localise_folder import LOCALISATION_FILE
 from autospec.report.localise_sections import (
     auto_section,
     cards_section,
@@ -35,7 +32,7 @@ from autospec.report.localise_tables import (
     selected_rows,
 )
 from autospec.report.localise_trust import intervals_section
-from autospec.report.page import PLOTLY_ASSET, Figures, html_page, report_body
+from autospec.report.page import PLOTLY_ASSET, Figures, html_page, report_body, write_files
 from autospec.report.sections import MODEL_FILE
 
 FINAL_PREDICTIONS = "final_predictions.csv"
@@ -85,10 +82,7 @@ def write_localisation(result: LocalisationResult, folder: str | Path) -> tuple[
         digest=hashlib.sha256(run.encode("utf-8", "backslashreplace")).hexdigest(),
         kept=(folder / MODEL_FILE).is_file(),
     )
-    write_once(folder / PLOTLY_ASSET, get_plotlyjs().encode())
-    for name, text in texts.items():
-        write_text(folder / name, text)
-    return (folder / PLOTLY_ASSET, *(folder / name for name in texts))
+    return (folder / PLOTLY_ASSET, *write_files(folder, texts))
 
 
 def localisation_html(result: LocalisationResult, *, digest: str, kept: bool = False) -> str:

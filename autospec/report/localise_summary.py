@@ -13,9 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
-from autospec.data.writing import write_once, write_text
 from autospec.evaluate.metrics import Winner
 from autospec.localisation.result import (
     AUTO,
@@ -30,7 +28,7 @@ from autospec.report import style
 from autospec.report.localise_details import settings_words
 from autospec.report.localise_sections import STOPPED_WORDS, best_strategy, find_model
 from autospec.report.localise_tables import VERDICTS
-from autospec.report.page import PLOTLY_ASSET, Figures, html_page, html_table
+from autospec.report.page import Figures, html_page, html_table, write_files
 from autospec.report.sections import card
 from autospec.report.tables import csv_text, markdown_table
 from autospec.report.trust_section import percent
@@ -226,10 +224,7 @@ def write_summary(summary: SummaryFile, folder: Path) -> tuple[Path, ...]:
         ),
         "summary.html": summary_html(summary),
     }
-    write_once(folder / PLOTLY_ASSET, get_plotlyjs().encode())
-    for name, text in texts.items():
-        write_text(folder / name, text)
-    return tuple(folder / name for name in texts)
+    return write_files(folder, texts)
 
 
 def summary_json(summary: SummaryFile) -> str:

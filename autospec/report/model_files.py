@@ -19,18 +19,16 @@ from autospec.predict.bundle import make_bundle, save_model
 from autospec.predict.card import card_name
 from autospec.predict.document import Accuracy, ModelBundle, describe_provenance
 from autospec.report.sections import MODEL_FILE
+from autospec.report.trust_section import TUNED
 from autospec.report.words import count, number
-from autospec.search.final import MEAN as MEAN_ROW
-from autospec.search.final import PLSR, WINNER
+from autospec.search.candidates import MEAN as MEAN_ROW
+from autospec.search.candidates import WINNER
+from autospec.search.final import PLSR
 from autospec.search.result import ModelResult, SearchResult
 
 OTHER_FILES = {"winner": "network.safetensors", "plsr": "plsr.safetensors"}
 ROWS = {"winner": WINNER, "plsr": PLSR}
 NO_MODEL = "No model file was written"
-TUNED = (
-    "Its design and epochs were chosen on all training rows, those too that a twin misses: its "
-    "intervals may be a little too narrow."
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +80,7 @@ def write_search_models(
                 break
             written.append(path)
         else:
-            _remove_others(folder, written)
+            remove_others(folder, written)
             return KeptModels(files=tuple(written), choice=choice + lost)
 
 
@@ -106,15 +104,15 @@ def write_localise_model(
         If a file cannot be written.
     """
     if calibrated is None:
-        _remove_others(folder, [])
+        remove_others(folder, [])
         return KeptModels(files=(), choice=f"{NO_MODEL}: auto has no intervals; see the notes.")
     path = folder / MODEL_FILE
     try:
         save_model(_localise_bundle(result, calibrated), path)
     except UsageError as error:
-        _remove_others(folder, [])
+        remove_others(folder, [])
         return KeptModels(files=(), choice=f"{NO_MODEL}: {error}")
-    _remove_others(folder, [path])
+    remove_others(folder, [path])
     return KeptModels(files=(path,), choice=f"{MODEL_FILE} is auto, on {_learnt(calibrated)}.")
 
 
@@ -129,11 +127,11 @@ def _localise_bundle(result: LocalisationResult, calibrated: CalibratedModel) ->
     draws = {row.name: _draws(len(row.outcomes)) for row in result.models}
     bundle = make_bundle(
         calibrated,
-        name=_name(result.name, "auto"),
+        name=model_name(result.name, "auto"),
         model_kind=f"auto, a stack fitted on {learnt}: {result.final.detail}",
         provenance=describe_provenance("localise", calibrated.train, (result.inputs_digest,)),
         accuracy=tuple(
-            _accuracy(
+            accuracy_of(
                 what,
                 known[name],
                 result.farm.target_unit,
@@ -209,11 +207,11 @@ def _search_bundle(
     named = {"RMSE": own, "RMSE of PLSR": rows.get(PLSR), "RMSE of the mean": rows.get(MEAN_ROW)}
     bundle = make_bundle(
         calibrated,
-        name=_name(result.name, "network" if key == "winner" else "plsr"),
+        name=model_name(result.name, "network" if key == "winner" else "plsr"),
         model_kind=_kind(result, key, own),
         provenance=describe_provenance("search", calibrated.train, (result.split_digest,)),
         accuracy=tuple(
-            _accuracy(
+            accuracy_of(
                 what, row.scores.rmse, result.data.target_unit, f"{result.n_test} sealed test rows"
             )
             for what, row in named.items()
@@ -235,17 +233,18 @@ def _kind(result: SearchResult, key: str, own: ModelResult) -> str:
     return f"The mean of {members} 1D-CNNs that a search found; {own.detail}"
 
 
-def _accuracy(what: str, rmse: Estimate, unit: str, rows: str) -> Accuracy:
+def accuracy_of(what: str, rmse: Estimate, unit: str, rows: str) -> Accuracy:
+    """Return a measured RMSE as a line of a card."""
     assert rmse.value is not None
     return Accuracy(what=what, value=rmse.value, low=rmse.low, high=rmse.high, unit=unit, rows=rows)
 
 
-def _name(run: str, model: str) -> str:
+def model_name(run: str, model: str) -> str:
     """Return a name of a model; a long one of a run is cut."""
     return f"{run[: 63 - len(model)].rstrip('-_')}-{model}"
 
 
-def _remove_others(folder: Path, written: list[Path]) -> None:
+def remove_others(folder: Path, written: Sequence[Path]) -> None:
     """Remove model files of an earlier run: a stale one would be taken for this run's."""
     for name in (MODEL_FILE, *OTHER_FILES.values()):
         path = folder / name

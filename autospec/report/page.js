@@ -13,7 +13,7 @@
     var figure = JSON.parse(document.getElementById(key).textContent);
     var small = key.indexOf("slice") >= 0;
     // Equal axes on a phone: no taller than wide, but for the legend.
-    if (key.indexOf("predictions") >= 0 && plot.clientWidth < 450) {
+    if (/-(predictions|map)-/.test(key) && plot.clientWidth < 450) {
       figure.layout.height = plot.clientWidth + 60;
       plot.style.minHeight = figure.layout.height + "px";
     }

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import plotly.graph_objects as go
 import plotly.io
+from plotly.offline import get_plotlyjs
 
+from autospec.data.writing import write_once, write_text
 from autospec.report.words import escape
 from autospec.search.result import Environment
 
@@ -181,6 +183,20 @@ def html_page(title: str, body: str, figures: Figures, *, plotly_js: str = "") -
         + "\n".join(figures.blocks)
         + f"\n{plotly_tag}\n<script>{script}</script>\n</body>\n</html>\n"
     )
+
+
+def write_files(folder: Path, texts: Mapping[str, str]) -> tuple[Path, ...]:
+    """Write Plotly's source, and then texts by name, each whole or not at all; return their paths.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written.
+    """
+    write_once(folder / PLOTLY_ASSET, get_plotlyjs().encode())
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return tuple(folder / name for name in texts)
 
 
 def _source(code: str) -> str:

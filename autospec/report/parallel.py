@@ -17,8 +17,9 @@ from autospec.report.search_figures import (
     is_log,
     leading_parameters,
 )
+from autospec.report.views import StudyView
 from autospec.report.words import escape, number, scientific
-from autospec.search.result import SearchResult, TrialRecord
+from autospec.search.result import TrialRecord
 
 RMSE_AXIS = "CV RMSE"
 JITTER = 0.05
@@ -33,7 +34,7 @@ class _Axis:
     ticks: tuple[tuple[float, str], ...]
 
 
-def parallel_figure(result: SearchResult) -> go.Figure | None:
+def parallel_figure(result: StudyView) -> go.Figure | None:
     """Draw complete trials as lines across the leading parameters, best fifth darkest."""
     done = complete_trials(result.trials)
     names = leading_parameters(result)

@@ -16,13 +16,18 @@ from autospec.data.writing import write_text
 from autospec.localisation.result import SCHEMA_VERSION as LOCALISATION_VERSION
 from autospec.localisation.result import LocalisationResult
 from autospec.nets.architecture import Architecture
+from autospec.predict.document import CUBE_SCHEMA_VERSION as CUBE_MODEL_VERSION
 from autospec.predict.document import SCHEMA_VERSION as MODEL_VERSION
-from autospec.predict.document import ModelBundle
+from autospec.predict.document import CubeBundle, ModelBundle
+from autospec.report.compare_result import COMPARE_SCHEMA_VERSION, RunsComparison
+from autospec.report.cubes.tables import CubeMetricsFile
 from autospec.report.localise_summary import SummaryFile
 from autospec.report.localise_tables import ComparisonFile
 from autospec.report.tables import MetricsFile
+from autospec.search.cubes.result import CUBE_SCHEMA_VERSION, CubeResult
 from autospec.search.result import SCHEMA_VERSION, SearchResult
 from autospec.search.settings import StudyFile
+from autospec.training.cube_training import TRAIN_SCHEMA_VERSION, TrainResult
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _KINDS: dict[str, type] = {
@@ -30,18 +35,28 @@ _KINDS: dict[str, type] = {
     "run": SearchResult,
     "architecture": Architecture,
     "metrics": MetricsFile,
+    "cube_run": CubeResult,
+    "cube_metrics": CubeMetricsFile,
+    "comparison_of_runs": RunsComparison,
     "localisation": LocalisationResult,
     "comparison": ComparisonFile,
     "summary": SummaryFile,
     "model": ModelBundle,
+    "train": TrainResult,
+    "cube_model": CubeBundle,
 }
 _VERSIONS = {
     "run": SCHEMA_VERSION,
     "metrics": SCHEMA_VERSION,
+    "cube_run": CUBE_SCHEMA_VERSION,
+    "cube_metrics": CUBE_SCHEMA_VERSION,
+    "comparison_of_runs": COMPARE_SCHEMA_VERSION,
     "localisation": LOCALISATION_VERSION,
     "comparison": LOCALISATION_VERSION,
     "summary": LOCALISATION_VERSION,
     "model": MODEL_VERSION,
+    "train": TRAIN_SCHEMA_VERSION,
+    "cube_model": CUBE_MODEL_VERSION,
 }
 
 

@@ -1,6 +1,6 @@
 """Figures of the search: history, learning curves, importance, slices, parallel coordinates.
 
-Each is a pure function of a `SearchResult`, and returns None where there is nothing to draw.
+Each is a pure function of a `StudyView`, and returns None where there is nothing to draw.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from autospec.report import style
+from autospec.report.views import StudyView
 from autospec.report.words import count, escape, number
-from autospec.search.result import SearchResult, TrialRecord
+from autospec.search.result import TrialRecord
 
 Value = str | int | float | bool | None
 TOP_IMPORTANCE = 20
@@ -25,11 +26,14 @@ USUAL_PARAMETERS = (
     "conv_blocks",
     "conv1_filters",
     "conv1_kernel",
+    "conv1_kernel_space",
+    "conv1_kernel_time",
     "fc_blocks",
     "learning_rate",
     "batch_size",
     "step",
     "scatter",
+    "loss",
 )  # shown where no importance is known
 
 
@@ -39,7 +43,7 @@ def complete_trials(trials: tuple[TrialRecord, ...]) -> list[tuple[TrialRecord, 
     return sorted(pairs, key=lambda pair: pair[0].number)
 
 
-def leading_parameters(result: SearchResult) -> list[str]:
+def leading_parameters(result: StudyView) -> list[str]:
     """Return the parameters worth a look: the most important, else the usual ones."""
     present = {key for trial in result.trials for key in trial.params}
     ranked = sorted(result.importance, key=lambda key: -result.importance[key])
@@ -57,7 +61,7 @@ def is_used(name: str, params: dict[str, Value]) -> bool:
             if int(number_of) > blocks:
                 return False
             if rest == "dropout":
-                return params.get(f"{block}_regulariser") == "dropout"
+                return params.get(f"{block}_regulariser", "dropout") == "dropout"
             return rest != "pool_size" or params.get(f"{block}_pooling") != "none"
     return not name.startswith("savgol_") or params.get("savgol") is not False
 
@@ -77,7 +81,7 @@ def _hover(trial: TrialRecord, unit: str) -> str:
     return "<br>".join(lines)
 
 
-def history_figure(result: SearchResult) -> go.Figure | None:
+def history_figure(result: StudyView) -> go.Figure | None:
     """Draw each trial's CV RMSE in order, the best so far, and the random control's best so far."""
     done = complete_trials(result.trials)
     if not done:
@@ -167,7 +171,7 @@ def _add_best_so_far(
     )
 
 
-def curves_figure(result: SearchResult) -> go.Figure | None:
+def curves_figure(result: StudyView) -> go.Figure | None:
     """Draw the fold-averaged learning curves of the best trials, the winner's on top."""
     done = sorted(complete_trials(result.trials), key=lambda pair: pair[1])
     best = [t for t, _ in done if t.curve and t.number != result.winner_trial][: TOP_CURVES - 1]
@@ -205,7 +209,7 @@ def curves_figure(result: SearchResult) -> go.Figure | None:
     return figure
 
 
-def _winner_curve(result: SearchResult) -> TrialRecord | None:
+def _winner_curve(result: StudyView) -> TrialRecord | None:
     """Return the trial whose curve is the winner's: its own, or that of the identical design."""
     by_number = {trial.number: trial for trial in result.trials}
     trial = by_number.get(result.winner_trial)
@@ -227,7 +231,7 @@ def _add_curve(figure: go.Figure, trial: TrialRecord, name: str, line: dict[str,
     )
 
 
-def importance_figure(result: SearchResult) -> go.Figure | None:
+def importance_figure(result: StudyView) -> go.Figure | None:
     """Draw the importance of the most important parameters."""
     items = sorted(result.importance.items(), key=lambda item: -item[1])[:TOP_IMPORTANCE]
     if not items:
@@ -248,7 +252,7 @@ def importance_figure(result: SearchResult) -> go.Figure | None:
     return figure
 
 
-def slice_figures(result: SearchResult) -> dict[str, go.Figure]:
+def slice_figures(result: StudyView) -> dict[str, go.Figure]:
     """Draw value against CV RMSE for each leading parameter; empty below two complete trials."""
     done = complete_trials(result.trials)
     if len(done) < 2:
@@ -260,7 +264,7 @@ def slice_figures(result: SearchResult) -> dict[str, go.Figure]:
 
 
 def _slice(
-    result: SearchResult,
+    result: StudyView,
     name: str,
     done: list[tuple[TrialRecord, float]],
     limits: list[float],

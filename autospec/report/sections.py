@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -18,7 +20,9 @@ from autospec.report.trust_section import (
     interval_figure,
     trust_table,
     trust_words,
+    tuned_words,
 )
+from autospec.report.views import StudyView
 from autospec.report.words import (
     MISSING,
     STOPPED,
@@ -36,6 +40,7 @@ from autospec.report.words import (
     trial_counts,
     winner_model,
 )
+from autospec.search.cubes.result import CubeModel
 from autospec.search.result import ModelResult, SearchResult
 
 METRIC_NAMES = {"rmse": "RMSE", "me": "ME", "sde": "SDE", "ccc": "CCC", "r2": "R²", "rpiq": "RPIQ"}
@@ -102,13 +107,13 @@ def card(name: str, value: str, note: str, css: str = "") -> str:
     )
 
 
-def model_sentence() -> str:
-    """Return where the kept model lies and how it is used, as a paragraph."""
-    command = escape("autospec predict THIS_FOLDER scans.csv")
+def model_sentence(file: str = "scans.csv", things: str = "scans") -> str:
+    """Return where the kept model lies and how it is used on new `things`, as a paragraph."""
+    command = escape(f"autospec predict THIS_FOLDER {file}")
     return (
         f'<p>The model is in <a href="{MODEL_FILE}">{MODEL_FILE}</a> beside this page; its card, '
         '<a href="MODEL.md">MODEL.md</a>, says which it is and when not to trust it. Predict new '
-        f"scans: <code>{command}</code></p>"
+        f"{things}: <code>{command}</code></p>"
     )
 
 
@@ -123,18 +128,14 @@ def interval_note(estimate: Estimate) -> str:
 def compared_section(result: SearchResult, figures: Figures) -> str:
     """Return every model on the same sealed rows, as a table and a figure."""
     unit = result.data.target_unit
-    head = ['<th scope="col">Model</th>']
-    for name in METRICS:
-        sub = f"<small>{escape(unit)}</small>" if name in IN_UNIT else "<small>&nbsp;</small>"
-        head.append(f'<th scope="col" class="n">{METRIC_NAMES[name]}{sub}</th>')
-    head.append('<th scope="col" class="n">Against PLSR<small>RMSE difference</small></th>')
-    head.append('<th scope="col" class="n">CV RMSE<small>tuned, optimistic</small></th>')
+    head = models_head(unit, "PLSR")
     caption = (
         f"Every model on the same {count(result.n_test)} sealed test rows, lowest RMSE first. "
         f"Small print: 95 % intervals from {count(BOOTSTRAPS)} bootstrap draws of the rows, paired "
         "for the difference from PLSR."
     )
-    table = html_table(head, [_model_row(model) for model in by_rmse(result)], caption)
+    rows = [model_row(model, model.versus_plsr, "PLSR") for model in by_rmse(result)]
+    table = html_table(head, rows, caption)
     reason = "No model has an RMSE on the test rows, so there is nothing to compare."
     drawn = models_figure(result)
     words = "Dots are the RMSE on the test rows, bars the 95 % interval, the dotted line is PLSR."
@@ -147,8 +148,22 @@ def compared_section(result: SearchResult, figures: Figures) -> str:
     )
 
 
-def _model_row(model: ModelResult) -> str:
-    dot = f'<span class="dot" style="background:{model_colour(model)}"></span>'
+def models_head(unit: str, reference: str) -> list[str]:
+    """Return the head of a table of models with all metrics, compared with `reference`."""
+    head = ['<th scope="col">Model</th>']
+    for name in METRICS:
+        sub = f"<small>{escape(unit)}</small>" if name in IN_UNIT else "<small>&nbsp;</small>"
+        head.append(f'<th scope="col" class="n">{METRIC_NAMES[name]}{sub}</th>')
+    name = escape(reference).replace(" ", "<br>")  # a long name would push the table off the page
+    against = f"Against {name}<small>RMSE difference</small>"
+    head.append(f'<th scope="col" class="n">{against}</th>')
+    head.append('<th scope="col" class="n">CV RMSE<small>tuned, optimistic</small></th>')
+    return head
+
+
+def model_row(model: ModelResult | CubeModel, versus: Comparison | None, reference: str) -> str:
+    """Return one model's row under `models_head`."""
+    dot = f'<span class="dot" style="background:{model_colour(model, reference)}"></span>'
     cells = [f'<th scope="row">{dot}{escape(model.name)}<small>{escape(model.detail)}</small></th>']
     if model.scores is None:
         cells.append(
@@ -156,7 +171,7 @@ def _model_row(model: ModelResult) -> str:
         )
     else:
         cells += [estimate_cell(getattr(model.scores, name)) for name in METRICS]
-        cells.append(_versus_cell(model.versus_plsr))
+        cells.append(_versus_cell(versus))
     cells.append(f'<td class="n">{number(model.cv_rmse)}</td>')
     css = ' class="winner"' if model.kind == "winner" else ""
     return f"<tr{css}>{''.join(cells)}</tr>"
@@ -225,8 +240,9 @@ def trust_section(result: SearchResult, figures: Figures) -> str:
     drawn, words = None, f"{winner.name} has no intervals."
     if winner.trust is not None:
         drawn, words = _winner_intervals(result, winner), interval_caption(result.n_test)
+    tuned = tuned_words(winner.name) if winner.trust is not None else ""
     figure = figures.figure("intervals", drawn, (f"Intervals of the {winner.name}", words))
-    return f"{head}{trust_words(rows[0][1].level)}{table}{figure}</section>"
+    return f"{head}{trust_words(rows[0][1].level)}{tuned}{table}{figure}</section>"
 
 
 def _winner_intervals(result: SearchResult, winner: ModelResult) -> go.Figure | None:
@@ -244,30 +260,19 @@ def _winner_intervals(result: SearchResult, winner: ModelResult) -> go.Figure | 
 def architecture_section(result: SearchResult) -> str:
     """Return the winner: the table in the published columns, the drawing, and words."""
     architecture, bands = result.winner.architecture, result.winner_bands
-    numbers = {"Kernel/Pool size", "Filters/Nodes", "Strides"}
-    head = [
-        f'<th scope="col"{" class=n" if name in numbers else ""}>{name}</th>'
-        for name in TABLE_COLUMNS
-    ]
-    rows = []
-    for row in architecture.table_rows(site=result.name):
-        cells = (
-            f"<td{' class=n' if name in numbers else ''}>{escape(row[name]) or MISSING}</td>"
-            for name in TABLE_COLUMNS
-        )
-        rows.append(f"<tr>{''.join(cells)}</tr>")
     caption = f"Best architecture for {result.name}, in the columns of Shen et al. 2022."
     files = ", ".join(
         f'<a href="best_architecture.{end}">{word}</a>'
         for end, word in (("csv", "CSV"), ("md", "Markdown"), ("tex", "LaTeX"), ("json", "JSON"))
     )
     return (
-        f'<section id="architecture"><h2>Best architecture</h2><p>{_origin(result)} It has '
+        f'<section id="architecture"><h2>Best architecture</h2><p>{origin_words(result)} It has '
         f"{count(architecture.n_parameters(bands))} parameters and takes "
         f"{size(architecture.multiply_adds(bands))} multiply–adds a spectrum.</p>"
         f"<p><b>Preprocessing.</b> {escape(preprocessing_words(result))}</p>"
-        f"<p><b>Training.</b> {escape(training_words(result))}</p>"
-        f"{html_table(head, rows, caption)}<p><small>The same table: {files}</small></p>"
+        f"<p><b>Training.</b> {escape(_training_words(result))}</p>"
+        f"{layers_table(architecture.table_rows(site=result.name), caption)}"
+        f"<p><small>The same table: {files}</small></p>"
         '<figure class="drawing"><figcaption><b>The network, from spectrum to prediction</b>'
         "Above each block is the shape that leaves it: its height is the length, its width the "
         "filters, both on log scales.</figcaption>"
@@ -277,7 +282,29 @@ def architecture_section(result: SearchResult) -> str:
     )
 
 
-def _origin(result: SearchResult) -> str:
+def layers_table(layers: Sequence[Mapping[str, str]], caption: str) -> str:
+    """Return the rows of an architecture, in the published columns, as HTML."""
+    numbers = {"Kernel/Pool size", "Filters/Nodes", "Strides"}
+    head = [
+        f'<th scope="col"{" class=n" if name in numbers else ""}>{name}</th>'
+        for name in TABLE_COLUMNS
+    ]
+    rows = []
+    for row in layers:
+        cells = (
+            f"<td{' class=n' if name in numbers else ''}>{escape(row[name]) or MISSING}</td>"
+            for name in TABLE_COLUMNS
+        )
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    return html_table(head, rows, caption)
+
+
+def _training_words(result: SearchResult) -> str:
+    return training_words(result.winner.training, result.winner_epochs, result.settings.members)
+
+
+def origin_words(result: StudyView) -> str:
+    """Return the sentence that says which trial found the winner; HTML."""
     trial = next((t for t in result.trials if t.number == result.winner_trial), None)
     if trial is not None and trial.label:
         return (

@@ -22,6 +22,7 @@ from autospec.report.search_figures import (
     importance_figure,
     slice_figures,
 )
+from autospec.report.views import StudyView
 from autospec.report.words import (
     MISSING,
     UNIT_SIGNS,
@@ -49,25 +50,34 @@ def search_section(result: SearchResult, figures: Figures) -> str:
     settings = result.settings
     tally = trial_counts(result.trials)
     states = ", ".join(f"{n} {state}" for state, n in tally.items())
-    control = f" A random control ran beside it: {_trials(len(result.control_trials))}."
+    control = f" A random control ran beside it: {trials_words(len(result.control_trials))}."
+    trials = trials_words(len(result.trials))
     return (
-        f'<section id="search"><h2>The search</h2><p>{_trials(len(result.trials))} ({states}), '
+        f'<section id="search"><h2>The search</h2><p>{trials} ({states}), '
         f"proposed by {SAMPLERS[settings.sampler]}"
         f"{' after the published designs' if settings.published else ''}, each scored by "
         f"{settings.folds}-fold cross-validation"
         f"{f' repeated {settings.repeats} times' if settings.repeats > 1 else ''} on the training "
         f"rows.{control if result.control_trials else ' No random control was asked for.'}</p>"
-        f"{_history(result, figures)}{_leaders(result)}{_curves(result, figures)}"
-        f"{_importance(result, figures)}{_slices(result, figures)}{_parallel(result, figures)}"
-        f"{_lost_trials(result)}</section>"
+        f"{study_parts(result, figures)}</section>"
     )
 
 
-def _trials(n: int) -> str:
+def study_parts(result: StudyView, figures: Figures) -> str:
+    """Return what the trials of any search show: figures and tables, without a heading."""
+    return (
+        f"{_history(result, figures)}{_leaders(result)}{_curves(result, figures)}"
+        f"{_importance(result, figures)}{_slices(result, figures)}{_parallel(result, figures)}"
+        f"{_lost_trials(result)}"
+    )
+
+
+def trials_words(n: int) -> str:
+    """Return "1 trial" or "24 trials"."""
     return "1 trial" if n == 1 else f"{n} trials"
 
 
-def _history(result: SearchResult, figures: Figures) -> str:
+def _history(result: StudyView, figures: Figures) -> str:
     drawn = history_figure(result)
     words = (
         "Each point is a trial's mean fold RMSE on the training rows. Crosses were stopped early, "
@@ -77,7 +87,7 @@ def _history(result: SearchResult, figures: Figures) -> str:
     return figures.figure("history", drawn, ("Optimisation history", words))
 
 
-def _leaders(result: SearchResult) -> str:
+def _leaders(result: StudyView) -> str:
     done = sorted(complete_trials(result.trials), key=lambda pair: pair[1])[:SHOWN_TRIALS]
     if not done:
         return ""
@@ -98,7 +108,7 @@ def _leaders(result: SearchResult) -> str:
     return f"<h3>Leading trials</h3>{html_table(head, rows, caption)}{link}"
 
 
-def _curves(result: SearchResult, figures: Figures) -> str:
+def _curves(result: StudyView, figures: Figures) -> str:
     drawn = curves_figure(result)
     words = (
         f"RMSE averaged over the folds after each epoch, for the best {TOP_CURVES} trials. The "
@@ -108,7 +118,7 @@ def _curves(result: SearchResult, figures: Figures) -> str:
     return figures.figure("curves", drawn, ("Learning curves", words))
 
 
-def _importance(result: SearchResult, figures: Figures) -> str:
+def _importance(result: StudyView, figures: Figures) -> str:
     drawn = importance_figure(result)
     shown = min(len(result.importance), TOP_IMPORTANCE)
     words = (
@@ -120,7 +130,7 @@ def _importance(result: SearchResult, figures: Figures) -> str:
     return figures.figure("importance", drawn, ("Parameter importance", words + note))
 
 
-def _slices(result: SearchResult, figures: Figures) -> str:
+def _slices(result: StudyView, figures: Figures) -> str:
     drawn = slice_figures(result)
     if not drawn:
         return figures.figure("slices", None, ("Parameter by parameter", TOO_FEW))
@@ -134,14 +144,14 @@ def _slices(result: SearchResult, figures: Figures) -> str:
     )
 
 
-def _parallel(result: SearchResult, figures: Figures) -> str:
+def _parallel(result: StudyView, figures: Figures) -> str:
     drawn = parallel_figure(result)
     words = "Each line is a complete trial, darker is better; ends are the lowest and highest."
     title = "Parameters together"
     return figures.figure("parallel", drawn, (title, words if drawn else TOO_FEW), "wide")
 
 
-def _lost_trials(result: SearchResult) -> str:
+def _lost_trials(result: StudyView) -> str:
     """List why trials were infeasible or failed, if any were."""
     lost = [t for t in result.trials if t.state in ("infeasible", "failed")]
     if not lost:
@@ -158,7 +168,7 @@ def _lost_trials(result: SearchResult) -> str:
     head = [f'<th scope="col">{name}</th>' for name in ("State", "Reason", "Trials", "Which")]
     head[2] = head[2].replace('scope="col"', 'scope="col" class="n"')
     table = html_table(head, rows, "Trials without a score.")
-    summary = f"{_trials(len(lost))} without a score, and why"
+    summary = f"{trials_words(len(lost))} without a score, and why"
     return f"<details><summary>{summary}</summary>{table}</details>"
 
 
@@ -206,8 +216,8 @@ def honesty_section(result: SearchResult) -> str:
     """Return what the numbers mean and what they do not."""
     settings = result.settings
     sentences = [
-        f"The {count(result.n_test)} test rows were sealed before anything was fitted or chosen, "
-        "and opened once, for the tables and figures here.",
+        f"The {count(result.n_test)} test rows were sealed before anything was fitted or chosen. "
+        "They are opened at the end of each run of this command; its choices never see them.",
         "CV RMSE is what the search minimised over many trials: it is tuned, and so optimistic. "
         "Only the test numbers are reported as accuracy.",
         "The number of epochs was read off the fold-averaged curve of the training rows, at the "

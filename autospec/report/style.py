@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from autospec.search.result import ModelResult
+from autospec.report.views import ModelView
 
 INK = "#2b2a27"
 MUTED = "#6f6a62"
@@ -110,11 +110,11 @@ def axis(title: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 (Plotly's w
     }
 
 
-def model_colour(model: ModelResult) -> str:
-    """Return the colour a model has in every figure."""
+def model_colour(model: ModelView, reference: str = "PLSR") -> str:
+    """Return the colour a model has in every figure; `reference`: whom others are held against."""
     if model.kind == "winner":
         return WINNER
-    if model.name == "PLSR":
+    if model.name == reference:
         return PLSR
     return {"published": PUBLISHED, "control": CONTROL}.get(model.kind, MEAN)
 

@@ -18,6 +18,7 @@ from autospec.data.cells import spreadsheet_cell
 from autospec.evaluate.metrics import BOOTSTRAPS, LEVEL, Comparison, Estimate, Scores
 from autospec.evaluate.trust import Trust
 from autospec.nets.architecture import TABLE_COLUMNS
+from autospec.report.views import StudyView
 from autospec.report.words import preprocessing_words, training_words
 from autospec.search.result import (
     SCHEMA_VERSION,
@@ -67,21 +68,28 @@ def architecture_table(result: SearchResult, fmt: TableFormat) -> str:
         CSV for a spreadsheet, Markdown, LaTeX (booktabs), or JSON with the whole design.
     """
     rows = result.winner.architecture.table_rows(site=result.name)
+    if fmt == "json":
+        return _architecture_json(result, rows)
+    return layer_table(rows, _caption(result), fmt)
+
+
+def layer_table(
+    rows: Sequence[Mapping[str, str]], caption: str, fmt: Literal["csv", "md", "tex"]
+) -> str:
+    """Return the rows of an architecture in the published columns, as text."""
     cells = [[row[name] for name in TABLE_COLUMNS] for row in rows]
     if fmt == "csv":
         return csv_text(pd.DataFrame(cells, columns=list(TABLE_COLUMNS)))
     if fmt == "md":
-        return markdown_table(_caption(result), TABLE_COLUMNS, cells)
-    if fmt == "tex":
-        label = "tab:best-architecture"
-        return latex_table(_caption(result), label, "lllrrlrl", TABLE_COLUMNS, cells)
-    return _architecture_json(result, rows)
+        return markdown_table(caption, TABLE_COLUMNS, cells)
+    return latex_table(caption, "tab:best-architecture", "lllrrlrl", TABLE_COLUMNS, cells)
 
 
 def _caption(result: SearchResult) -> str:
+    training = training_words(result.winner.training, result.winner_epochs, result.settings.members)
     return (
         f"Best architecture for {result.name}. Preprocessing: {preprocessing_words(result)} "
-        f"Training: {training_words(result)}"
+        f"Training: {training}"
     )
 
 
@@ -147,7 +155,7 @@ def _architecture_json(result: SearchResult, rows: list[dict[str, str]]) -> str:
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def leaderboard(result: SearchResult) -> str:
+def leaderboard(result: StudyView) -> str:
     """Return every trial as CSV: complete ones by CV RMSE, then pruned, infeasible and failed.
 
     The random control's trials are ranked among the others and named in the column ``study``.

@@ -19,6 +19,10 @@ from autospec.report.page import html_table
 from autospec.report.words import count, escape, number
 
 TRUST_TITLE = "How far to trust a prediction"
+TUNED = (
+    "Its design and epochs were chosen on all training rows, those too that a twin misses: its "
+    "intervals may be a little too narrow."
+)
 MAX_DRAWN = 400  # bars side by side that can still be told apart
 MISSED = "#a8324a"
 
@@ -50,20 +54,32 @@ class IntervalRows:
 
 
 def trust_words(level: float) -> str:
-    """Return two HTML paragraphs: what an interval means, and what the domain."""
+    """Return two HTML paragraphs: what an interval means, and what the domain of spectra."""
+    return (
+        f"{interval_words(level)}<p>The applicability domain says whether a spectrum is like those "
+        "that the model learned from. It is outside when its shape cannot be put together from "
+        "theirs (Q), or when it lies far from their centre (T²) or from the nearest of them. Up to "
+        "about 5 % of spectra of the same kind fall outside too. Do not rely on a prediction "
+        "outside, or on its interval: have the sample measured.</p>"
+    )
+
+
+def interval_words(level: float) -> str:
+    """Return an HTML paragraph: what an interval means."""
     wanted = percent(level)
     return (
         f"<p>An interval says between which two values a lab value is expected: {wanted} "
         f"intervals are made to hold {wanted} of new lab values, as long as new samples are "
         "drawn like those that the model learned from. Their width comes from the errors of "
-        "the training rows, each predicted by a twin of the model that had not seen it (CV+), "
-        "and from no assumed distribution. What they really hold is counted here, on test rows."
-        "</p><p>The applicability domain says whether a spectrum is like those that the model "
-        "learned from. It is outside when its shape cannot be put together from theirs (Q), or "
-        "when it lies far from their centre (T²) or from the nearest of them. Up to about 5 % "
-        "of spectra of the same kind fall outside too. Do not rely on a prediction outside, or on "
-        "its interval: have the sample measured.</p>"
+        "the training rows, each predicted by a twin of the model that did not learn from it "
+        "(CV+), and from no assumed distribution. What they really hold is counted here, on test "
+        "rows.</p>"
     )
+
+
+def tuned_words(name: str) -> str:
+    """Return an HTML paragraph: why the intervals of the searched model `name` may be narrow."""
+    return f"<p><b>{escape(name)}.</b> {TUNED}</p>"
 
 
 def trust_line(trust: Trust, unit: str, rows: str) -> str:

@@ -9,13 +9,9 @@ from typing import Any
 
 from autospec.data.spectra import AxisUnit
 from autospec.evaluate.metrics import Estimate
-from autospec.search.result import (
-    ModelResult,
-    SearchResult,
-    SpectraSummary,
-    Stopped,
-    TrialRecord,
-)
+from autospec.report.views import M, ModelsView, TargetView
+from autospec.search.cubes.settings import CubeSettings
+from autospec.search.result import SearchResult, Stopped, TrialRecord
 from autospec.search.settings import SearchSettings
 from autospec.training.config import TrainingConfig
 
@@ -33,6 +29,7 @@ _TRANSFORMS = {
     "log1p": "standardised log(1 + y)",
     "z-score": "standardised lab values",
 }
+_LOSSES = {"mse": "", "l1": ", by the mean absolute error", "huber": ", by Huber's loss"}
 
 
 def escape(text: object) -> str:
@@ -102,7 +99,7 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def target_label(data: SpectraSummary) -> str:
+def target_label(data: TargetView) -> str:
     """Return the target with its unit, such as "SOC (g/kg)"."""
     name = data.target_name
     name = name.upper() if name.islower() and len(name) <= 3 else name
@@ -130,15 +127,15 @@ def preprocessing_words(result: SearchResult) -> str:
     return f"{_sentence('; '.join(words))}; each band standardised on the training rows."
 
 
-def training_words(result: SearchResult) -> str:
-    """Return how the winner was trained as one sentence."""
-    t: TrainingConfig = result.winner.training
+def training_words(t: TrainingConfig, epochs: int, members: int) -> str:
+    """Return how a winner was trained as one sentence."""
     optimiser = {"adam": "Adam", "adamw": "AdamW"}[t.optimiser]
+    networks = f"{members} networks from different seeds"
     return (
         f"{optimiser}, learning rate {scientific(t.learning_rate)}, weight decay "
         f"{scientific(t.weight_decay)}, batches of at most {t.batch_size}; trained on "
-        f"{_TRANSFORMS[t.target_transform]} for {count(result.winner_epochs)} epochs; "
-        f"the mean of {result.settings.members} networks from different seeds predicts."
+        f"{_TRANSFORMS[t.target_transform]}{_LOSSES[t.loss]} for {count(epochs)} epochs; "
+        f"{f'the mean of {networks}' if members > 1 else 'one network'} predicts."
     )
 
 
@@ -161,34 +158,37 @@ def trial_counts(trials: tuple[TrialRecord, ...]) -> dict[str, int]:
     return {state: sum(trial.state == state for trial in trials) for state in states}
 
 
-def winner_model(result: SearchResult) -> ModelResult:
+def winner_model(result: ModelsView[M]) -> M:
     """Return the winner's row."""
     return next(model for model in result.models if model.kind == "winner")
 
 
-def named_model(result: SearchResult, name: str) -> ModelResult | None:
+def named_model(result: ModelsView[M], name: str) -> M | None:
     """Return the model called `name` if it is there."""
     return next((model for model in result.models if model.name == name), None)
 
 
-def by_rmse(result: SearchResult) -> list[ModelResult]:
+def by_rmse(result: ModelsView[M]) -> list[M]:
     """Return the models, lowest test RMSE first, those without scores last."""
 
-    def key(model: ModelResult) -> float:
+    def key(model: M) -> float:
         value = model.scores.rmse.value if model.scores else None
         return float("inf") if value is None else value
 
     return sorted(result.models, key=key)
 
 
-def settings_toml(settings: SearchSettings) -> str:
-    """Return settings as the ``[search]`` tables of a study file, every default written out."""
+def settings_toml(settings: SearchSettings | CubeSettings) -> str:
+    """Return settings as the ``[search]`` tables of a study file, every default written out.
+
+    A setting that is left to autospec has no line.
+    """
     tables: dict[str, dict[str, Any]] = {"search": asdict(settings)}
-    for name in ("space", "caps"):
+    for name in [key for key, value in tables["search"].items() if isinstance(value, dict)]:
         tables[f"search.{name}"] = tables["search"].pop(name)
     blocks = []
     for name, table in tables.items():
-        lines = [f"{key} = {_toml(value)}" for key, value in table.items()]
+        lines = [f"{key} = {_toml(value)}" for key, value in table.items() if value is not None]
         blocks.append("\n".join([f"[{name}]", *lines]))
     return "\n\n".join(blocks) + "\n"
 

@@ -65,3 +65,8 @@ class Design:
             "parameters": self.architecture.n_parameters(bands) / caps.parameters - 1.0,
             "multiply_adds": self.architecture.multiply_adds(bands) / caps.multiply_adds - 1.0,
         }
+
+    def size(self, axis: FloatArray) -> tuple[int, int]:
+        """Return parameters and multiply–adds on spectra of `axis` that it fits."""
+        bands = self.bands(axis)
+        return self.architecture.n_parameters(bands), self.architecture.multiply_adds(bands)

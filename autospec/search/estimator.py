@@ -11,8 +11,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from autospec.data.spectra import FloatArray, Quantity
 from autospec.data.splits import make_folds
-from autospec.search.final import best_trial, refit
-from autospec.search.job import SEEDS_APART
+from autospec.search.candidates import best_trial
+from autospec.search.execution import SEEDS_APART
+from autospec.search.final import refit
 from autospec.search.objective import CrossValidation
 from autospec.search.plan import StudyPlan
 from autospec.search.progress import silent

@@ -1,4 +1,4 @@
-"""The final evaluation: every choice is made, the sealed test rows are opened, once.
+"""The final evaluation: every choice is made, the sealed rows are opened, once a run.
 
 Here, and nowhere else in a search, `SplitPlan.unseal` is called. The winner, the published
 architectures, the random control's winner, PLSR and the mean are fitted on the same training rows
@@ -10,83 +10,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from autospec.data.spectra import FloatArray, Spectra
 from autospec.data.splits import SplitPlan
-from autospec.errors import StudyFailed, TrialFailed, UsageError
+from autospec.errors import TrialFailed
 from autospec.evaluate.baselines import PLSRModel, fit_mean
 from autospec.evaluate.calibrated import CalibratedModel
-from autospec.evaluate.conformal import DEFAULT_LEVEL
 from autospec.evaluate.fitted import Predictor
-from autospec.evaluate.metrics import VERDICT_ROWS, compare, score
-from autospec.evaluate.trust import bounds, summarise_trust
+from autospec.evaluate.metrics import compare, score
+from autospec.evaluate.trust import bounds
+from autospec.evaluate.verdict import say_verdict
+from autospec.search.candidates import MEAN, WINNER, Candidate
 from autospec.search.design import Design
 from autospec.search.result import ModelKind, ModelResult, TrialRecord
 from autospec.search.settings import SearchSettings
+from autospec.search.trusting import measure_intervals
 from autospec.search.twins import Twins
 from autospec.training.ensemble import Ensemble, fit_ensemble, with_epochs
 from autospec.training.trainer import Device
 
-WINNER, CONTROL, PLSR, MEAN = "autospec winner", "random search", "PLSR", "mean"
+PLSR = "PLSR"
 KEPT = {WINNER: "winner", PLSR: "plsr"}  # what gets intervals, and can be kept as a file
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A trained trial that will be refitted and scored."""
-
-    name: str
-    kind: ModelKind
-    trial: TrialRecord
-
-
-def best_trial(trials: tuple[TrialRecord, ...]) -> TrialRecord:
-    """Return the complete trial with the lowest score; the earlier one on a tie.
-
-    Raises
-    ------
-    StudyFailed
-        If no trial is complete.
-    """
-    complete = [t for t in trials if t.value is not None]
-    if not complete:
-        raise StudyFailed(
-            "no trial was completed, so there is nothing to report. "
-            "Give the search more time (--budget 10m); what is done is kept."
-        )
-    return min(complete, key=lambda t: (t.value, t.number))
-
-
-def candidates(
-    trials: tuple[TrialRecord, ...], control: tuple[TrialRecord, ...]
-) -> tuple[Candidate, ...]:
-    """Return what is refitted: the winner, the published designs, the random control's winner."""
-    found = [Candidate(name=WINNER, kind="winner", trial=best_trial(trials))]
-    found += [
-        Candidate(name=t.label, kind="published", trial=t)
-        for t in trials
-        if t.label and t.value is not None
-    ]
-    if control:
-        found.append(Candidate(name=CONTROL, kind="control", trial=best_trial(control)))
-    return tuple(found)
-
-
-def refit_seconds(
-    trials: tuple[TrialRecord, ...], settings: SearchSettings, folds_total: int
-) -> float:
-    """Estimate how long the refits and the winner's twins will take, from what the trials took."""
-    if not any(t.value is not None for t in trials):
-        return 0.0
-    total, chosen = 0.0, candidates(trials, ())
-    for t in {c.trial.number: c.trial for c in chosen}.values():
-        if t.seconds and t.curve and t.best_epoch:
-            one_network = t.seconds / len(t.curve) / folds_total * t.best_epoch
-            total += one_network * settings.members * settings.folds / (settings.folds - 1)
-            total += one_network * settings.folds if t is chosen[0].trial else 0.0
-    return total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -240,23 +187,16 @@ class FinalEvaluation:
         row = self._score(one, test, by_plsr)
         if one.calibrated is None or row.scores is None:
             return row
-        predicted = np.array(row.predicted)
-        try:
-            lower, upper = bounds(one.calibrated, test.values, predicted, DEFAULT_LEVEL)
-        except UsageError as error:
-            notes.append(f"{one.name} has no intervals: {error}")
-            return row
-        if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
-            notes.append(f"{one.name} has no intervals: a bound is not finite.")
-            return row
-        return replace(
-            row,
-            lower=tuple(float(v) for v in lower),
-            upper=tuple(float(v) for v in upper),
-            trust=summarise_trust(
-                test.target, predicted, (lower, upper), np.array(inside), DEFAULT_LEVEL
-            ),
+        found = measure_intervals(
+            partial(bounds, one.calibrated, test.values),
+            test.target,
+            np.array(row.predicted),
+            inside,
         )
+        if isinstance(found, str):
+            notes.append(f"{one.name} has no intervals: {found}")
+            return row
+        return replace(row, lower=found.lower, upper=found.upper, trust=found.trust)
 
     def _score(self, one: _Fitted, test: Spectra, by_plsr: FloatArray) -> ModelResult:
         row = ModelResult(
@@ -308,16 +248,6 @@ def verdict(models: tuple[ModelResult, ...], unit: str) -> str:
     winner, plsr = rows[WINNER], rows[PLSR]
     if winner.scores is None or winner.versus_plsr is None or plsr.scores is None:
         return "The winner could not be refitted, so there is nothing to compare with PLSR."
-    c = winner.versus_plsr
-    few = f" (a verdict wants at least {VERDICT_ROWS})" if winner.scores.n < VERDICT_ROWS else ""
-    words = {
-        "first": "the CNN beats PLSR beyond noise",
-        "second": "the CNN does not beat PLSR: PLSR is better beyond noise",
-        "cannot tell": "whether the CNN or PLSR is better cannot be told from these rows",
-    }[c.better]
-    return (
-        f"On the {winner.scores.n} sealed test rows the RMSE is "
-        f"{winner.scores.rmse.value:.2f} {unit} for the CNN and "
-        f"{plsr.scores.rmse.value:.2f} {unit} for PLSR (difference {c.difference:+.2f}, 95 % "
-        f"interval {c.low:+.2f} to {c.high:+.2f}): {words}{few}."
+    return say_verdict(
+        winner.scores, winner.versus_plsr, plsr.scores, names=("the CNN", PLSR), unit=unit
     )

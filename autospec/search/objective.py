@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 
 from autospec.data.preprocess import make_pipeline
-from autospec.data.spectra import Spectra
+from autospec.data.spectra import FloatArray, Spectra
 from autospec.data.splits import Fold
+from autospec.search.cubes.design import CubeDesign
 from autospec.search.design import Design
 from autospec.training.ensemble import fit_transform
 from autospec.training.lead import Lead
@@ -41,6 +45,16 @@ class CrossValidation:
     device: Device = "auto"
     threads: int | None = None
 
+    @property
+    def sample(self) -> str:
+        """What one row is, in a word."""
+        return "spectrum"
+
+    @property
+    def seen(self) -> FloatArray:
+        """Band positions of the spectra: what designs are asked with."""
+        return self.train.axis
+
     def evaluate(
         self,
         design: Design,
@@ -57,20 +71,7 @@ class CrossValidation:
         TrialFailed
             If preprocessing or training fails.
         """
-        seeds = np.random.SeedSequence(self.seed).generate_state(len(self.folds))
-        members = [
-            self._member(design, fold, int(seed))
-            for fold, seed in zip(self.folds, seeds, strict=True)
-        ]
-        return train_members(
-            design.architecture,
-            members,
-            design.training,
-            device=resolve_device(self.device),
-            on_epoch=on_epoch,
-            lead=lead,
-            threads=self.threads,
-        )
+        return train_folds(self, design, partial(self._member, design), on_epoch, lead)
 
     def _member(self, design: Design, fold: Fold, seed: int) -> Member:
         pipeline = make_pipeline(design.preprocessing, self.train.axis, self.train.quantity)
@@ -82,3 +83,43 @@ class CrossValidation:
             y_score=target[fold.score],
             seed=seed,
         )
+
+
+class Folds(Protocol):
+    """What is the same for all designs: the folds, their seeds, and where they are trained."""
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        """Positions within the training rows."""
+
+    @property
+    def seed(self) -> int:
+        """Fixes the networks of each fold, the same for every design."""
+
+    @property
+    def device(self) -> Device:
+        """Where networks train."""
+
+    @property
+    def threads(self) -> int | None:
+        """Stacks of networks trained at once on a CPU."""
+
+
+def train_folds(
+    validation: Folds,
+    design: Design | CubeDesign,
+    member: Callable[[Fold, int], Member],
+    on_epoch: EpochCallback | None,
+    lead: Lead | None,
+) -> Training:
+    """Train a design on all folds in step; `member` makes the network of a fold and its seed."""
+    seeds = np.random.SeedSequence(validation.seed).generate_state(len(validation.folds))
+    return train_members(
+        design.architecture,
+        [member(fold, int(s)) for fold, s in zip(validation.folds, seeds, strict=True)],
+        design.training,
+        device=resolve_device(validation.device),
+        on_epoch=on_epoch,
+        lead=lead,
+        threads=validation.threads,
+    )

@@ -24,12 +24,11 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Self
 
 from autospec.errors import OutOfMemory, StudyFailed, TrialFailed
-from autospec.search.design import Design
-from autospec.search.objective import CrossValidation
 from autospec.training.lead import Lead
 from autospec.training.trainer import Training, thread_count
 
 if TYPE_CHECKING:  # a worker imports this file, and has no use for Optuna
+    from autospec.search.searched import Searched, Validation
     from autospec.search.trials import RunningTrial
 
 END = "end"  # in place of an answer: drop the trial
@@ -45,13 +44,13 @@ class Workers:
 
     Parameters
     ----------
-    validation : CrossValidation
+    validation : Validation
         Scores a design.
     count : int
         Trials at once.
     """
 
-    def __init__(self, validation: CrossValidation, count: int) -> None:
+    def __init__(self, validation: Validation, count: int) -> None:
         self.validation = replace(validation, threads=max(1, thread_count() // count))
         self.count = count
         self.workers: list[_Worker] = []
@@ -114,7 +113,7 @@ class Workers:
 class _Worker:
     """The main process's end of one worker."""
 
-    def __init__(self, validation: CrossValidation) -> None:
+    def __init__(self, validation: Validation) -> None:
         self.validation = validation
         self.run: RunningTrial | None = None
         self.ready, self.dead = False, False
@@ -223,7 +222,7 @@ def _serve(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be held back
     with suppress(EOFError, OSError):
         pipe.send(("ready", None))
-        validation: CrossValidation = pipe.recv()
+        validation: Validation = pipe.recv()
         while True:
             design, members, epochs = pipe.recv()
             lead = Lead(members=members, epochs=epochs, on_epoch=partial(_after, pipe, "lead"))
@@ -242,7 +241,7 @@ def _after(pipe: Connection, phase: str, *told: float) -> bool:
 
 
 def _score(
-    validation: CrossValidation, design: Design, lead: Lead, pipe: Connection
+    validation: Validation, design: Searched, lead: Lead, pipe: Connection
 ) -> tuple[str, object] | None:
     """Train one design as the main process answers; return what to say, None if dropped."""
     try:

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 from optuna.study import Study
 
-from autospec.data.spectra import FloatArray
-from autospec.search.objective import CrossValidation
 from autospec.search.progress import ProgressCallback
 from autospec.search.result import Stopped
-from autospec.search.settings import SearchSettings
+from autospec.search.searched import Searched, Settings, Validation
 
 
-def _no_limit() -> float:
+def no_limit() -> float:
+    """Return the seconds left where time does not matter."""
     return math.inf
 
 
@@ -33,9 +32,9 @@ class StudyPlan:
 
     Parameters
     ----------
-    validation : CrossValidation
+    validation : Validation
         Scores a design.
-    settings : SearchSettings
+    settings : Settings
         Trials, sampler, seed, space, caps.
     fingerprint : dict of str to str
         Digests of data and split; a study is resumed only where they are the same.
@@ -45,19 +44,22 @@ class StudyPlan:
         Told how far it is.
     seconds_left : callable () -> float
         Seconds the trials still have, the time for the refits taken off.
+    seconds_for_winner : callable () -> float
+        Seconds that refit and twins of a trial may take that would be the best if it ended now.
     elder : Study or None
         Another study on the same rows, whose scores of identical designs are taken over.
     trials_at_once : int
         Above 1, so many are trained at once, each in a process of its own.
     """
 
-    validation: CrossValidation
-    settings: SearchSettings
+    validation: Validation
+    settings: Settings
     fingerprint: dict[str, str]
     should_stop: Callable[[], Stopped | None]
     report: ProgressCallback
     elder: Study | None = None
-    seconds_left: Callable[[], float] = _no_limit
+    seconds_left: Callable[[], float] = no_limit
+    seconds_for_winner: Callable[[], float] = no_limit
     trials_at_once: int = 1
 
     @property
@@ -70,6 +72,10 @@ class StudyPlan:
         return (members_a_fold + 1) / self.settings.repeats
 
     @property
-    def axis(self) -> FloatArray:
-        """Band positions of the spectra."""
-        return self.validation.train.axis
+    def references(self) -> dict[str, Searched]:
+        """The published designs to try first, by label; those that the space can hold."""
+        if not self.settings.published:
+            return {}
+        space = self.settings.space
+        designs = space.references(self.validation.seen)
+        return {label: design for label, design in designs.items() if space.holds(design)}

@@ -174,7 +174,7 @@ class SearchResult:
     importance_note : str
         What the importance leaves out, or why there is none.
     test_ids, test_fields, observed
-        The sealed test rows, opened once.
+        The sealed test rows, opened at the end of each run.
     in_domain : tuple of bool, length n_test
         Whether each of them is inside the applicability domain of the training rows; empty if it
         was not measured.

@@ -40,6 +40,7 @@ IntRange = tuple[int, int]
 FloatRange = tuple[float, float]
 Regulariser = Literal["none", "batch_norm", "dropout"]
 MAX_DROPOUT = 0.5
+PUBLISHED_LABEL = "published: "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,35 +158,26 @@ class SearchSpace:
         n_conv, n_fc = len(design.architecture.conv), len(design.architecture.fc)
         if n_conv > self.conv_blocks[1] or n_fc > self.fc_blocks[1]:
             return False
-        params, distributions = self.encode(design), self.distributions()
-        for name, d in distributions.items():
-            value = params[name]
-            if isinstance(d, CategoricalDistribution):
-                if value not in d.choices:
-                    return False
-            elif isinstance(d, IntDistribution | FloatDistribution):
-                assert isinstance(value, int | float)
-                if not d.low <= value <= d.high:
-                    return False
-        return self.decode(params) == design
+        params = self.encode(design)
+        return can_propose(self.distributions(), params) and self.decode(params) == design
 
     def decode(self, params: Mapping[str, object]) -> Design:
         """Turn a trial's parameters into the design they stand for."""
         p: dict[str, object] = dict(params)
-        n_conv, n_fc = _int(p["conv_blocks"]), _int(p["fc_blocks"])
+        n_conv, n_fc = whole(p["conv_blocks"]), whole(p["fc_blocks"])
         savgol = None
         if p["savgol"]:
             savgol = SavitzkyGolay(
-                window=_int(p["savgol_window"]),
-                order=_int(p["savgol_order"]),
-                derivative=_int(p["savgol_derivative"]),
+                window=whole(p["savgol_window"]),
+                order=whole(p["savgol_order"]),
+                derivative=whole(p["savgol_derivative"]),
             )
         return Design(
             preprocessing=Preprocessing(
                 quantity=p["quantity"],  # type: ignore[arg-type]
                 scatter=p["scatter"],  # type: ignore[arg-type]
                 savgol=savgol,
-                step=float(_int(p["step"])),
+                step=float(whole(p["step"])),
             ),
             architecture=Architecture(
                 conv=tuple(_conv(p, f"conv{i}") for i in range(1, n_conv + 1)),
@@ -195,7 +187,7 @@ class SearchSpace:
                 optimiser=p["optimiser"],  # type: ignore[arg-type]
                 learning_rate=float(p["learning_rate"]),  # type: ignore[arg-type]
                 weight_decay=float(p["weight_decay"]),  # type: ignore[arg-type]
-                batch_size=_int(p["batch_size"]),
+                batch_size=whole(p["batch_size"]),
                 max_epochs=self.max_epochs,
                 patience=self.patience,
                 target_transform=p["target"],  # type: ignore[arg-type]
@@ -256,6 +248,10 @@ class SearchSpace:
             f"{name}_dropout": block.dropout if block and used else self.dropout[0],
         }
 
+    def references(self, axis: FloatArray) -> dict[str, Design]:
+        """Return what is tried first, by label: the published designs, for spectra on `axis`."""
+        return {f"{PUBLISHED_LABEL}{n}": self.published_design(n, axis) for n in PUBLISHED}
+
     def published_design(self, name: str, axis: FloatArray) -> Design:
         """Return a published architecture as a design for spectra on `axis`.
 
@@ -281,7 +277,22 @@ class SearchSpace:
         )
 
 
-def _int(value: object) -> int:
+def can_propose(distributions: Mapping[str, BaseDistribution], params: Params) -> bool:
+    """Say whether every parameter lies within its distribution."""
+    for name, d in distributions.items():
+        value = params[name]
+        if isinstance(d, CategoricalDistribution):
+            if value not in d.choices:
+                return False
+        elif isinstance(d, IntDistribution | FloatDistribution):
+            assert isinstance(value, int | float)
+            if not d.low <= value <= d.high:
+                return False
+    return True
+
+
+def whole(value: object) -> int:
+    """Return a parameter that is a whole number."""
     assert isinstance(value, int)
     return value
 
@@ -298,15 +309,15 @@ def _finish(p: dict[str, object], name: str) -> dict[str, object]:
 def _conv(p: dict[str, object], name: str) -> ConvBlock:
     pooling = p[f"{name}_pooling"]
     return ConvBlock(
-        kernel=_int(p[f"{name}_kernel"]),
-        filters=_int(p[f"{name}_filters"]),
+        kernel=whole(p[f"{name}_kernel"]),
+        filters=whole(p[f"{name}_filters"]),
         padding=p[f"{name}_padding"],  # type: ignore[arg-type]
-        stride=_int(p[f"{name}_stride"]),
+        stride=whole(p[f"{name}_stride"]),
         pooling=pooling,  # type: ignore[arg-type]
-        pool_size=2 if pooling == "none" else _int(p[f"{name}_pool_size"]),
+        pool_size=2 if pooling == "none" else whole(p[f"{name}_pool_size"]),
         **_finish(p, name),  # type: ignore[arg-type]
     )
 
 
 def _fc(p: dict[str, object], name: str) -> FCBlock:
-    return FCBlock(nodes=_int(p[f"{name}_nodes"]), **_finish(p, name))  # type: ignore[arg-type]
+    return FCBlock(nodes=whole(p[f"{name}_nodes"]), **_finish(p, name))  # type: ignore[arg-type]

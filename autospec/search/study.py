@@ -28,18 +28,16 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from autospec.errors import SettingsDiffer, StorageError, StudyFailed
-from autospec.nets.architecture import PUBLISHED
-from autospec.search.design import Design
 from autospec.search.parallel import Workers
 from autospec.search.plan import StopSearch, StudyPlan
 from autospec.search.progress import Progress
 from autospec.search.result import Stopped
-from autospec.search.settings import SearchSettings
+from autospec.search.searched import Settings
 from autospec.search.trials import begin_trial, is_finished, state_of, trial_records
 
 SETTINGS_KEY = "autospec"
 PROPOSALS_PER_TRIAL = 20  # how often an infeasible proposal may be followed by another
-PUBLISHED_LABEL = "published: "
+OPENED = "opened"  # the attribute that counts how often sealed rows were opened
 PROPOSAL = "proposal"  # the attribute that holds which proposal a trial is, from 0
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -77,7 +75,7 @@ def open_study(storage: str | None, name: str, plan: StudyPlan) -> Study:
         if found is None:
             study.set_user_attr(SETTINGS_KEY, wanted)
         else:
-            _refuse_differences(found, wanted, name)
+            _refuse_differences(found, wanted, name, plan.settings.EXTENDABLE)
         _drop_running(study)  # left by a killed process
     return study
 
@@ -101,6 +99,20 @@ def run_study(study: Study, plan: StudyPlan) -> Stopped:
             return stop.why
         finally:
             _drop_running(study)
+
+
+def count_opening(study: Study) -> int:
+    """Count, before it happens, that the sealed rows are opened; return how often they were before.
+
+    Raises
+    ------
+    StorageError
+        If the storage fails.
+    """
+    with _storage_errors(None):
+        before = int(study.user_attrs.get(OPENED, 0))
+        study.set_user_attr(OPENED, before + 1)
+    return before
 
 
 def _run_trials(study: Study, plan: StudyPlan, workers: Workers | None) -> Stopped:
@@ -141,15 +153,6 @@ def _drop_running(study: Study) -> None:
         study.tell(trial.number, state=TrialState.FAIL)
 
 
-def reference_designs(plan: StudyPlan) -> dict[str, Design]:
-    """Return the published designs to try first, by label; those the space can hold."""
-    if not plan.settings.published:
-        return {}
-    space = plan.settings.space
-    designs = {f"{PUBLISHED_LABEL}{n}": space.published_design(n, plan.axis) for n in PUBLISHED}
-    return {label: design for label, design in designs.items() if space.holds(design)}
-
-
 def _free_number(known: list[FrozenTrial]) -> int:
     """Return the lowest number of a proposal that no finished or running trial has.
 
@@ -160,7 +163,7 @@ def _free_number(known: list[FrozenTrial]) -> int:
 
 
 def _propose(study: Study, plan: StudyPlan, number: int) -> Trial:
-    references = list(reference_designs(plan).items())
+    references = list(plan.references.items())
     waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
     if number < len(references) and not waiting:
         label, design = references[number]
@@ -173,7 +176,7 @@ def _propose(study: Study, plan: StudyPlan, number: int) -> Trial:
     return trial
 
 
-def make_sampler(settings: SearchSettings, number: int) -> optuna.samplers.BaseSampler:
+def make_sampler(settings: Settings, number: int) -> optuna.samplers.BaseSampler:
     """Return the sampler of the proposal that follows `number` others."""
     seed = int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0])
     if settings.sampler == "random":
@@ -213,9 +216,10 @@ def _fail_hopeless(trained: list[FrozenTrial]) -> None:
         )
 
 
-def _refuse_differences(found: dict[str, object], wanted: dict[str, object], name: str) -> None:
+def _refuse_differences(
+    found: dict[str, object], wanted: dict[str, object], name: str, extendable: frozenset[str]
+) -> None:
     flat_found, flat_wanted = dict(_flat(found)), dict(_flat(wanted))
-    extendable = SearchSettings.EXTENDABLE
     lines = [
         f"  {key}: there {flat_found.get(key)!r}, here {flat_wanted.get(key)!r}"
         for key in sorted(flat_found.keys() | flat_wanted.keys())

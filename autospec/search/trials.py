@@ -6,6 +6,7 @@ the study when it begins, so that nothing but the finished trials decides.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from autospec.data.spectra import FloatArray
 from autospec.errors import TrialFailed
-from autospec.search.design import Design
 from autospec.search.plan import StopSearch, StudyPlan
 from autospec.search.progress import Progress
 from autospec.search.pruning import (
@@ -28,6 +28,7 @@ from autospec.search.pruning import (
     why_lead_is_given_up,
 )
 from autospec.search.result import TrialRecord
+from autospec.search.searched import Searched
 from autospec.training.lead import Lead
 from autospec.training.trainer import Training, smooth
 
@@ -83,7 +84,7 @@ class RunningTrial:
     ----------
     study, trial : Study, Trial
         Whom its end is told, and what it is there.
-    design : Design
+    design : Searched
         What to train.
     watch : Watch
         Its callbacks must be called after each epoch: they may end the training, by their answer
@@ -94,7 +95,7 @@ class RunningTrial:
 
     study: Study
     trial: Trial
-    design: Design
+    design: Searched
     watch: Watch
     started: float
 
@@ -131,18 +132,19 @@ class RunningTrial:
 def begin_trial(study: Study, trial: Trial, plan: StudyPlan) -> RunningTrial | None:
     """Return a proposal to train; None if it ended here, over the caps or as known already."""
     started = time.perf_counter()
-    design = plan.settings.space.decode(trial.params)
+    design: Searched = plan.settings.space.decode(trial.params)
     label = trial.user_attrs.get("label", "")
-    constraints = design.overrun(plan.axis, plan.settings.caps)
+    constraints = design.overrun(plan.validation.seen, plan.settings.caps)
     if label:  # published designs are references: only what cannot be built is refused
         constraints |= {"parameters": 0.0, "multiply_adds": 0.0}
     for key, value in constraints.items():
         trial.set_constraint(key, value)
     if max(constraints.values()) > 0:
-        _note(trial, reason=_infeasible(constraints))
+        _note(trial, reason=_infeasible(constraints, plan.validation.sample))
         study.tell(trial, state=TrialState.PRUNED)
         return None
-    _note_size(trial, design, plan.axis)
+    parameters, work = design.size(plan.validation.seen)
+    _note(trial, digest=design.digest, n_parameters=parameters, multiply_adds=work)
     twin = _twin(study, plan, design)
     if twin is not None:
         _reuse(study, trial, *twin)
@@ -151,9 +153,9 @@ def begin_trial(study: Study, trial: Trial, plan: StudyPlan) -> RunningTrial | N
     return RunningTrial(study=study, trial=trial, design=design, watch=watch, started=started)
 
 
-def _infeasible(constraints: dict[str, float]) -> str:
+def _infeasible(constraints: dict[str, float], sample: str) -> str:
     if constraints["layers"] > 0:
-        return "the network does not fit the spectrum"
+        return f"the network does not fit the {sample}"
     return "over the cap of: " + ", ".join(key for key, value in constraints.items() if value > 0)
 
 
@@ -183,17 +185,7 @@ def _note(trial: Trial, **facts: object) -> None:
         trial.set_user_attr(key, value)
 
 
-def _note_size(trial: Trial, design: Design, axis: FloatArray) -> None:
-    bands = design.bands(axis)
-    _note(
-        trial,
-        digest=design.digest,
-        n_parameters=design.architecture.n_parameters(bands),
-        multiply_adds=design.architecture.multiply_adds(bands),
-    )
-
-
-def _twin(study: Study, plan: StudyPlan, design: Design) -> tuple[str, FrozenTrial] | None:
+def _twin(study: Study, plan: StudyPlan, design: Searched) -> tuple[str, FrozenTrial] | None:
     """Return a completed trial of the identical design, and the name of its study."""
     for known in (study, plan.elder):
         if known is None:
@@ -236,8 +228,9 @@ class _GivenUp(Exception):
 class Watch:
     """What happens after each epoch of a trial: stop, record, report, give up.
 
-    While nothing is complete, a trial that would use up the time for its own refit is cut short
-    and counts, so that a short budget still ends in a result. Published designs are never given up.
+    The first trial, and any that is the best so far, is cut short where it would use up the time
+    for its own refit, and counts: a short budget still ends in a result, and in time. Published
+    designs are never given up.
     """
 
     def __init__(self, study: Study, trial: Trial, plan: StudyPlan) -> None:
@@ -270,8 +263,7 @@ class Watch:
     def after_epoch(self, epoch: int, mean_rmse: float) -> bool:
         """Take in an epoch of all folds; True ends the training."""
         self.curve.append(mean_rmse)
-        refit_s = (time.perf_counter() - self.started) * self.plan.refit_share
-        if self.first and self.plan.seconds_left() < refit_s:
+        if self._out_of_time():
             _note(self.trial, reason="cut short by the time budget")
             return True
         self._go_on(f"epoch {epoch}, fold-averaged RMSE {mean_rmse:.3f}")
@@ -281,6 +273,15 @@ class Watch:
         if why:
             raise _GivenUp(f"pruned after {epoch} epochs on all {self.folds} folds: {why}")
         return False
+
+    def _out_of_time(self) -> bool:
+        """Say whether there is just time left to refit this trial, if it is the best so far."""
+        refit_s = (time.perf_counter() - self.started) * self.plan.refit_share
+        if self.first:
+            return self.plan.seconds_left() < refit_s
+        best = min(self.seen.scores, default=math.inf)
+        wins = float(smooth(np.array(self.curve)).min()) < best
+        return wins and self.plan.seconds_for_winner() < refit_s
 
     def _go_on(self, text: str) -> None:
         """Tell how far it is, unless the search is to stop."""

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from autospec.data.cubes.cubes import Float32Array
 from autospec.data.spectra import FloatArray
 from autospec.nets.architecture import Architecture
-from autospec.training.stack import PREDICTED_AT_ONCE
+from autospec.nets.cube_architecture import CubeArchitecture
+from autospec.training.stack import at_once
 from autospec.training.target_scale import TargetScale
 
 
@@ -20,11 +22,11 @@ class Member:
 
     Parameters
     ----------
-    x_fit : float64, shape (n, b)
-        Preprocessed spectra to learn from.
+    x_fit : float64, shape (n, b), or float32, shape (n, c, h, w, t)
+        Preprocessed spectra or cubes to learn from.
     y_fit : float64, shape (n,)
         Their lab values.
-    x_score, y_score : float64, shapes (m, b) and (m,), or None
+    x_score, y_score : as x_fit and y_fit, m rows, or None
         Rows that are predicted after each epoch; they never touch the weights.
     seed : int
         Fixes the initial weights, the dropout masks and the order of the batches.
@@ -32,9 +34,9 @@ class Member:
         Where the weights come from; drawn by `seed` if None.
     """
 
-    x_fit: FloatArray
+    x_fit: FloatArray | Float32Array
     y_fit: FloatArray
-    x_score: FloatArray | None = None
+    x_score: FloatArray | Float32Array | None = None
     y_score: FloatArray | None = None
     seed: int = 0
     start: Start | None = None
@@ -68,19 +70,21 @@ class FittedMember:
     `architecture` is what the network was built from.
     """
 
-    architecture: Architecture
+    architecture: Architecture | CubeArchitecture
     network: nn.Sequential
     scale: TargetScale
     device: torch.device
 
-    def predict(self, x: FloatArray) -> FloatArray:
-        """Return predictions, shape (n,), for preprocessed spectra of shape (n, b)."""
+    def predict(self, x: FloatArray | Float32Array) -> FloatArray:
+        """Return predictions (n,) for preprocessed spectra (n, b) or cubes (n, c, h, w, t)."""
         out = run_layers(self.network, as_input(x, self.device))
         return self.scale.inverse(out[:, 0].cpu().numpy().astype(np.float64))
 
 
-def as_input(x: FloatArray, device: torch.device) -> torch.Tensor:
-    """Cast (n, b) float64 to the float32 (n, 1, b) that networks see."""
+def as_input(x: FloatArray | Float32Array, device: torch.device) -> torch.Tensor:
+    """Return what networks see: cubes as they are, spectra (n, b) as float32 (n, 1, b)."""
+    if x.ndim > 2:
+        return torch.tensor(x, dtype=torch.float32, device=device)
     return torch.as_tensor(x, dtype=torch.float32, device=device)[:, None, :]
 
 
@@ -88,4 +92,4 @@ def run_layers(layers: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
     """Pass `x`, first axis n, through layers as in prediction; nothing is learnt."""
     layers.eval()
     with torch.no_grad():
-        return torch.cat([layers(part) for part in torch.split(x, PREDICTED_AT_ONCE)])
+        return torch.cat([layers(part) for part in torch.split(x, at_once(x[0]))])

@@ -17,15 +17,19 @@ from torch import nn
 
 from autospec.errors import TrialFailed
 from autospec.nets.architecture import Architecture
+from autospec.nets.cube_architecture import CubeArchitecture, Shape
 from autospec.nets.stacked import StackedNetwork
 from autospec.training.adam import Adam
-from autospec.training.config import TrainingConfig
+from autospec.training.config import Loss, TrainingConfig
 
 STACK_MEMBERS = 10  # at most
 STACK_BYTES = 4 << 20  # what the steps of more than three members together may touch
 HALVED_BYTES = 1 << 20  # beyond them, members of a kind make two stacks at least
 ALONE_BYTES = 64 << 20  # what the step of one of three may touch
+ALONE_CUBE_BYTES = 8 << 20  # the same for cubes, which gain less and whose values are more
 PREDICTED_AT_ONCE = 1024
+CUBES_AT_ONCE = 128  # 64 filters of 10 x 10 x 4: 13 MB
+OF_CUBES = 6  # axes of (M, n, c, h, w, t)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,6 +63,9 @@ class Stack:
         self.seeds = [member.seed for member in members]
         self.rows = [len(member.z) for member in members]
         self.x, self.z = filled([m.x for m in members]), filled([m.z for m in members])
+        if self.x.dim() == OF_CUBES:  # channels last, so that every step takes rows as they lie
+            self.x = self.x.movedim(2, -1).contiguous()
+        self.loss = config.loss
         self.batches = batch_count(self.rows[0], config)
         self.optimiser = Adam(self.network.parameters, config)
 
@@ -69,17 +76,16 @@ class Stack:
         for rows, counts in self._batches(epoch):
             x, z, weights = self._take(rows, counts)
             error = self.network.learn(x, counts) - z
-            pull = weights * error
             self.optimiser.begin()
-            self.network.back(2.0 * pull, self.optimiser.descend)
-            losses.append((pull * error).sum(1))
+            self.network.back(weights * _slope(self.loss, error), self.optimiser.descend)
+            losses.append((weights * error * error).sum(1))
         if not bool(torch.isfinite(torch.stack(losses)).all()):
             raise TrialFailed(f"the loss is not finite in epoch {epoch}")
 
     @torch.no_grad()
     def predict(self, x: torch.Tensor) -> torch.Tensor:
         """Return scaled predictions (M, n) of x (M, n, ...), on the CPU, as float64."""
-        parts = torch.split(x, PREDICTED_AT_ONCE, dim=1)
+        parts = torch.split(x, at_once(x[0, 0]), dim=1)
         out = torch.cat([self.network.predict(part) for part in parts], dim=1)
         return out.double().cpu()
 
@@ -109,6 +115,8 @@ class Stack:
         x = self.x.flatten(0, 1).index_select(0, flat)
         z = self.z.flatten().index_select(0, flat)
         x, z = x.view(*index.shape, *x.shape[1:]), z.view(index.shape)
+        if x.dim() == OF_CUBES:
+            x = x.movedim(-1, 2)
         return x, z, torch.from_numpy(weights).to(device)
 
 
@@ -149,17 +157,40 @@ def largest_stack(member_bytes: int) -> int:
     return min(STACK_MEMBERS, max(3, STACK_BYTES // member_bytes))
 
 
-def step_bytes(architecture: Architecture, bands: int, rows: int) -> int:
+def step_bytes(
+    architecture: Architecture | CubeArchitecture, arriving: int | Shape, rows: int
+) -> int:
     """Return about how many bytes one member's step touches.
 
-    Weights, gradients and both of Adam's means, and every block's values there and back.
+    Weights, gradients and both of Adam's means, and every block's values there and back;
+    `arriving` are bands, or (c, h, w, t).
     """
-    values, length = 0, bands
-    for block in architecture.conv:
-        values += 2 * block.filters * block.convolved(length)
-        length = block.out_length(length)
-    values += 2 * sum(block.nodes for block in architecture.fc)
-    return 4 * (4 * architecture.n_parameters(bands) + rows * values)
+    values = 2 * sum(block.nodes for block in architecture.fc)
+    if isinstance(architecture, CubeArchitecture):
+        assert not isinstance(arriving, int)
+        weights, volume = architecture.n_parameters(arriving), arriving[1:]
+        for conv in architecture.conv:
+            values += 2 * conv.filters * math.prod(conv.convolved(volume))
+            volume = conv.out_volume(volume)
+    else:
+        assert isinstance(arriving, int)
+        weights, length = architecture.n_parameters(arriving), arriving
+        for block in architecture.conv:
+            values += 2 * block.filters * block.convolved(length)
+            length = block.out_length(length)
+    return 4 * (4 * weights + rows * values)
+
+
+def at_once(row: torch.Tensor) -> int:
+    """Return how many rows like this one are predicted at once."""
+    return CUBES_AT_ONCE if row.dim() == OF_CUBES - 2 else PREDICTED_AT_ONCE
+
+
+def _slope(loss: Loss, error: torch.Tensor) -> torch.Tensor:
+    """Return the gradient of the loss of each row by its prediction."""
+    if loss == "mse":
+        return 2.0 * error
+    return torch.sign(error) if loss == "l1" else error.clamp(-1.0, 1.0)
 
 
 def batch_count(rows: int, config: TrainingConfig) -> int:

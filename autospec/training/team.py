@@ -13,6 +13,8 @@ from autospec.data.spectra import FloatArray
 from autospec.errors import TrialFailed
 from autospec.nets.architecture import Architecture
 from autospec.nets.build import build_network
+from autospec.nets.build_cubes import build_cube_network
+from autospec.nets.cube_architecture import CubeArchitecture
 from autospec.training.config import TrainingConfig
 from autospec.training.members import FittedMember, Member, as_input, run_layers
 from autospec.training.stack import Beginning, Stack, filled
@@ -24,7 +26,7 @@ class Team:
 
     def __init__(
         self,
-        architecture: Architecture,
+        architecture: Architecture | CubeArchitecture,
         members: Sequence[Member],
         config: TrainingConfig,
         device: torch.device,
@@ -70,14 +72,17 @@ class Team:
 
 
 def _begin(
-    architecture: Architecture, member: Member, config: TrainingConfig, device: torch.device
+    architecture: Architecture | CubeArchitecture,
+    member: Member,
+    config: TrainingConfig,
+    device: torch.device,
 ) -> tuple[FittedMember, Beginning]:
     """Return a member's network before its first step, and what of it learns from what."""
     start = member.start
     scale = start.member.scale if start else TargetScale.fit(config.target_transform, member.y_fit)
     z = torch.as_tensor(scale.forward(member.y_fit), dtype=torch.float32, device=device)
     x = as_input(member.x_fit, device)
-    network = build_network(architecture, member.x_fit.shape[1], seed=member.seed, device=device)
+    network = _build(architecture, member, device)
     learning = network
     if start is not None:
         network.load_state_dict(start.member.network.state_dict())
@@ -86,6 +91,15 @@ def _begin(
     _centre_output(learning, float(scale.forward(member.y_fit).mean()), x if start else None)
     fitted = FittedMember(architecture=architecture, network=network, scale=scale, device=device)
     return fitted, Beginning(layers=learning, x=x, z=z, seed=member.seed)
+
+
+def _build(
+    architecture: Architecture | CubeArchitecture, member: Member, device: torch.device
+) -> nn.Sequential:
+    if isinstance(architecture, CubeArchitecture):
+        _, c, h, w, t = member.x_fit.shape
+        return build_cube_network(architecture, (c, h, w, t), seed=member.seed, device=device)
+    return build_network(architecture, member.x_fit.shape[1], seed=member.seed, device=device)
 
 
 def _centre_output(layers: nn.Sequential, mean: float, x: torch.Tensor | None) -> None:
@@ -106,5 +120,6 @@ def _centre_output(layers: nn.Sequential, mean: float, x: torch.Tensor | None) -
 def _cut(network: nn.Sequential, blocks: int) -> tuple[nn.Sequential, nn.Sequential]:
     """Return the layers of the first `blocks` blocks, and the others, as views of the network."""
     layers = list(network)
-    heads = [i for i, layer in enumerate(layers) if isinstance(layer, nn.Conv1d | nn.Linear)]
+    products = nn.Conv1d | nn.Conv3d | nn.Linear
+    heads = [i for i, layer in enumerate(layers) if isinstance(layer, products)]
     return nn.Sequential(*layers[: heads[blocks]]), nn.Sequential(*layers[heads[blocks] :])

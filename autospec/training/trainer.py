@@ -29,10 +29,17 @@ import torch
 from autospec.data.spectra import FloatArray
 from autospec.errors import OutOfMemory, TrialFailed, UsageError
 from autospec.nets.architecture import Architecture, ArchitectureError
+from autospec.nets.cube_architecture import CubeArchitecture
 from autospec.training.config import TrainingConfig
 from autospec.training.lead import Crew, Lead
 from autospec.training.members import FittedMember, Member
-from autospec.training.stack import STACK_MEMBERS, batch_count, plan_stacks, step_bytes
+from autospec.training.stack import (
+    ALONE_CUBE_BYTES,
+    STACK_MEMBERS,
+    batch_count,
+    plan_stacks,
+    step_bytes,
+)
 from autospec.training.team import Team
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -98,7 +105,7 @@ def smooth(curve: FloatArray) -> FloatArray:
 
 
 def train_members(
-    architecture: Architecture,
+    architecture: Architecture | CubeArchitecture,
     members: Sequence[Member],
     config: TrainingConfig,
     *,
@@ -114,7 +121,7 @@ def train_members(
 
     Parameters
     ----------
-    architecture : Architecture
+    architecture : Architecture or CubeArchitecture
         The same network for all.
     members : sequence of Member
         Folds or ensemble seeds; all scored, or none.
@@ -134,20 +141,28 @@ def train_members(
     Raises
     ------
     TrialFailed
-        If a loss or a prediction is not finite, the network does not fit the spectra, or the
+        If a loss or a prediction is not finite, the network does not fit what arrives, or the
         device's memory is exhausted.
     """
+
+    def build(stack: list[int]) -> Team:
+        return Team(architecture, [members[m] for m in stack], config, device)
+
     told = _Told(on_epoch, lead)
+    fitting = _fitting(told, members, config)
     most = STACK_MEMBERS
-    while True:
-        try:
-            return _train(architecture, members, config, device, told, threads, most)
-        except ArchitectureError as error:
-            raise TrialFailed(str(error)) from error
-        except torch.OutOfMemoryError as error:
-            if most == 1:
-                raise OutOfMemory(f"out of memory on {device}") from error
-        most //= 2
+    try:
+        while True:
+            stacks = _stacks(architecture, members, config, fitting, most)
+            most = max(map(len, stacks)) // 2
+            try:
+                with _workers(device, threads) as pool:
+                    return _train(Crew(stacks, build, fitting), members, config, told, pool)
+            except torch.OutOfMemoryError as error:
+                if most == 0:
+                    raise OutOfMemory(f"out of memory on {device}") from error
+    except ArchitectureError as error:
+        raise TrialFailed(str(error)) from error
 
 
 class _Told:
@@ -172,33 +187,24 @@ class _Told:
 
 
 def _train(
-    architecture: Architecture,
+    crew: Crew[Team],
     members: Sequence[Member],
     config: TrainingConfig,
-    device: torch.device,
     told: _Told,
-    threads: int | None,
-    most: int,
+    pool: ThreadPoolExecutor,
 ) -> Training:
-    """Train with at most so many members a stack."""
-
-    def build(stack: list[int]) -> Team:
-        return Team(architecture, [members[m] for m in stack], config, device)
-
-    lead = _fitting(told, members, config)
-    crew = Crew(_stacks(architecture, members, config, lead, most), build, lead)
+    """Train the members as they are stacked."""
+    lead, ended = crew.lead, False
     curves: list[FloatArray] = []
-    ended = False
-    with _workers(device, threads) as pool:
-        for epoch, scores in enumerate(crew.run_epochs(pool, config.max_epochs), start=1):
-            if members[0].x_score is None:
-                continue
-            curves.append(scores)
-            mean = np.mean(curves, axis=1)
-            ended |= told.after(epoch, float(mean[-1]))
-            ended |= epoch - int(np.argmin(smooth(mean))) > config.patience + SMOOTHING // 2
-            if ended and (lead is None or epoch >= lead.epochs):
-                break
+    for epoch, scores in enumerate(crew.run_epochs(pool, config.max_epochs), start=1):
+        if members[0].x_score is None:
+            continue
+        curves.append(scores)
+        mean = np.mean(curves, axis=1)
+        ended |= told.after(epoch, float(mean[-1]))
+        ended |= epoch - int(np.argmin(smooth(mean))) > config.patience + SMOOTHING // 2
+        if ended and (lead is None or epoch >= lead.epochs):
+            break
     fold_rmse = np.asarray(curves, dtype=np.float64).reshape(-1, len(members)).T
     fitted = [member for team in crew.teams for member in team.finished()]
     return Training(members=tuple(fitted[i] for i in crew.positions), fold_rmse=fold_rmse)
@@ -249,7 +255,7 @@ def _workers(device: torch.device, threads: int | None) -> Iterator[ThreadPoolEx
 
 
 def _stacks(
-    architecture: Architecture,
+    architecture: Architecture | CubeArchitecture,
     members: Sequence[Member],
     config: TrainingConfig,
     lead: Lead | None,
@@ -259,12 +265,22 @@ def _stacks(
 
     Those of a lead come first, apart from the others.
     """
-    bands = members[0].x_fit.shape[1]
-    architecture.flattened(bands)  # refuses what does not fit
+    member_bytes = _step_bytes(architecture, members[0], config)
     frozen = [member.start.frozen_blocks if member.start else 0 for member in members]
     steps = [batch_count(len(member.y_fit), config) for member in members]
     leading = lead.members if lead else 0
     follows = [position >= leading for position in range(len(members))]
     kinds = list(zip(follows, frozen, steps, strict=True))
-    member_bytes = step_bytes(architecture, bands, config.batch_size)
+    if isinstance(architecture, CubeArchitecture) and member_bytes > ALONE_CUBE_BYTES:
+        most = 1
     return plan_stacks(kinds, member_bytes, most)
+
+
+def _step_bytes(
+    architecture: Architecture | CubeArchitecture, member: Member, config: TrainingConfig
+) -> int:
+    """Return what one member's step touches; refuses what does not fit."""
+    if isinstance(architecture, Architecture):
+        return step_bytes(architecture, member.x_fit.shape[1], config.batch_size)
+    _, c, h, w, t = member.x_fit.shape
+    return step_bytes(architecture, (c, h, w, t), config.batch_size)

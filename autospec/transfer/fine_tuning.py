@@ -17,7 +17,7 @@ from autospec.data.spectra import FloatArray, Spectra
 from autospec.errors import TrialFailed
 from autospec.nets.architecture import Architecture
 from autospec.search.design import Design
-from autospec.search.job import SEEDS_APART
+from autospec.search.execution import SEEDS_APART
 from autospec.training.config import TrainingConfig
 from autospec.training.ensemble import Ensemble, with_epochs
 from autospec.training.members import Member, Start

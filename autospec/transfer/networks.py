@@ -19,9 +19,10 @@ from autospec.data.spectra import FloatArray, Spectra, join_spectra
 from autospec.data.splits import Fold, SplitPlan, make_folds
 from autospec.errors import DataError, StudyFailed, UsageError
 from autospec.nets.architecture import Architecture, ConvBlock, FCBlock
+from autospec.search.candidates import best_trial
 from autospec.search.design import Caps, Design
-from autospec.search.final import best_trial, refit
-from autospec.search.job import SEEDS_APART
+from autospec.search.execution import SEEDS_APART
+from autospec.search.final import refit
 from autospec.search.objective import CrossValidation
 from autospec.search.plan import StopSearch, StudyPlan
 from autospec.search.progress import Progress

@@ -52,7 +52,8 @@ from autospec.data.sites import load_site
 from autospec.data.spectra import Spectra
 from autospec.errors import TrialFailed
 from autospec.search.design import Design
-from autospec.search.job import SEEDS_APART, plan_split
+from autospec.search.execution import SEEDS_APART
+from autospec.search.job import plan_split
 from autospec.search.objective import CrossValidation
 from autospec.search.plan import StudyPlan
 from autospec.search.progress import Progress

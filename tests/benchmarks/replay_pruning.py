@@ -34,7 +34,8 @@ from autospec.data.sites import load_site
 from autospec.errors import TrialFailed
 from autospec.nets.architecture import PUBLISHED
 from autospec.search.design import Caps, Design
-from autospec.search.job import SEEDS_APART, plan_split
+from autospec.search.execution import SEEDS_APART
+from autospec.search.job import plan_split
 from autospec.search.objective import CrossValidation
 from autospec.search.pruning import (
     PruningRule,

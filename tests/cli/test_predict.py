@@ -22,7 +22,7 @@ import autospec
 from autospec.cli import main
 from autospec.data.preprocess import to_absorbance
 from autospec.predict.bundle import dump_model, pack
-from autospec.predict.document import parse_document, write_document
+from autospec.predict.document_text import parse_document, write_document
 from autospec.predict.output import COLUMNS
 from tests.data.instruments.made_scans import write_asd
 from tests.data.soil_tables import AXIS, soil_reflectance

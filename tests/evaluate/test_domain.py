@@ -119,7 +119,7 @@ def test_reasons_name_the_distance_and_its_limit() -> None:
 def test_the_limits_hold_95_percent_of_the_held_out_rows_together() -> None:
     rng = np.random.default_rng(0)
     held = rng.lognormal(size=(3, 400))
-    limits = module._limits(held)
+    limits = module.limits_of(held)
     share = np.mean((held <= limits[:, None]).all(axis=0))
     assert SHARE_INSIDE <= share < SHARE_INSIDE + 0.01
 

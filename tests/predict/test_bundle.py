@@ -32,15 +32,8 @@ from autospec.evaluate.baselines import fit_mean
 from autospec.evaluate.calibrated import CalibratedModel
 from autospec.predict import bundle as module
 from autospec.predict.bundle import dump_model, load_model, make_bundle, pack, save_model
-from autospec.predict.document import (
-    LabRange,
-    ModelBundle,
-    arrays,
-    describe_provenance,
-    lab_range,
-    read_document,
-    write_document,
-)
+from autospec.predict.document import LabRange, ModelBundle, describe_provenance, lab_range
+from autospec.predict.document_text import arrays, read_document, write_document
 from autospec.predict.nodes import Linear
 from autospec.predict.predictions import predict
 from autospec.report.schemas import json_schemas
@@ -327,7 +320,7 @@ EMPTY = {"state": {}, "log": False, "mean": 0.0, "sd": 1.0}
 LARGE = {"conv": [], "fc": [{"nodes": 10**9, "activation": "ReLU"}]}
 WIDE = {"conv": [{"kernel": 1, "filters": 10**8, "activation": "ReLU"}]}
 HARM: dict[str, tuple[Callable[[dict[str, Any], dict[str, AnyArray]], None], str]] = {
-    "newer schema": (put("schema_version", value=2), "made by a newer autospec"),
+    "newer schema": (put("schema_version", value=3), "made by a newer autospec"),
     "older schema": (put("schema_version", value=0), "schema_version is 0; want 1"),
     "a word for it": (put("schema_version", value="1"), "schema_version is '1'; want 1"),
     "unknown field": (put("extra", value=1), "extra"),

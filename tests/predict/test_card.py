@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from autospec.predict.card import card_name, model_card
-from autospec.predict.document import LabRange, document_digest
+from autospec.predict.document import LabRange
+from autospec.predict.document_text import document_digest
 from tests.predict.made_bundles import bundle_of, tiny_bundle
 
 

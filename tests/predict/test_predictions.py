@@ -14,8 +14,9 @@ from autospec.data.spectra import FloatArray, Spectra
 from autospec.errors import DataError, UsageError
 from autospec.evaluate.conformal import cv_plus
 from autospec.predict import predictions as module
+from autospec.predict.answers import Predictions
 from autospec.predict.bundle import save_model
-from autospec.predict.predictions import Predictions, open_runner, predict
+from autospec.predict.predictions import open_runner, predict
 from autospec.predict.running import Runner
 from tests.conftest import made_spectra
 from tests.predict.made_bundles import bundle_of, plsr_model

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from autospec.data.writing import write_text
-from autospec.errors import OutputError, RetryLater
+from autospec.errors import OutputError, RetryLater, UsageError
 from autospec.report import folder
 from autospec.report.folder import dump_result, finished_result, load_result
 from autospec.report.lock import locked, make_folder
@@ -125,14 +125,22 @@ def test_large_run_is_refused_before_it_is_parsed(
 
 
 def test_finished_result_is_for_the_same_search_only(result: SearchResult, tmp_path: Path) -> None:
-    assert finished_result(tmp_path, result.settings, result.data.digest) is None
+    assert finished_result(tmp_path, result.name, result.settings, result.data.digest) is None
     write_text(tmp_path / "run.json", dump_result(result))
-    assert finished_result(tmp_path, result.settings, result.data.digest) == result
+    assert finished_result(tmp_path, result.name, result.settings, result.data.digest) == result
     more = replace(result.settings, trials=99)
-    assert finished_result(tmp_path, more, result.data.digest) is None
-    assert finished_result(tmp_path, result.settings, "0" * 64) is None
+    assert finished_result(tmp_path, result.name, more, result.data.digest) is None
+    assert finished_result(tmp_path, result.name, result.settings, "0" * 64) is None
     write_text(tmp_path / "run.json", dump_result(replace(result, stopped="interrupt")))
-    assert finished_result(tmp_path, result.settings, result.data.digest) is None
+    assert finished_result(tmp_path, result.name, result.settings, result.data.digest) is None
+
+
+def test_the_result_of_a_search_on_other_data_is_not_overwritten(
+    result: SearchResult, tmp_path: Path
+) -> None:
+    write_text(tmp_path / "run.json", dump_result(result))
+    with pytest.raises(UsageError, match=f"holds the search '{result.name}', and this one is 'my'"):
+        finished_result(tmp_path, "my", result.settings, result.data.digest)
 
 
 def test_a_folder_in_the_way_is_told(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from autospec.data.spectra import Spectra
 from autospec.errors import DataError
-from autospec.report import html
+from autospec.report import page as frame
 from autospec.report.html import report_html, write_report, write_spectra_plot
 from autospec.report.trust_section import percent
 from autospec.report.words import duration, number, settings_toml, size
@@ -91,7 +91,7 @@ def test_no_page_without_its_files(
     result: SearchResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[str] = []
-    keep = html.write_text
+    keep = frame.write_text
 
     def stop_before_the_page(path: Path, text: str) -> None:
         if path.name == "report.html":
@@ -99,7 +99,7 @@ def test_no_page_without_its_files(
         written.append(path.name)
         keep(path, text)
 
-    monkeypatch.setattr(html, "write_text", stop_before_the_page)
+    monkeypatch.setattr(frame, "write_text", stop_before_the_page)
     with pytest.raises(KeyboardInterrupt):
         write_report(result, tmp_path)
     assert {*written, "report.html", "assets/plotly.min.js"} == FILES

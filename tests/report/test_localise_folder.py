@@ -15,13 +15,8 @@ from autospec.errors import OutputError, UsageError
 from autospec.localisation.result import LocalisationResult
 from autospec.report import folder, localise_folder
 from autospec.report.folder import dump_result
-from autospec.report.localise_folder import (
-    LOCALISATION_FILE,
-    FilePieces,
-    finished_localisation,
-    load_localisation,
-    refuse_other,
-)
+from autospec.report.jobs import LOCALISATION_FILE, refuse_other
+from autospec.report.localise_folder import FilePieces, finished_localisation, load_localisation
 from autospec.report.lock import discard_empty, locked
 
 Change = Callable[[dict[str, Any]], object]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from autospec.localisation.result import FinalModel, LocalisationResult
-from autospec.report import localise_page
+from autospec.report import page as frame
 from autospec.report.localise_details import command_words
 from autospec.report.localise_folder import load_localisation
 from autospec.report.localise_page import localisation_html, write_localisation
@@ -120,14 +120,14 @@ def test_no_old_predictions_stay_when_every_row_has_a_lab_value(
 def test_no_page_without_its_files(
     localisation: LocalisationResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep = localise_page.write_text
+    keep = frame.write_text
 
     def stop_before_the_page(path: Path, text: str) -> None:
         if path.name == "report.html":
             raise KeyboardInterrupt
         keep(path, text)
 
-    monkeypatch.setattr(localise_page, "write_text", stop_before_the_page)
+    monkeypatch.setattr(frame, "write_text", stop_before_the_page)
     with pytest.raises(KeyboardInterrupt):
         write_localisation(localisation, tmp_path)
     there = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}

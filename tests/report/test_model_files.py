@@ -12,7 +12,8 @@ from autospec.evaluate.calibrated import CalibratedModel
 from autospec.localisation.result import LocalisationResult
 from autospec.predict.bundle import load_model
 from autospec.report.model_files import write_localise_model, write_search_models
-from autospec.search.final import PLSR, WINNER
+from autospec.search.candidates import WINNER
+from autospec.search.final import PLSR
 from autospec.search.job import Execution, search
 from autospec.search.result import SearchResult
 from autospec.search.settings import SearchSettings

@@ -11,6 +11,9 @@ import jsonschema
 import pytest
 
 from autospec.localisation.result import LocalisationResult
+from autospec.report.compare import compare_runs
+from autospec.report.compare_page import dump_comparison
+from autospec.report.cubes.tables import cube_metrics_json
 from autospec.report.folder import dump_result
 from autospec.report.localise_summary import site_row, summarise, summary_json
 from autospec.report.localise_tables import comparison_table
@@ -18,6 +21,7 @@ from autospec.report.schemas import json_schemas, main
 from autospec.report.tables import architecture_table, metrics_json
 from autospec.report.words import settings_toml
 from autospec.search.result import SearchResult
+from tests.report.cubes.made_cube_result import make_cube_result
 
 FOLDER = Path(__file__).parents[2] / "data_schemas"
 NAMES = (
@@ -25,6 +29,9 @@ NAMES = (
     "run",
     "architecture",
     "metrics",
+    "cube_run",
+    "cube_metrics",
+    "comparison_of_runs",
     "localisation",
     "comparison",
     "summary",
@@ -56,6 +63,15 @@ def test_written_files_satisfy_their_schemas(result: SearchResult) -> None:
     table = json.loads(architecture_table(result, "json"))
     validator("architecture").validate(table["design"]["architecture"])
     validator("study").validate(tomllib.loads(settings_toml(result.settings)))
+
+
+def test_files_of_a_search_on_cubes_satisfy_their_schemas(tmp_path: Path) -> None:
+    made = make_cube_result()
+    validator("cube_run").validate(json.loads(dump_result(made)))
+    validator("cube_metrics").validate(json.loads(cube_metrics_json(made)))
+    (tmp_path / "cube-run.json").write_text(dump_result(made), encoding="utf-8")
+    compared = compare_runs([tmp_path])
+    validator("comparison_of_runs").validate(json.loads(dump_comparison(compared)))
 
 
 def test_files_of_a_localisation_satisfy_their_schemas(localisation: LocalisationResult) -> None:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from autospec.data.spectra import Spectra
+from autospec.data.spectra import FloatArray, Spectra
 from autospec.data.splits import Fold
 from autospec.errors import OutOfMemory
 from autospec.search.design import Design
@@ -32,6 +32,14 @@ class Faulty:
     @property
     def train(self) -> Spectra:
         return self.sound.train
+
+    @property
+    def sample(self) -> str:
+        return self.sound.sample
+
+    @property
+    def seen(self) -> FloatArray:
+        return self.sound.seen
 
     @property
     def folds(self) -> tuple[Fold, ...]:

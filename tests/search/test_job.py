@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ from autospec.data.splits import make_split_plan
 from autospec.errors import DataError, StudyFailed
 from autospec.evaluate.metrics import score
 from autospec.search import job
+from autospec.search.candidates import MEAN, WINNER
 from autospec.search.design import Caps
-from autospec.search.final import MEAN, PLSR, WINNER, verdict
+from autospec.search.final import PLSR, verdict
 from autospec.search.job import Execution, search
 from autospec.search.progress import Progress
-from autospec.search.result import SearchResult
+from autospec.search.result import SearchResult, TrialRecord
 from autospec.search.settings import SearchSettings
 from autospec.search.space import SearchSpace
 from tests.conftest import made_spectra
@@ -192,3 +194,27 @@ def test_a_budget_too_short_for_one_trial_says_so(
 def test_too_few_rows_are_refused(small_settings: SearchSettings) -> None:
     with pytest.raises(DataError, match="12 labelled rows"):
         search(made_spectra(n=12), settings=small_settings, execution=CPU)
+
+
+def test_a_random_control_without_a_complete_trial_has_no_row(
+    spectra: Spectra, small_settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = TrialRecord(number=0, state="failed", value=None, params={}, reason="lost")
+    monkeypatch.setattr(job, "run_control", lambda *args: (lost,))
+    settings = replace(small_settings, trials=1, control="random", published=False)
+    result = search(spectra, settings=settings, execution=CPU)
+    assert [m.name for m in result.models] == [WINNER, PLSR, MEAN]
+    assert "The random control has no row: no trial of it was completed." in result.notes
+
+
+def test_a_search_that_goes_on_says_that_the_rows_were_opened_before(
+    spectra: Spectra, small_settings: SearchSettings, tmp_path: Path
+) -> None:
+    execution = replace(CPU, storage=f"sqlite:///{tmp_path / 'study.db'}")
+    told = []
+    for trials in (1, 2):
+        settings = replace(small_settings, trials=trials, published=False)
+        result = search(spectra, settings=settings, execution=execution)
+        told.append([note for note in result.notes if "were opened" in note])
+    assert [len(notes) for notes in told] == [0, 1]
+    assert told[1][0].startswith("The sealed rows were opened once before")

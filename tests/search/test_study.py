@@ -26,7 +26,7 @@ from autospec.search.progress import Progress, silent
 from autospec.search.pruning import Seen
 from autospec.search.result import Stopped, TrialRecord
 from autospec.search.settings import SearchSettings
-from autospec.search.study import hide_password, open_study, run_study
+from autospec.search.study import SETTINGS_KEY, hide_password, open_study, run_study
 from autospec.search.trials import RULE, seen_in, trial_records
 from tests.conftest import made_spectra
 
@@ -231,6 +231,32 @@ def test_a_short_budget_cuts_the_first_trial_short_and_only_the_first(
     assert len(complete[0].curve) == 1
     assert all(len(r.curve) > 1 for r in complete[1:])
     assert [r.reason for r in complete[1:]] == [""] * (len(complete) - 1)
+
+
+def test_a_study_stores_the_settings_it_always_did(
+    spectra: Spectra, small_settings: SearchSettings
+) -> None:
+    """What else were stored would refuse every study that was begun before."""
+    study = open_study(None, "s", plan_for(spectra, small_settings))
+    assert study.user_attrs[SETTINGS_KEY].keys() == {
+        *("trials", "budget_s", "seed", "sampler", "control", "test_fraction", "folds", "repeats"),
+        *("members", "published", "space", "caps", "data_digest"),
+    }
+
+
+def test_a_trial_that_becomes_the_best_leaves_time_for_its_own_refit(
+    spectra: Spectra, small_settings: SearchSettings
+) -> None:
+    settings = replace(small_settings, seed=2)
+    whole = run(plan_for(spectra, settings))
+    records = run(plan_for(spectra, settings, seconds_for_winner=lambda: 0.0))
+    assert replace(records[0], seconds=0.0) == replace(whole[0], seconds=0.0)
+    cut = [r for r in records if r.reason == "cut short by the time budget"]
+    assert cut, "some trial is better than the first"
+    for r in cut:
+        earlier = [o.value for o in records if o.value is not None and o.number < r.number]
+        assert r.value is not None
+        assert r.value < min(earlier)
 
 
 def test_a_study_can_be_extended(

@@ -16,9 +16,10 @@ from autospec.evaluate.baselines import fit_plsr
 from autospec.evaluate.calibrated import CalibratedModel
 from autospec.evaluate.trust import bounds
 from autospec.nets.architecture import Architecture, ConvBlock
-from autospec.search import final, twins
+from autospec.search import final, trusting, twins
+from autospec.search.candidates import Candidate, refit_seconds
 from autospec.search.design import Design
-from autospec.search.final import Candidate, Evaluated, FinalEvaluation, refit, refit_seconds
+from autospec.search.final import Evaluated, FinalEvaluation, refit
 from autospec.search.job import Execution, search
 from autospec.search.result import ModelResult, TrialRecord
 from autospec.search.settings import SearchSettings
@@ -223,7 +224,7 @@ def test_a_twin_that_cannot_be_trained_is_noted(
 def test_a_level_that_the_rows_cannot_support_is_noted(
     spectra: Spectra, small_settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(final, "DEFAULT_LEVEL", 0.99)
+    monkeypatch.setattr(trusting, "DEFAULT_LEVEL", 0.99)
     found = evaluate(spectra, small_settings)
     assert [model.trust for model in found.models] == [None] * 3
     assert len(found.in_domain) == found.test.n

@@ -14,28 +14,51 @@ from torch import nn
 
 from autospec.nets.architecture import Architecture
 from autospec.nets.build import build_network
+from autospec.nets.build_cubes import build_cube_network
+from autospec.nets.cube_architecture import CubeArchitecture
 from autospec.training.config import TrainingConfig
 from autospec.training.members import Member
 from autospec.training.target_scale import TargetScale
 from autospec.training.trainer import SMOOTHING, EpochCallback, smooth
 
 CPU = torch.device("cpu")
+PRODUCTS = nn.Conv1d | nn.Conv3d | nn.Linear
+LOSSES = {
+    "mse": nn.functional.mse_loss,
+    "l1": nn.functional.l1_loss,
+    "huber": nn.functional.huber_loss,
+}
+
+
+def as_input(x: np.ndarray) -> torch.Tensor:
+    tensor = torch.tensor(x, dtype=torch.float32)
+    return tensor if x.ndim == 5 else tensor[:, None]
 
 
 class Twin:
-    def __init__(self, architecture: Architecture, member: Member, config: TrainingConfig) -> None:
+    def __init__(
+        self,
+        architecture: Architecture | CubeArchitecture,
+        member: Member,
+        config: TrainingConfig,
+    ) -> None:
         start = member.start
+        self.loss = LOSSES[config.loss]
         self.member = member
         self.scale = (
             start.member.scale if start else TargetScale.fit(config.target_transform, member.y_fit)
         )
         z = self.scale.forward(member.y_fit)
         self.z = torch.as_tensor(z, dtype=torch.float32)[:, None]
-        self.x = torch.as_tensor(member.x_fit, dtype=torch.float32)[:, None]
-        bands = member.x_fit.shape[1]
-        self.network = build_network(architecture, bands, seed=member.seed, device=CPU)
+        self.x = as_input(member.x_fit)
+        if isinstance(architecture, CubeArchitecture):
+            shape = member.x_fit.shape[1:]
+            self.network = build_cube_network(architecture, shape, seed=member.seed, device=CPU)
+        else:
+            bands = member.x_fit.shape[1]
+            self.network = build_network(architecture, bands, seed=member.seed, device=CPU)
         layers = list(self.network)
-        heads = [i for i, a in enumerate(layers) if isinstance(a, nn.Conv1d | nn.Linear)]
+        heads = [i for i, a in enumerate(layers) if isinstance(a, PRODUCTS)]
         self.frozen = layers[: heads[start.frozen_blocks]] if start else []
         output = layers[-1]
         with torch.no_grad():
@@ -56,7 +79,7 @@ class Twin:
         order = np.random.default_rng([self.member.seed, epoch]).permutation(len(self.z))
         for rows in np.array_split(order, self.batches):
             self.optimiser.zero_grad()
-            nn.functional.mse_loss(self.network(self.x[rows]), self.z[rows]).backward()
+            self.loss(self.network(self.x[rows]), self.z[rows]).backward()
             self.optimiser.step()
         if self.member.x_score is None or self.member.y_score is None:
             return math.nan
@@ -65,12 +88,12 @@ class Twin:
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            out = self.network.eval()(torch.as_tensor(x, dtype=torch.float32)[:, None])
+            out = self.network.eval()(as_input(x))
         return self.scale.inverse(out[:, 0].double().numpy())
 
 
 def train_one_at_a_time(
-    architecture: Architecture,
+    architecture: Architecture | CubeArchitecture,
     members: Sequence[Member],
     config: TrainingConfig,
     on_epoch: EpochCallback | None = None,

@@ -13,7 +13,7 @@ from autospec.errors import OutOfMemory
 from autospec.nets import products, stacked
 from autospec.nets.architecture import Activation, Architecture, ConvBlock, FCBlock, Pooling
 from autospec.training import stack
-from autospec.training.config import TrainingConfig
+from autospec.training.config import Loss, TrainingConfig
 from autospec.training.members import Member, Start
 from autospec.training.stack import plan_stacks, step_bytes
 from autospec.training.trainer import train_members
@@ -98,6 +98,35 @@ def test_members_of_different_sizes_and_numbers_of_batches(batch_size: int) -> N
 def test_both_ways_to_multiply(monkeypatch: pytest.MonkeyPatch, one_by_one: int) -> None:
     monkeypatch.setattr(products, "ONE_BY_ONE", one_by_one)
     assert_twins(NET)
+
+
+@pytest.mark.parametrize("loss", ["l1", "huber"])
+def test_every_other_loss(loss: Loss) -> None:
+    assert_twins(NET, config=replace(CONFIG, loss=loss, target_transform="none"))
+
+
+def test_bfloat16_products_are_close_and_finite(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "ONE_BY_ONE", 0)
+    full = train_members(NET, FOLDS, CONFIG, device=CPU)
+    with products.bfloat16(True):
+        half = train_members(NET, FOLDS, CONFIG, device=CPU)
+    assert not np.array_equal(half.fold_rmse, full.fold_rmse)
+    # bfloat16 has 8 bits: a product is off by some 0.4 %
+    np.testing.assert_allclose(half.fold_rmse, full.fold_rmse, rtol=1e-2)
+    states = [fitted.network.state_dict().values() for fitted in half.members]
+    assert all(bool(t.isfinite().all()) for state in states for t in state)
+
+
+def test_bfloat16_is_for_large_products_on_a_gpu_that_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gpu, large = torch.device("cuda"), products.ONE_BY_ONE + 1
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    found = [products.halves(*of) for of in ((large, gpu), (large, CPU), (large - 1, gpu))]
+    with products.bfloat16(False):
+        found.append(products.halves(large, gpu))
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
+    assert [*found, products.halves(large, gpu)] == [True, False, False, False, False]
 
 
 @pytest.mark.parametrize("most", [1, 2, 4])
@@ -213,6 +242,25 @@ def test_out_of_memory_halves_the_stacks_and_tells_each_epoch_once(
     np.testing.assert_allclose(found.fold_rmse, expected, **CLOSE)
     assert told == [1, 2, 3]
     assert set(sizes) >= {4, 2, 1}
+
+
+def test_out_of_memory_halves_the_largest_stack_that_there_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes: list[int] = []
+
+    def too_large(self: stack.Stack, epoch: int) -> None:
+        sizes.append(len(self.rows))
+        raise torch.OutOfMemoryError("too large")
+
+    monkeypatch.setattr(stack, "largest_stack", lambda member_bytes: 3)
+    monkeypatch.setattr(stack.Stack, "run_epoch", too_large)
+    with pytest.raises(OutOfMemory):
+        train_members(NET, FOLDS[:3], CONFIG, device=CPU, threads=1)
+    assert [size for size, before in zip(sizes, [0, *sizes], strict=False) if size != before] == [
+        3,
+        1,
+    ]
 
 
 def test_out_of_memory_with_one_member_a_stack_fails_the_trial(

@@ -42,6 +42,8 @@ class Cubes:
         Lab values in `target_unit`; NaN where the sample has none.
     target_name, target_unit : str
         For example "soc" and "g/kg".
+    cell_size : float
+        Side of a cell in the unit of `crs`; 0 where it is not known.
     synthetic : bool
         Made up, not measured: every report says so.
     provenance : tuple of str
@@ -64,6 +66,7 @@ class Cubes:
     target: FloatArray
     target_name: str
     target_unit: str
+    cell_size: float = 0.0
     synthetic: bool = False
     provenance: tuple[str, ...] = ()
 
@@ -77,7 +80,9 @@ class Cubes:
         assert bool((np.diff(self.times, axis=1) > np.timedelta64(0)).all()), "oldest date first"
         assert self.x.shape == self.y.shape == self.target.shape == (n,), "one place a sample"
         assert len(self.ids) == n, "one name a sample"
-        assert bool(np.isfinite(self.values).all()), "finite values"
+        assert self.cell_size >= 0, "a length"
+        # the sum of finite float32 cannot overflow float64, and needs no memory of its own
+        assert bool(np.isfinite(self.values.sum(dtype=np.float64))), "finite values"
         for array in (self.values, self.valid, self.times, self.x, self.y, self.target):
             array.setflags(write=False)
 

@@ -9,7 +9,7 @@ import numpy as np
 from autospec.data.cubes.cubes import Cubes, Float32Array
 from autospec.data.tensors import Vector
 
-FLAT = 1e-9  # a channel that varies less is only centred
+FLAT = 1e-7  # of its mean, about the step of float32: a channel that varies less is only centred
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +52,8 @@ class ChannelScaler:
     def transform(self, cubes: Cubes) -> Float32Array:
         """Return (n, c or c + 1, h, w, t): standardised, 0 (the mean) where there is no value."""
         wide = (slice(None), None, None, None)
-        out = (cubes.values - self.mean[wide]) / self.sd[wide]
-        out = np.where(cubes.valid, out, 0.0).astype(np.float32)  # networks see float32
+        scaled = (cubes.values - self.mean[wide]) / self.sd[wide]
+        out = np.where(cubes.valid, scaled, 0.0).astype(np.float32)  # networks see float32
         if self.recipe.mask_channel:
             share = cubes.valid.mean(axis=1, keepdims=True, dtype=np.float32)
             out = np.concatenate([out, share], axis=1)
@@ -71,4 +71,5 @@ def fit_scaler(recipe: CubePreprocessing, train: Cubes) -> ChannelScaler:
     mean[some] = total[some] / counts[some]
     spread = np.where(train.valid, values - mean[:, None, None, None], 0.0)
     sd = np.sqrt((spread**2).sum(axis=axes) / np.maximum(counts, 1))
-    return ChannelScaler(recipe=recipe, mean=mean, sd=np.where(sd > FLAT, sd, 1.0))
+    varies = sd > FLAT * np.abs(mean)  # whatever the channel's unit: 0 is the step of a mean of 0
+    return ChannelScaler(recipe=recipe, mean=mean, sd=np.where(varies, sd, 1.0))

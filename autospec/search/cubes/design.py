@@ -40,3 +40,9 @@ class CubeDesign:
             "parameters": self.architecture.n_parameters(arriving) / caps.parameters - 1.0,
             "multiply_adds": self.architecture.multiply_adds(arriving) / caps.multiply_adds - 1.0,
         }
+
+    def size(self, shape: Shape) -> tuple[int, int]:
+        """Return parameters and multiply–adds on cubes (c, h, w, t) that it fits."""
+        arriving = self.preprocessing.arriving(shape)
+        network = self.architecture
+        return network.n_parameters(arriving), network.multiply_adds(arriving)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autospec.data.cubes.splits import SplitKind
-from autospec.evaluate.metrics import Comparison, Scores
+from autospec.evaluate.metrics import Comparison, Estimate, Scores
 from autospec.evaluate.trust import Trust
 from autospec.search.cubes.design import CubeDesign
 from autospec.search.cubes.settings import CubeSettings
@@ -93,7 +93,16 @@ class PlaceRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitRecord:
-    """The split in numbers; distances in km, `nearest_km` None where there is none to measure."""
+    """The split in numbers.
+
+    Parameters
+    ----------
+    nearest_km : float or None
+        Distances are in km; None where there is none to measure.
+    n_overlapping : int or None
+        Sealed samples of a split by blocks whose window shares cells with that of a training
+        sample; None for other splits, and where the size of a cell is not known.
+    """
 
     kind: SplitKind
     buffer_km: float
@@ -106,6 +115,7 @@ class SplitRecord:
     nearest_km: float | None
     nearest_in_folds_km: tuple[float | None, ...]
     digest: str
+    n_overlapping: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +140,9 @@ class CubeModel:
         Bounds of the intervals; empty for a model without.
     trust : Trust or None
         How intervals and domain did; the winner only.
+    mae, pearson_r2 : Estimate or None
+        Mean absolute error, and the squared correlation, on the test samples; the latter is blind
+        to bias and scale and is not the R2 of `scores`. None where `scores` is.
     """
 
     name: str
@@ -145,6 +158,8 @@ class CubeModel:
     lower: tuple[float, ...] = ()
     upper: tuple[float, ...] = ()
     trust: Trust | None = None
+    mae: Estimate | None = None
+    pearson_r2: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +193,7 @@ class CubeResult:
     places : tuple of PlaceRecord
         All labelled samples.
     test_ids, observed : tuple
-        The sealed test samples, opened once.
+        The sealed test samples, opened at the end of each run.
     in_domain : tuple of bool, length n_test
         Whether each of them is inside the applicability domain; empty if it was not measured.
     models : tuple of CubeModel

@@ -55,9 +55,16 @@ class CubeSettings:
     space: CubeSpace = field(default_factory=CubeSpace)
     caps: Caps = CUBE_CAPS
 
-    EXTENDABLE: ClassVar[frozenset[str]] = frozenset({"trials", "budget_s", "control"})
+    EXTENDABLE: ClassVar[frozenset[str]] = frozenset(
+        {"trials", "budget_s", "control", "show_leakage"}
+    )
 
     @property
     def folds(self) -> int:
         """Inner folds."""
         return self.split.folds
+
+    @property
+    def repeats(self) -> int:
+        """How often the inner folds are drawn: blocks and pieces of time are laid once."""
+        return 1

@@ -1,0 +1,52 @@
+"""``autospec compare`` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from autospec.cli import app
+from autospec.errors import UsageError
+from autospec.report.folder import dump_result
+from tests.report.cubes.made_cube_result import make_cube_result
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = tmp_path / "samples"
+    folder.mkdir()
+    (folder / "cube-run.json").write_text(dump_result(make_cube_result()), encoding="utf-8")
+    return folder
+
+
+def invoke(*words: object) -> str:
+    done = CliRunner().invoke(app, ["compare", *map(str, words)], catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.stdout
+
+
+def test_the_table_and_the_files_are_shown(run: Path, tmp_path: Path) -> None:
+    shown = invoke(run, "-o", tmp_path / "out")
+    assert "random forest" in shown
+    assert "synthetic" in shown
+    assert str(tmp_path / "out" / "compare.html") in shown.replace("\n", "")
+
+
+def test_json_is_the_file(run: Path, tmp_path: Path) -> None:
+    shown = invoke(run, "-o", tmp_path / "out", "--json")
+    written = (tmp_path / "out" / "compare.json").read_text(encoding="utf-8")
+    assert json.loads(shown) == json.loads(written)
+
+
+def test_a_run_is_not_written_over(run: Path) -> None:
+    with pytest.raises(UsageError, match="another folder with --out"):
+        invoke(run, "-o", run)
+
+
+def test_a_refused_run_leaves_no_folder(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        invoke(run, run, "-o", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
