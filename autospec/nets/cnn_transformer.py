@@ -7,69 +7,17 @@ the dates and comes back to every place of its map; the decoder brings the maps 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from torch import nn
 from torch.nn import functional
 
 from autospec.nets.deform import DeformConv2d
 from autospec.nets.gates import AttentionPool, CoordinateAttention, SpatialGate, SqueezeExcitation
+from autospec.nets.map_sizes import CNNTransformerSizes
 from autospec.nets.refinement import Refinement
 from autospec.nets.temporal import TemporalTransformer
 
-FinalActivation = Literal["none", "sigmoid", "relu"]
 MULTIPLE = 16  # h and w are padded to one: four levels halve them
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CNNTransformerSizes:
-    """How large a `CNNTransformer` is, and which of its parts it has.
-
-    Parameters
-    ----------
-    widths : tuple of 4 int
-        Filters of the encoder's levels.
-    embedding : int
-        Width of the transformer; a multiple of twice the heads.
-    depth, heads : int
-        Layers of the transformer, and heads of attention.
-    dropout : float
-        In the transformer, 0 to below 1.
-    norm_first : bool
-        Pre-LN, or post-LN.
-    deformable : bool
-        Whether convolutions that can are deformable; plain otherwise.
-    refine : bool
-        Edge-preserving refinement before the head.
-    final : {"none", "sigmoid", "relu"}
-        What follows the head.
-    """
-
-    widths: tuple[int, int, int, int]
-    embedding: int
-    depth: int = 6
-    heads: int = 8
-    dropout: float = 0.1
-    norm_first: bool = True
-    deformable: bool = True
-    refine: bool = False
-    final: FinalActivation = "none"
-
-    def __post_init__(self) -> None:
-        """Refuse sizes that do not fit together."""
-        if self.embedding % (2 * self.heads):
-            raise ValueError(f"embedding = {self.embedding}; want a multiple of {2 * self.heads}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout = {self.dropout}; want 0 to below 1")
-
-
-PRESETS: dict[str, CNNTransformerSizes] = {
-    "tiny": CNNTransformerSizes(widths=(16, 32, 64, 128), embedding=128),
-    "small": CNNTransformerSizes(widths=(32, 64, 128, 256), embedding=256),
-    "v8": CNNTransformerSizes(widths=(64, 128, 256, 512), embedding=1024),
-}
 
 
 class CNNTransformer(nn.Module):

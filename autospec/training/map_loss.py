@@ -14,51 +14,21 @@ stands for "no value". Every term can be switched off; the plain squared error a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
-NO_VALUE = -0.01
+from autospec.data.maps.scaling import NO_VALUE
+from autospec.training.map_settings import MapTerms
+
 EDGE_CELLS, EDGE_SLOPE = 5, 0.01
 EDGE_SHARE, GAP_SHARE = 0.5, 2.0
-MONTHS = 12
-Gaps = Literal["mask", "sentinel"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapLoss:
-    """Which terms there are, and their numbers.
+    """The loss of `terms`."""
 
-    Parameters
-    ----------
-    pinball, weighted : bool
-        The quantile loss; and whether the squared error is weighted by w·q or plain.
-    edge : bool
-        The absolute error near the edges of a tile once more.
-    gaps : {"mask", "sentinel"}
-        "sentinel": cells without a value are taught to be `NO_VALUE`; "mask": they are not seen.
-    season : tuple of 12 float, or empty
-        Weight of each calendar month, from January, above 0; empty: all alike.
-    tau : float
-        Between 0 and 1: above ½, predicting too little costs more.
-    gamma : float
-        How much more large values count, at least 0.
-    """
-
-    pinball: bool = False
-    weighted: bool = False
-    edge: bool = False
-    gaps: Gaps = "mask"
-    season: tuple[float, ...] = ()
-    tau: float = 0.57
-    gamma: float = 2.0
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that make no loss."""
-        if not 0 < self.tau < 1 or self.gamma < 0:
-            raise ValueError("want tau between 0 and 1, gamma at least 0")
-        if self.season and (len(self.season) != MONTHS or min(self.season) <= 0):
-            raise ValueError(f"season = {self.season}; want {MONTHS} weights above 0")
+    terms: MapTerms
 
     def __call__(
         self, p: torch.Tensor, y: torch.Tensor, valid: torch.Tensor, months: torch.Tensor
@@ -78,27 +48,28 @@ class MapLoss:
         e = (y - p) * v
         s = self._season(months, p)
         loss = _mean(s * self._squares(e, y, v), v)
-        if self.pinball:
-            loss = loss + _mean(s * torch.maximum(self.tau * e, (self.tau - 1.0) * e), v)
-        if self.edge:
+        if self.terms.pinball:
+            tau = self.terms.tau
+            loss = loss + _mean(s * torch.maximum(tau * e, (tau - 1.0) * e), v)
+        if self.terms.edge:
             b = edge_weights(p.shape[-2], p.shape[-1], p) * v
             loss = loss + EDGE_SHARE * _mean(b * e.abs(), b)
-        if self.gaps == "sentinel":
+        if self.terms.gaps == "sentinel":
             loss = loss + GAP_SHARE * _mean((p - NO_VALUE).abs() * (1.0 - v), 1.0 - v)
         return loss
 
     def _squares(self, e: torch.Tensor, y: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        if not self.weighted:
+        if not self.terms.weighted:
             return e**2
-        w = 1.0 + self.gamma * y**2
+        w = 1.0 + self.terms.gamma * y**2
         w = w / _mean(w * v, v).clamp(min=1e-12)
-        q = 2.0 * (1.0 - self.tau) + (4.0 * self.tau - 2.0) * (e > 0).to(e.dtype)
+        q = 2.0 * (1.0 - self.terms.tau) + (4.0 * self.terms.tau - 2.0) * (e > 0).to(e.dtype)
         return w * q * e**2
 
     def _season(self, months: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-        if not self.season:
+        if not self.terms.season:
             return like.new_ones(())
-        weights = torch.tensor(self.season, dtype=like.dtype, device=like.device)
+        weights = torch.tensor(self.terms.season, dtype=like.dtype, device=like.device)
         return (weights / weights.mean())[months][:, :, None, None, None]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from autospec.predict.tiling import Tiling, map_in_tiles
+from autospec.data.maps.tiling import Tiling, map_in_tiles
 
 Floats = NDArray[np.floating]
 

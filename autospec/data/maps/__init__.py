@@ -1,0 +1,1 @@
+"""Rasters over time as a question to a network: sequences, splits, tiles, scaling."""
