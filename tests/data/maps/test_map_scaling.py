@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from typing import Literal
 
@@ -14,7 +15,7 @@ from autospec.data.maps.problem import MapProblem
 from autospec.data.maps.scaling import MapScaler, fit_map_scaler
 from autospec.data.maps.splits import FIT, MapSplit, MapSplitPlan, make_map_split
 from autospec.errors import DataError
-from tests.data.maps.map_stacks import made_stack, posed
+from tests.data.maps.map_stacks import Watched, hours, made_stack, posed
 
 Kind = Literal["forward", "blocks"]
 
@@ -115,3 +116,19 @@ def test_two_stacks_alike_in_what_is_learned_from_are_scaled_alike() -> None:
     problem, plan = made("forward", 1)
     other = replace(problem, stack=replace(problem.stack, provenance=("another",)))
     assert numbers(fit_map_scaler(other, plan)) == numbers(fit_map_scaler(problem, plan))
+
+
+@pytest.mark.parametrize("kind", ["forward", "blocks"])
+def test_a_pass_over_all_values_takes_little_memory(kind: Kind) -> None:
+    one = made_stack(1, 256, 256)
+    values = np.broadcast_to(np.asarray(one.dynamic), (200, 3, 256, 256))
+    layers = Watched(values, blocks=(1, 64, 64))
+    stack = replace(one, dynamic=layers, times=hours(range(200)))
+    assert values.nbytes >= 150 * 1024**2
+    tracemalloc.start()
+    problem = posed(stack)
+    fit_map_scaler(problem, make_map_split(problem, MapSplit(kind=kind)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(layers.bytes_read) > 0.4 * values.nbytes  # all that is learned from was read
+    assert peak < 48 * 1024**2
