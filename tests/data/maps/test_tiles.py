@@ -101,6 +101,14 @@ def test_a_tile_holds_what_its_twin_finds_value_by_value(
 
 
 @pytest.mark.parametrize("horizon", [1, 2])
+def test_dates_without_inputs_are_not_present_and_gaps_neither(horizon: int) -> None:
+    problem = gappy_problem(horizon)  # without slots 3, 8, 9; empty at date 5, slot 6
+    place = Place(slot=3, row=0, column=0, height=9, width=11)
+    tile = read_tile(problem, None, place, FIT)
+    assert tile.present.tolist() == [False, True, True, False]
+
+
+@pytest.mark.parametrize("horizon", [1, 2])
 def test_later_dates_never_enter_what_the_network_sees(horizon: int) -> None:
     problem = gappy_problem(horizon)
     place = Place(slot=6, row=0, column=0, height=9, width=11)
@@ -290,6 +298,7 @@ def test_each_wanted_slot_is_kept_once_with_enough_context(
 
 def test_a_forecast_is_kept_at_the_end_of_its_sequence() -> None:
     problem = posed(made_stack(30), horizon=1, length=8)
+    assert [s.start for s in sequences(problem, np.arange(1, 9))] == [0]
     found = sequences(problem, np.arange(21, 31))
     assert [(s.start, s.kept.tolist()) for s in found] == [
         (14, [6, 7]),
