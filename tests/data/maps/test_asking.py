@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autospec.data.cubes.cubes import TIME_TYPE
+from autospec.data.maps import asking
 from autospec.data.maps.asking import gap_notes, lay_slots, pose, say_date, say_step
+from autospec.data.maps.boxes import boxes
 from autospec.data.maps.problem import MapAims
 from autospec.errors import DataError, UsageError
 from tests.data.maps.map_stacks import Watched, hours, made_stack, posed
@@ -135,6 +137,15 @@ def test_dates_without_inputs_are_empty_and_said(horizon: int) -> None:
     gaps, empty = gap_notes(problem)
     assert "2 of 14 slots of 1 hour have no date" in gaps
     assert f"{len(wanted)} of 12 dates" in empty and "2020-01-01T09:00" in empty
+
+
+def test_one_value_anywhere_is_found_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "boxes", lambda layers: boxes(layers, read_bytes=4 * 40))
+    stack = made_stack()
+    stack.dynamic[2:9] = np.nan
+    stack.dynamic[4, 1, 0, 0] = stack.dynamic[6, 2, 8, 10] = stack.dynamic[5, 0, 3, 3] = 1.0
+    assert np.flatnonzero(posed(stack, horizon=0).empty).tolist() == [2, 3, 5, 7, 8]
+    assert np.flatnonzero(posed(stack, horizon=1).empty).tolist() == [2, 3, 7, 8]
 
 
 def test_nothing_is_said_of_a_whole_stack() -> None:
