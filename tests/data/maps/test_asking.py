@@ -139,8 +139,9 @@ def test_dates_without_inputs_are_empty_and_said(horizon: int) -> None:
     assert f"{len(wanted)} of 12 dates" in empty and "2020-01-01T09:00" in empty
 
 
-def test_one_value_anywhere_is_found_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "boxes", lambda layers: boxes(layers, read_bytes=4 * 40))
+@pytest.mark.parametrize("cells", [40, 10**6], ids=["some rows of a date", "all at once"])
+def test_one_value_anywhere_is_enough(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "boxes", lambda layers: boxes(layers, read_bytes=4 * cells))
     stack = made_stack()
     stack.dynamic[2:9] = np.nan
     stack.dynamic[4, 1, 0, 0] = stack.dynamic[6, 2, 8, 10] = stack.dynamic[5, 0, 3, 3] = 1.0
