@@ -105,7 +105,10 @@ def map_in_tiles(
         first, end = max(top, m), min(following, h + m)
         if end > first:
             rows = slice(first - top, end - top)
-            yield first - m, band[..., rows, m : m + w] / weights[rows, m : m + w].astype(band.dtype)
+            yield (
+                first - m,
+                band[..., rows, m : m + w] / weights[rows, m : m + w].astype(band.dtype),
+            )
         _move_up(band, following - top)
         _move_up(weights, following - top)
 
