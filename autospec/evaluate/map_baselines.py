@@ -46,9 +46,9 @@ RIDGE_CELLS = 10_000_000  # rows times features at most: 80 MB
 FOREST_ROWS = 20_000
 WATCH_ROWS = 5_000
 FOREST_TREES = 100
-TUNING_TREES = 30  # enough to tell leaves apart
-FOREST_LEAVES = (2, 8, 32)  # rows
-FOREST_SHARE = 0.2  # of the features, drawn anew at each node
+TUNING_TREES = 15  # enough to tell leaves apart
+FOREST_LEAVES = (4, 16, 64)  # rows
+FOREST_SHARE = 0.1  # of the features, drawn anew at each node
 FEWEST_ROWS = 2
 
 
