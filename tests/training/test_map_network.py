@@ -163,9 +163,7 @@ def test_untrained_other_networks_say_the_mean(final: str, how: dict[str, Any]) 
 def test_a_mean_at_the_end_of_its_range_leaves_the_head_a_slope(final: str) -> None:
     scaler = replace(SCALER, target_mean=SCALER.target_low)
     aims = MapAims(targets=("a", "b"), length=T)
-    network = build_map_network(
-        replace(SIZES, final=final), aims, scaler, "mask", S, K, 0, CPU
-    )
+    network = build_map_network(replace(SIZES, final=final), aims, scaler, "mask", S, K, 0, CPU)
     answer(network.network, network.encode([tile()])).sum().backward()
     assert network.network.head.bias.grad.min() > 0
 

@@ -107,9 +107,7 @@ def made(**changes: Any) -> tuple[MapNetwork, MapTask]:
         digest="made",
         _sealed=(np.full(DATES, FIT, dtype=np.uint8), np.full(SIDES, FIT, dtype=np.uint8)),
     )
-    task = MapTask(
-        problem=problem(), plan=plan, settings=settings, network=network, device=CPU
-    )
+    task = MapTask(problem=problem(), plan=plan, settings=settings, network=network, device=CPU)
     return network, task
 
 
