@@ -11,9 +11,17 @@ import torch
 
 from autospec.data.cubes.stacks import RasterStack
 from autospec.data.maps import tiles as reading
+from autospec.data.maps.asking import pose
 from autospec.data.maps.problem import MapAims, MapProblem
-from autospec.data.maps.scaling import MapScaler
-from autospec.data.maps.splits import FIT, WATCH, MapSplitPlan
+from autospec.data.maps.scaling import MapScaler, fit_map_scaler
+from autospec.data.maps.splits import (
+    FIT,
+    WATCH,
+    MapSplit,
+    MapSplitPlan,
+    make_map_split,
+    roles_at,
+)
 from autospec.data.maps.tiles import Place, Tile
 from autospec.nets.map_sizes import CNNTransformerSizes
 from autospec.training.distributed import Processes
@@ -88,12 +96,12 @@ def cut(problem: MapProblem, plan: MapSplitPlan | None, place: Place, role: int)
     )
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _places(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is read, and where, is of `autospec.data.maps.tiles`: here are simple ones."""
-    monkeypatch.setattr(reading, "read_tile", cut, raising=False)
-    monkeypatch.setattr(reading, "fit_places", lambda *_: FIT_PLACES, raising=False)
-    monkeypatch.setattr(reading, "watch_places", lambda *_: WATCH_PLACES, raising=False)
+    monkeypatch.setattr(reading, "read_tile", cut)
+    monkeypatch.setattr(reading, "fit_places", lambda *_: FIT_PLACES)
+    monkeypatch.setattr(reading, "watch_places", lambda *_: WATCH_PLACES)
 
 
 def made(**changes: Any) -> tuple[MapNetwork, MapTask]:
@@ -111,6 +119,7 @@ def made(**changes: Any) -> tuple[MapNetwork, MapTask]:
     return network, task
 
 
+@pytest.mark.usefixtures("_places")
 @pytest.mark.parametrize(("asked", "drawn"), [(None, 16), (1, 1), (20, 20), (9999, 60)])
 def test_an_epoch_draws_what_is_asked_but_not_more_than_there_is(
     asked: int | None, drawn: int
@@ -119,6 +128,7 @@ def test_an_epoch_draws_what_is_asked_but_not_more_than_there_is(
     assert (task.n_fit, task.n_epoch, task.n_watch) == (len(FIT_PLACES), drawn, len(WATCH_PLACES))
 
 
+@pytest.mark.usefixtures("_places")
 @pytest.mark.parametrize(("side", "slots"), [((64, 64), 40), ((60, 33), 17), ((8, 80), 101)])
 def test_by_default_an_epoch_covers_what_is_learned_from_once(
     monkeypatch: pytest.MonkeyPatch, side: tuple[int, int], slots: int
@@ -137,6 +147,7 @@ def test_by_default_an_epoch_covers_what_is_learned_from_once(
     assert made()[1].n_epoch == int(np.ceil(tiles))
 
 
+@pytest.mark.usefixtures("_places")
 def test_what_is_judged_is_the_squared_error_of_counted_cells() -> None:
     network, task = made()
     with torch.no_grad():
@@ -153,12 +164,14 @@ def test_what_is_judged_is_the_squared_error_of_counted_cells() -> None:
         assert squares == pytest.approx((off.astype(np.float64) ** 2).sum(), rel=1e-4)
 
 
+@pytest.mark.usefixtures("_places")
 def test_metric_is_the_mean_rmse_of_targets_that_have_values() -> None:
     judged = np.array([[4.0, 1.0, 7.0, 1.0, 1.0, 0.0], [5.0, 3.0, 2.0, 0.0, 3.0, 0.0]])
     assert made()[1].metric(judged) == pytest.approx((3.0 + 1.0) / 2)
     assert np.isnan(made()[1].metric(np.zeros((2, 2))))
 
 
+@pytest.mark.usefixtures("_places")
 def test_loss_is_that_of_the_terms() -> None:
     network, task = made(terms=MapTerms(edge=True))
     tile = cut(task.problem, task.plan, FIT_PLACES[3], FIT)
@@ -167,6 +180,7 @@ def test_loss_is_that_of_the_terms() -> None:
     assert found == pytest.approx((off**2).mean() + 0.5 * np.abs(off).mean(), rel=0.02)
 
 
+@pytest.mark.usefixtures("_places")
 def test_a_network_learns_what_its_inputs_tell() -> None:
     network, task = made()
     config = FitConfig(
@@ -179,6 +193,7 @@ def test_a_network_learns_what_its_inputs_tell() -> None:
     assert np.corrcoef(network.predict(tile).ravel(), tile.target.ravel())[0, 1] > 0.9
 
 
+@pytest.mark.usefixtures("_places")
 def test_the_same_settings_give_the_same_bits() -> None:
     config = FitConfig(learning_rate=1e-2, batch_size=3, accumulate_to=4, max_epochs=2)
     runs = []
@@ -187,3 +202,53 @@ def test_the_same_settings_give_the_same_bits() -> None:
         fit(network.network, task, config, FitRun(processes=Processes(device=CPU)))
         runs.append(network.predict(cut(task.problem, task.plan, WATCH_PLACES[0], FIT)))
     np.testing.assert_array_equal(*runs)
+
+
+@pytest.mark.usefixtures("_places")
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("refine", [True, False])
+def test_half_precision_learns_alike(precision: Any, refine: bool) -> None:
+    config = FitConfig(learning_rate=1e-2, batch_size=4, accumulate_to=4, max_epochs=2)
+    sizes, best = replace(SIZES, refine=refine), []
+    for each in ("float32", precision):
+        network = build_map_network(sizes, AIMS, SCALER, "mask", 0, 1, 0, CPU)
+        task = replace(made(tiles_an_epoch=8)[1], network=network)
+        run = FitRun(processes=Processes(device=CPU))
+        state, _ = fit(network.network, task, replace(config, precision=each), run)
+        best.append(state.best)
+    assert best[1] == pytest.approx(best[0], rel=0.1)
+
+
+@pytest.mark.parametrize("kind", ["forward", "blocks"])
+@pytest.mark.parametrize("horizon", [1, 2])
+def test_untrained_it_is_watched_as_persistence_of_every_watched_cell(
+    kind: Any, horizon: int
+) -> None:
+    """As told by the stack itself: dates, cells and values that have a role, each once."""
+    asked = problem()
+    values = np.asarray(asked.stack.dynamic).copy()
+    values[:, 2][np.random.default_rng(1).random(values[:, 2].shape) < 0.2] = np.nan
+    aims = MapAims(targets=("y",), horizon=horizon, length=LENGTH)
+    asked = pose(replace(asked.stack, dynamic=values), aims)
+    split = MapSplit(kind=kind, block=4)
+    plan = make_map_split(asked, split)
+    scaler = fit_map_scaler(asked, plan)
+    network = build_map_network(SIZES, aims, scaler, "mask", 0, 1, 0, CPU)
+    settings = MapSettings(aims=aims, sizes=SIZES, split=split, tile=SIDE + 3)
+    task = MapTask(problem=asked, plan=plan, settings=settings, network=network, device=CPU)
+    network.network.eval()
+    with torch.no_grad():
+        judged = task.judge(network.network, np.arange(task.n_watch)).numpy()
+
+    y, span = values[:, 2], scaler.target_high - scaler.target_low
+    off = []
+    for date in range(horizon, DATES):
+        roles = roles_at(plan.dates[date : date + 1], plan.cells)[0]
+        before = np.full(SIDES, np.nan)
+        for past in y[max(date - horizon - 2 * LENGTH, 0) : date - horizon + 1]:
+            before = np.where(np.isnan(past), before, past)
+        before = np.where(np.isnan(before), scaler.target_mean[0], before)
+        told = (roles == WATCH) & ~np.isnan(y[date])
+        off.extend((y[date] - before)[told] / span)
+    assert judged[:, 1].sum() == len(off) > 0
+    assert task.metric(judged) == pytest.approx(np.sqrt(np.mean(np.square(off))), rel=1e-3)
