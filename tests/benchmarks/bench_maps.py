@@ -19,7 +19,7 @@ import platform
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
@@ -234,16 +234,21 @@ def show_steps(rounds: int, steps: int) -> None:
 
         ways: bench.Ways = {"plain": by_hand, "ours": lambda task=task: our_steps(task)}
         times = bench.take_turns(ways, rounds)
-        walls = {way: [wall for wall, _ in each] for way, each in times.items()}
-        ratio = [a / b for a, b in zip(walls["plain"], walls["ours"], strict=True)]
+        (plain_s, plain_cpu), (our_s, our_cpu) = (
+            list(zip(*times[way], strict=True)) for way in ("plain", "ours")
+        )
         print(
             f"tiny, {'deformable' if deformable else 'plain convolutions'}, {sizes[0]:,} "
             f"parameters, {steps} steps and {task.n_watch} watched tiles: plain "
-            f"{statistics.median(walls['plain']):.2f} s, ours "
-            f"{statistics.median(walls['ours']):.2f} s; speed of ours in shares of plain "
-            f"{bench.spread(ratio)}",
+            f"{statistics.median(plain_s):.2f} s, ours {statistics.median(our_s):.2f} s; speed of "
+            f"ours in shares of plain {shares(plain_s, our_s)}, by CPU seconds, which others on "
+            f"the machine disturb less, {shares(plain_cpu, our_cpu)}",
             flush=True,
         )
+
+
+def shares(plain: Sequence[float], ours: Sequence[float]) -> str:
+    return bench.spread([a / b for a, b in zip(plain, ours, strict=True)])
 
 
 def show_deform(rounds: int) -> None:
