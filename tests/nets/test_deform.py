@@ -62,7 +62,7 @@ def test_equals_a_loop_over_places(shape: tuple[int, ...], k: int) -> None:
 def test_images_taken_in_parts_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     case = made()
     whole = deform_conv2d(*case)
-    monkeypatch.setattr(deform, "POINTS_AT_ONCE_BYTES", 1)
+    monkeypatch.setattr(deform, "CPU_PART_BYTES", 1)
     torch.testing.assert_close(deform_conv2d(*case), whole, atol=1e-14, rtol=1e-14)
 
 
@@ -91,6 +91,22 @@ def test_places_stay_exact_under_mixed_precision() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed = layer(x)
     torch.testing.assert_close(mixed.float(), layer(x), atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_offsets_are_float32_under_mixed_precision(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[torch.Tensor] = []
+    monkeypatch.setattr(
+        deform, "deform_conv2d", lambda x, offset, *rest: told.append(offset) or x[:, :1]
+    )
+    layer, x = DeformConv2d(2, 1), torch.randn(1, 2, 5, 4)
+    nn.init.normal_(layer.where.weight)
+    with torch.autocast("cpu", dtype=dtype):
+        layer(x.to(dtype))
+    assert told[0].dtype == torch.float32
+    torch.testing.assert_close(told[0], layer.where(x.to(dtype).float())[:, :18])
 
 
 def test_equals_torchvision() -> None:
