@@ -17,8 +17,8 @@ from autospec.localisation.result import SCHEMA_VERSION as LOCALISATION_VERSION
 from autospec.localisation.result import LocalisationResult
 from autospec.nets.architecture import Architecture
 from autospec.predict.document import CUBE_SCHEMA_VERSION as CUBE_MODEL_VERSION
+from autospec.predict.document import MAP_MODEL_VERSION, CubeBundle, MapBundle, ModelBundle
 from autospec.predict.document import SCHEMA_VERSION as MODEL_VERSION
-from autospec.predict.document import CubeBundle, ModelBundle
 from autospec.report.compare_result import COMPARE_SCHEMA_VERSION, RunsComparison
 from autospec.report.cubes.tables import CubeMetricsFile
 from autospec.report.localise_summary import SummaryFile
@@ -44,6 +44,7 @@ _KINDS: dict[str, type] = {
     "model": ModelBundle,
     "train": TrainResult,
     "cube_model": CubeBundle,
+    "map_model": MapBundle,
 }
 _VERSIONS = {
     "run": SCHEMA_VERSION,
@@ -57,6 +58,7 @@ _VERSIONS = {
     "model": MODEL_VERSION,
     "train": TRAIN_SCHEMA_VERSION,
     "cube_model": CUBE_MODEL_VERSION,
+    "map_model": MAP_MODEL_VERSION,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from autospec.data.spectra import FloatArray
+from autospec.data.tensors import Vector
 
 NO_VALUE = -0.01
 
@@ -23,10 +23,10 @@ class MapScaler:
         Whether an input or a target lacks a value somewhere in what is learned from.
     """
 
-    low: FloatArray
-    high: FloatArray
-    mean: FloatArray
-    target_low: FloatArray
-    target_high: FloatArray
-    target_mean: FloatArray
+    low: Vector
+    high: Vector
+    mean: Vector
+    target_low: Vector
+    target_high: Vector
+    target_mean: Vector
     gappy: bool
