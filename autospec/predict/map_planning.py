@@ -178,4 +178,5 @@ def _is_monthly(problem: MapProblem) -> bool:
 
 def _months_after(time: np.datetime64, months: int) -> np.datetime64:
     month = time.astype("datetime64[M]")
-    return (month + months).astype(TIME_TYPE) + (time - month.astype(TIME_TYPE))
+    after: np.datetime64 = (month + months).astype(TIME_TYPE) + (time - month.astype(TIME_TYPE))
+    return after
