@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from autospec.evaluate.map_frames import MapFrames
     from autospec.predict.document import MapBundle
     from autospec.predict.map_planning import MapPlan
+    from autospec.predict.map_running import MapRunner
 
 LINE_EVERY_S = 10.0  # between two lines where there is no terminal
 
@@ -152,7 +153,7 @@ def _cost(plan: MapPlan, stack: Path, out: Path) -> list[str]:
     from autospec.data.findings import count
     from autospec.predict.map_planning import say_time
 
-    d, k, h, w = plan.shape
+    d, _, h, w = plan.shape
     side, margin = plan.tiling.tile, plan.tiling.margin
     targets = ", ".join(plan.bundle.aims.targets)
     return [
@@ -165,12 +166,11 @@ def _cost(plan: MapPlan, stack: Path, out: Path) -> list[str]:
     ]
 
 
-def _write(plan: MapPlan, runner: object, out: Path, *, keep: bool) -> MapFrames | None:
+def _write(plan: MapPlan, runner: MapRunner, out: Path, *, keep: bool) -> MapFrames | None:
     """Predict and write with a progress bar; return what a picture shows, if one is wanted."""
     from autospec.predict.map_output import FrameKeeper, write_map
-    from autospec.predict.map_running import MapRunner, run_plan
+    from autospec.predict.map_running import run_plan
 
-    assert isinstance(runner, MapRunner)
     keeper = FrameKeeper(plan) if keep else None
     with MapDisplay() as display:
         bands = run_plan(plan, runner, display.show)
