@@ -176,4 +176,4 @@ def test_made_up_data_are_told() -> None:
         "the model learned from SYNTHETIC data: it knows nothing of real ones",
         "the stack is SYNTHETIC",
     )
-    assert CHANNELS == LATER.inputs
+    assert LATER.inputs == CHANNELS
