@@ -14,7 +14,8 @@ from autospec.data.cubes.places import is_geographic
 from autospec.data.cubes.references import unit_of
 from autospec.data.writing import replacing_file
 from autospec.evaluate.mapping import Band
-from autospec.predict.map_planning import MapPlan, say_time
+from autospec.predict.map_matching import say_time
+from autospec.predict.map_planning import MapPlan
 
 MAPPING = "spatial_ref"
 TAKEN = ("time", "y", "x", MAPPING)

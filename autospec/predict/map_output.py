@@ -22,7 +22,8 @@ from autospec.errors import OutputError, UsageError
 from autospec.evaluate.map_frames import MapFrames, frame_dates, frame_extent, frame_step
 from autospec.evaluate.mapping import Band
 from autospec.predict.map_grids import write_netcdf, write_tiff
-from autospec.predict.map_planning import MapPlan, say_time
+from autospec.predict.map_matching import say_time
+from autospec.predict.map_planning import MapPlan
 
 Writer = Callable[[Path, MapPlan, Iterable[Band]], None]
 NETCDF, TIFF, NPZ = (".nc",), (".tif", ".tiff"), (".npz",)

@@ -1,6 +1,6 @@
 """Peak memory and speed of ``autospec map`` on a large made-up stack, on one core.
 
-    python -m tests.benchmarks.map_memory [--side 4096] [--rows 4096] [--dates 12] [--preset tiny] [--tile 64]
+    python -m tests.benchmarks.map_memory [--side 4096] [--rows 4096] [--preset tiny]
 
 The stack has 6 channels, is written as Zarr in chunks of one date and 256 x 256 cells, and is
 removed afterwards. The network has drawn weights: what it says does not matter here. The command
