@@ -160,10 +160,10 @@ def _scores_table(result: MapTraining, place: int) -> str:
         cells.append(f'<td class="n">{number(s.nse_median)}</td>')
         rows.append(_row(model, cells))
     caption = (
-        f"{result.data.targets[place]}, in its own unit. Every model on {_sealed_words(result, place)}"
-        f", lowest RMSE first. Small print: 95 % intervals from {count(BOOTSTRAPS)} bootstrap "
-        "draws of these squares, for neighbouring cells err alike. The NSE is that of cells along "
-        "time, its median over them."
+        f"{result.data.targets[place]}, in its own unit. Every model on "
+        f"{_sealed_words(result, place)}, lowest RMSE first. Small print: 95 % intervals from "
+        f"{count(BOOTSTRAPS)} bootstrap draws of these squares, for neighbouring cells err alike. "
+        "The NSE is that of cells along time, its median over them."
     )
     return html_table(head, rows, caption)
 
@@ -203,7 +203,9 @@ def seasons_section(result: MapTraining, figures: Figures) -> str:
         drawn = seasons_figure(result, place)
         words = "By the month of the predicted date."
         words = words if drawn else "All sealed values lie in one season: the table has it."
-        figure = figures.figure(f"seasons-{place + 1}", drawn, (f"RMSE of {target} by season", words))
+        figure = figures.figure(
+            f"seasons-{place + 1}", drawn, (f"RMSE of {target} by season", words)
+        )
         parts.append(f"{_seasons_table(result, target)}{figure}")
     return (
         '<section id="seasons"><h2>Seasons</h2><p>A network may be good in the season in which '

@@ -80,7 +80,9 @@ def network_words(settings: MapSettings) -> str:
     ]
     parts += ["edge-preserving refinement"] if sizes.refine else []
     parts += [] if sizes.static_stream else ["static channels join late"]
-    parts += ["says the change from the last value"] if sizes.change and settings.aims.horizon else []
+    parts += (
+        ["says the change from the last value"] if sizes.change and settings.aims.horizon else []
+    )
     parts += [f"ends in {sizes.final}"] if sizes.final != "none" else []
     return "; ".join(parts)
 
@@ -151,9 +153,7 @@ def data_section(result: MapTraining) -> str:
     ]
     if data.synthetic:
         pairs.insert(0, ("Origin", "SYNTHETIC: made up by a program, not measured"))
-    return (
-        f'<section id="data"><h2>The data</h2>{facts(pairs)}{bullets(data.provenance)}</section>'
-    )
+    return f'<section id="data"><h2>The data</h2>{facts(pairs)}{bullets(data.provenance)}</section>'
 
 
 def honesty_section(result: MapTraining) -> str:
