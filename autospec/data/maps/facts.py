@@ -1,4 +1,4 @@
-"""`stack_facts`: what a stack holds, by one look at every value; a part of it in memory at a time."""
+"""`stack_facts`: what a stack holds, by one look at every value, a part of it at a time."""
 
 from __future__ import annotations
 
