@@ -54,10 +54,11 @@ def train_stack(
         As the messages say.
     """
     from autospec.data.cubes.stack_files import read_stack
+    from autospec.data.maps.resident import held
     from autospec.training.map_settings import MapSettings
 
     preset, split = stack_preset(choice), stack_split(choice, config.seed)
-    stack, name = read_stack(file), study_name(file.stem)
+    stack, name = held(read_stack(file)), study_name(file.stem)
     settings = MapSettings(
         aims=stack_aims(choice, stack.channels),
         sizes=preset.sizes,
@@ -100,36 +101,36 @@ def _run(
     with at_work(folder, processes, where.budget_s, unit=UNIT, max_epochs=most) as run:
         trained = train_map(stack, name=name, settings=settings, run=run)
         if trained is not None:
-            _write(stack, trained, folder)
+            _write(trained, folder)
         return trained and trained[0]
 
 
 def _finished(
     stack: RasterStack, name: str, settings: MapSettings, folder: Path
 ) -> MapTraining | None:
-    """Return the folder's result, if it is whole, the model file too."""
+    """Return the folder's result, if it is whole, model and report too."""
     from autospec.data.maps.facts import stack_facts
-    from autospec.report.map_folder import finished_map_training
+    from autospec.report.map_folder import FRAMES_FILE, finished_map_training
+    from autospec.report.maps.page import REPORT_PAGE
     from autospec.report.sections import MODEL_FILE
 
-    if not (folder / MODEL_FILE).is_file():
+    if not all((folder / name).is_file() for name in (MODEL_FILE, FRAMES_FILE, REPORT_PAGE)):
         return None
     return finished_map_training(
         folder, name, settings, lambda: stack_facts(stack, settings.aims.targets).digest
     )
 
 
-def _write(
-    stack: RasterStack, trained: tuple[MapTraining, MapNetwork, MapFrames], folder: Path
-) -> None:
-    """Write model, frames and report, and then map-train.json, which ends the run."""
+def _write(trained: tuple[MapTraining, MapNetwork, MapFrames], folder: Path) -> None:
+    """Write model, frames, result and report; the report's page, which ends the run, last."""
     from autospec.evaluate.map_frames import write_frames
     from autospec.report.map_folder import FRAMES_FILE, write_map_training
     from autospec.report.map_model_file import write_map_model
-    from autospec.report.maps import write_map_report
+    from autospec.report.maps.page import REPORT_PAGE, write_map_report
 
     result, network, frames = trained
-    write_map_model(result, network, stack, folder)
+    (folder / REPORT_PAGE).unlink(missing_ok=True)
+    write_map_model(result, network, folder)
     write_frames(folder / FRAMES_FILE, frames)
-    write_map_report(result, frames, folder)
     write_map_training(result, folder)
+    write_map_report(result, frames, folder)

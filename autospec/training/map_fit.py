@@ -182,4 +182,4 @@ def _scored(
     models = {NETWORK: network} | {other.name: other.model for other in others}
     details = {NETWORK: ""} | {other.name: other.detail for other in others}
     tiling = scoring_tiles(settings)
-    return details, score_maps(problem, plan.unseal(), SEALED, models, tiling)
+    return details, score_maps(problem, plan.unseal(), SEALED, models, tiling, block=plan.block)
