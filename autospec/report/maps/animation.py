@@ -116,7 +116,7 @@ def _still(frames: MapFrames, place: int) -> go.Figure:
     figure.update_layout(
         title={"text": f"{_title(frames.dates[place])}", "x": 0, "xref": "paper", "xanchor": "left"}
         | {"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 8}, "font": {"size": 17}},
-        margin={"l": 64, "r": 40, "t": TOP, "b": BOTTOM},
+        margin={"l": 78, "r": 40, "t": TOP, "b": BOTTOM},
         plot_bgcolor=NO_VALUE,
     )
     x, y = _centres(frames)
@@ -158,9 +158,14 @@ def _sub(number: int) -> str:
     return "" if number == 1 else str(number)
 
 
+def _extent(frames: MapFrames) -> tuple[float, ...]:
+    """Return the extent in degrees or kilometres: metres have too many digits for small maps."""
+    return tuple(v if is_geographic(frames.crs) else v / 1000 for v in frames.extent)
+
+
 def _centres(frames: MapFrames) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Return the middles of the shown cells: west to east, south to north."""
-    west, south, east, north = frames.extent
+    west, south, east, north = _extent(frames)
     rows, columns = frames.predicted.shape[-2:]
     x = west + (np.arange(columns) + 0.5) * (east - west) / columns
     y = south + (np.arange(rows) + 0.5) * (north - south) / rows
@@ -203,10 +208,10 @@ def _add_axes(
 ) -> None:
     """Add the axes of a panel; only those at the left and at the bottom have numbers."""
     column, lowest = place
-    west, south, east, north = frames.extent
+    west, south, east, north = _extent(frames)
     degrees = is_geographic(frames.crs)
-    names = ("longitude (°)", "latitude (°)") if degrees else ("easting (m)", "northing (m)")
-    tick = {"tickformat": ".6~g" if degrees else ",.0f", "showgrid": False, "automargin": False}
+    names = ("longitude (°)", "latitude (°)") if degrees else ("easting (km)", "northing (km)")
+    tick: dict[str, Any] = {"tickformat": ".7~g", "showgrid": False, "automargin": False}
     tick |= {"constrain": "domain", "tickfont": {"size": 11, "color": style.MUTED}}
     small = {"font": {"size": 12, "color": style.MUTED}, "standoff": 4}
     across = style.axis(names[0] if lowest else "", **tick, nticks=4, range=[west, east])

@@ -49,7 +49,7 @@ def map_entries(result: MapTraining, name: str) -> list[tuple[RunEntry, MapRows]
     entries = []
     for place, target in enumerate(result.data.targets):
         entry = RunEntry(
-            name=f"{name}, {target}" if many else name,
+            name=f"{name} ({target})" if many else name,
             job="training on maps",
             target=target,
             unit="",

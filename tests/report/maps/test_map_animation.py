@@ -187,8 +187,10 @@ def test_the_errors_of_the_table_are_those_of_the_shown_cells(frames: MapFrames)
 
 
 @pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:32721"])
-def test_axes_say_degrees_or_metres(frames: MapFrames, crs: str) -> None:
+def test_axes_say_degrees_or_kilometres(frames: MapFrames, crs: str) -> None:
     figure = still_figure(replace(frames, crs=crs), 0)
-    unit = "longitude (°)" if crs.endswith("4326") else "easting (m)"
+    unit = "longitude (°)" if crs.endswith("4326") else "easting (km)"
     assert figure.layout.xaxis.title.text == unit
     assert (figure.layout.yaxis.scaleratio > 1) == crs.endswith("4326")
+    scale = 1 if crs.endswith("4326") else 1000
+    assert figure.layout.xaxis.range[0] * scale == pytest.approx(frames.extent[0])

@@ -87,7 +87,7 @@ def test_runs_on_other_sealed_values_are_not_ranked(
 def test_every_target_is_an_entry_of_its_own(tmp_path: Path) -> None:
     two = make_map_training(targets=TARGETS)
     compared = compare_runs([put_maps(tmp_path / "two", two)])
-    assert [run.name for run in compared.runs] == ["two, ndvi", "two, evaporation"]
+    assert [run.name for run in compared.runs] == ["two (ndvi)", "two (evaporation)"]
     assert list(by_target(compared)) == list(TARGETS)
 
 
