@@ -12,7 +12,7 @@ from autospec.training.map_settings import MapTerms
 
 PARTS = ("sizes", "terms")
 EXAMPLE = "docs/maps.md has an example"
-T = TypeVar("T", CNNTransformerSizes, MapTerms)
+T = TypeVar("T", bound=CNNTransformerSizes | MapTerms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
