@@ -12,7 +12,7 @@ from autospec.cli.train_options import TrainWhere
 from autospec.cli.train_run import among_processes, at_work, tell_finished
 from autospec.cli.train_stack_options import StackChoice, stack_aims, stack_preset, stack_split
 from autospec.cli.train_stack_show import show_map_training
-from autospec.errors import EXIT_INTERRUPTED
+from autospec.errors import EXIT_INTERRUPTED, DataError
 
 if TYPE_CHECKING:
     from autospec.data.cubes.stacks import RasterStack
@@ -53,6 +53,7 @@ def train_stack(
     UsageError, DataError, OutputError, RetryLater, TrialFailed
         As the messages say.
     """
+    from autospec.data.cubes.npz import named
     from autospec.data.cubes.stack_files import read_stack
     from autospec.data.maps.resident import held
     from autospec.training.map_settings import MapSettings
@@ -69,9 +70,12 @@ def train_stack(
         **({} if choice.tile is None else {"tile": choice.tile}),
     )
     folder = where.out or Path("runs") / f"{name}-train"
-    result = among_processes(
-        where.device, lambda processes: _run(stack, name, settings, folder, (processes, where))
-    )
+    try:
+        result = among_processes(
+            where.device, lambda processes: _run(stack, name, settings, folder, (processes, where))
+        )
+    except DataError as error:
+        raise DataError(named(file, error.problems)) from error
     if result is None:
         return
     show_map_training(result, folder, as_json=where.as_json)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autospec.data.cubes.cubes import BoolArray
 from autospec.data.spectra import FloatArray, IntArray
 from autospec.evaluate.metrics import (
     BOOTSTRAPS,
@@ -224,7 +225,7 @@ def _variance(n: FloatArray, total: FloatArray, squares: FloatArray) -> FloatArr
 
 def _varies(
     variance: FloatArray, mean: FloatArray, mean_square: FloatArray, shift: float
-) -> FloatArray:
+) -> BoolArray:
     """Say where a variance is more than what rounding leaves of a constant."""
     least = np.maximum(_ROUNDING * mean_square, (_SINGLE * (mean + shift)) ** 2)
     return np.asarray(variance > least)

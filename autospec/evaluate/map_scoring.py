@@ -11,7 +11,7 @@ import numpy as np
 
 from autospec.data.cubes.cubes import BoolArray, Float32Array
 from autospec.data.maps.problem import MapProblem
-from autospec.data.maps.splits import LEFT_OUT, Roles
+from autospec.data.maps.splits import LEFT_OUT, Roles, roles_at
 from autospec.data.maps.tiling import Tiling
 from autospec.data.spectra import IntArray
 from autospec.errors import DataError
@@ -66,7 +66,7 @@ def score_maps(
         If a target has no cell that counts.
     """
     dates = _dates_of(roles, role)
-    cells = int((roles[1] != LEFT_OUT).sum())
+    cells = int((roles[1] == role).sum()) or roles[1].size
     tallies = {}
     for name, model in models.items():
         state = Tallying(
@@ -140,13 +140,6 @@ def _dates_of(roles: tuple[Roles, Roles], role: int) -> IntArray:
     return np.flatnonzero(wanted)
 
 
-def _cells_of(roles: tuple[Roles, Roles], role: int, date: int, rows: slice) -> BoolArray:
-    """Say which cells of some rows have the role at a date: the stricter of the two roles holds."""
-    of_date, of_cells = roles[0][date], roles[1][rows]
-    there = (of_date != LEFT_OUT) & (of_cells != LEFT_OUT)
-    return np.asarray(there & (np.maximum(of_date, of_cells) == role))
-
-
 def _told(on_tile: Callable[[str, int, int], None], name: str) -> Callable[[int, int], None]:
     return lambda done, total: on_tile(name, done, total)
 
@@ -160,8 +153,8 @@ def _add(state: Tallying, band: Band, roles: tuple[Roles, Roles], role: int) -> 
         part = dates[first : first + _DATES_AT_ONCE]
         truth = _truth(problem, part, rows)
         for i, date in enumerate(part.tolist()):
-            maps = (truth[i], band.values[first + i])
-            state.add(date, band.row, maps, _cells_of(roles, role, date, rows))
+            counted = roles_at(roles[0][date : date + 1], roles[1][rows])[0] == role
+            state.add(date, band.row, (truth[i], band.values[first + i]), counted)
 
 
 def _truth(problem: MapProblem, dates: IntArray, rows: slice) -> Float32Array:
@@ -170,7 +163,7 @@ def _truth(problem: MapProblem, dates: IntArray, rows: slice) -> Float32Array:
     low = int(targets.min())
     times = slice(int(dates[0]), int(dates[-1]) + 1)
     read = np.asarray(problem.stack.dynamic[times, low : int(targets.max()) + 1, rows])
-    return read[dates - dates[0]][:, targets - low]
+    return np.asarray(read[dates - dates[0]][:, targets - low])
 
 
 def _check(tally: MapTally, n_dates: int) -> None:
