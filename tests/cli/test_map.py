@@ -190,6 +190,7 @@ def test_a_map_that_breaks_off_leaves_the_old_file(suffix: str, tmp_path: Path) 
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_nothing_half(files: tuple[Path, Path], tmp_path: Path) -> None:
     write_stack(files[1], made_stack(6, 300, 300))
     before = sorted(p.name for p in tmp_path.iterdir())

@@ -99,7 +99,7 @@ def test_progress_is_told_tile_by_tile() -> None:
 
 def test_memory_does_not_grow_with_the_number_of_dates() -> None:
     def peak(t: int) -> int:
-        problem = posed(0, t, 60, 60)
+        problem = posed(0, t, 40, 300)
         tracemalloc.start()
         for _ in map_problem(problem, Pointwise(), problem.slots, Tiling(tile=32, margin=4)):
             pass
@@ -107,4 +107,4 @@ def test_memory_does_not_grow_with_the_number_of_dates() -> None:
         tracemalloc.stop()
         return most
 
-    assert peak(60) < 1.2 * peak(10)
+    assert peak(60) < 1.2 * peak(10)  # the map itself grows by six
