@@ -17,8 +17,8 @@ from autospec.localisation.result import SCHEMA_VERSION as LOCALISATION_VERSION
 from autospec.localisation.result import LocalisationResult
 from autospec.nets.architecture import Architecture
 from autospec.predict.document import CUBE_SCHEMA_VERSION as CUBE_MODEL_VERSION
+from autospec.predict.document import MAP_MODEL_VERSION, CubeBundle, MapBundle, ModelBundle
 from autospec.predict.document import SCHEMA_VERSION as MODEL_VERSION
-from autospec.predict.document import CubeBundle, ModelBundle
 from autospec.report.compare_result import COMPARE_SCHEMA_VERSION, RunsComparison
 from autospec.report.cubes.tables import CubeMetricsFile
 from autospec.report.localise_summary import SummaryFile
@@ -28,6 +28,7 @@ from autospec.search.cubes.result import CUBE_SCHEMA_VERSION, CubeResult
 from autospec.search.result import SCHEMA_VERSION, SearchResult
 from autospec.search.settings import StudyFile
 from autospec.training.cube_training import TRAIN_SCHEMA_VERSION, TrainResult
+from autospec.training.map_result import MAP_SCHEMA_VERSION, MapTraining
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _KINDS: dict[str, type] = {
@@ -43,7 +44,9 @@ _KINDS: dict[str, type] = {
     "summary": SummaryFile,
     "model": ModelBundle,
     "train": TrainResult,
+    "map_train": MapTraining,
     "cube_model": CubeBundle,
+    "map_model": MapBundle,
 }
 _VERSIONS = {
     "run": SCHEMA_VERSION,
@@ -56,7 +59,9 @@ _VERSIONS = {
     "summary": LOCALISATION_VERSION,
     "model": MODEL_VERSION,
     "train": TRAIN_SCHEMA_VERSION,
+    "map_train": MAP_SCHEMA_VERSION,
     "cube_model": CUBE_MODEL_VERSION,
+    "map_model": MAP_MODEL_VERSION,
 }
 
 
