@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from autospec.data.cubes.stacks import Layers
 
-READ_BYTES = 16 * 1024**2  # of one channel at once, as float32
+READ_BYTES = 8 * 1024**2  # of one channel at once, as float32; decoding takes some times that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Several
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -127,7 +126,7 @@ def read_tile(problem: MapProblem, plan: MapSplitPlan | None, place: Place, role
     dynamic: Float32Array = np.full(
         (aims.length, len(problem.inputs), place.height, place.width), np.nan, dtype=np.float32
     )
-    others = [i for i in problem.inputs if i not in problem.targets]
+    others = tuple(i for i in problem.inputs if i not in problem.targets)
     at = {channel: k for k, channel in enumerate(problem.inputs)}
     dynamic[:, [at[i] for i in others]] = _read(problem, slots, others, (rows, columns))
     last = np.full_like(seen, np.nan)
@@ -281,7 +280,7 @@ def _counted(problem: MapProblem, plan: MapSplitPlan | None, place: Place, role:
 
 
 def _read(
-    problem: MapProblem, slots: IntArray, channels: Several[int], cells: tuple[slice, slice]
+    problem: MapProblem, slots: IntArray, channels: tuple[int, ...], cells: tuple[slice, slice]
 ) -> Float32Array:
     """Return channels at consecutive slots, (t, c, h, w): NaN in slots without a date."""
     rows, columns = cells
@@ -301,9 +300,9 @@ def _read(
     return out
 
 
-def _runs(channels: Several[int]) -> list[slice]:
+def _runs(channels: tuple[int, ...]) -> list[slice]:
     """Return channels as slices of those that follow each other, in their order."""
-    if not len(channels):
+    if not channels:
         return []
     cuts = [0, *(i for i, (a, b) in enumerate(pairwise(channels), 1) if b != a + 1), len(channels)]
     return [slice(channels[a], channels[b - 1] + 1) for a, b in pairwise(cuts)]
