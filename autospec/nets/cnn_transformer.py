@@ -1,8 +1,9 @@
 """`CNNTransformer`: dense maps over time; an encoder a date, attention over dates, a decoder.
 
 Every date of every sample passes the encoder at once, as one image of all channels; what does not
-change is held once a sample, and convolved once. What a date holds as a whole, pooled by learnt weights, goes through a transformer over
-the dates and comes back to every place of its map; the decoder brings the maps to their size.
+change is held once a sample, and convolved once. What a date holds as a whole, pooled by learnt
+weights, goes through a transformer over the dates and comes back to every place of its map; the
+decoder brings the maps to their size.
 """
 
 from __future__ import annotations
@@ -134,8 +135,8 @@ class Inlet(nn.Module):
         weight = self.conv.weight
         changing = functional.conv2d(x, weight[:, : self.channels], padding=1)
         lasting = functional.conv2d(static, weight[:, self.channels :], self.conv.bias, padding=1)
-        b = len(static)
-        return (changing.unflatten(0, (b, -1)) + lasting[:, None]).flatten(0, 1)
+        of_samples = changing.view(len(static), -1, *changing.shape[1:])
+        return (of_samples + lasting[:, None]).flatten(0, 1)
 
 
 class _Late(nn.Module):

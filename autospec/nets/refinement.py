@@ -51,4 +51,7 @@ class Refinement(nn.Module):
 
     def forward(self, x: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         """Return (n, channels, h, w) for maps x, guided by features (n, guides, h, w)."""
-        return x + self.share * (guided_filter(self.guide(features), x) - x)
+        # in float32 under mixed precision too: a variance is a small difference of large numbers
+        exact = torch.promote_types(x.dtype, torch.float32)
+        x, guide = x.to(exact), self.guide(features).to(exact)
+        return x + self.share * (guided_filter(guide, x) - x)

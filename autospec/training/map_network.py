@@ -97,11 +97,11 @@ class MapNetwork:
         dynamic = np.stack([tile.dynamic for tile in tiles])
         x = self._filled(dynamic, slice(0, c))
         if mask and scaler.gappy:
-            share = (~np.isnan(dynamic)).mean(axis=2, keepdims=True, dtype=np.float32)
+            share = np.isfinite(dynamic).mean(axis=2, keepdims=True, dtype=np.float32)
             x = np.concatenate([x, share], axis=2)
         static = np.stack([tile.static for tile in tiles])
         y = self._scaled(np.stack([tile.target for tile in tiles]))
-        valid = ~np.isnan(y)
+        valid = np.isfinite(y)
         return MapBatch(
             x=self._tensor(x),
             static=self._tensor(self._filled(static, slice(c, None))) if static.size else None,
@@ -132,7 +132,7 @@ class MapNetwork:
         mean = self.scaler.mean[channels]
         scaled = _to_unit(values, low, high)
         fill = (mean - low) / (high - low) if self.gaps == "mask" else np.full(len(low), NO_VALUE)
-        return np.where(np.isnan(scaled), _of_channels(fill).astype(np.float32), scaled)
+        return np.where(np.isfinite(scaled), scaled, _of_channels(fill).astype(np.float32))
 
     def _scaled(self, values: Float32Array) -> Float32Array:
         return _to_unit(values, self.scaler.target_low, self.scaler.target_high)
@@ -140,7 +140,7 @@ class MapNetwork:
     def _base(self, tiles: Sequence[Tile]) -> Float32Array:
         last = self._scaled(np.stack([tile.last for tile in tiles]))
         mean = _of_channels(mean_shares(self.scaler)).astype(np.float32)
-        return np.where(np.isnan(last), mean, last)
+        return np.where(np.isfinite(last), last, mean)
 
     def _tensor(self, values: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)

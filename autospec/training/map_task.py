@@ -43,6 +43,8 @@ class MapTask:
     ----------
     fit, watch : tuple of Place
         Where tiles to learn from, and watched ones, are cut.
+    n_epoch : int
+        Tiles an epoch draws: as told, or as many as cover what is learned from once.
     """
 
     problem: MapProblem
@@ -52,26 +54,23 @@ class MapTask:
     device: torch.device
     fit: tuple[Place, ...] = field(init=False, repr=False)
     watch: tuple[Place, ...] = field(init=False, repr=False)
+    n_epoch: int = field(init=False)
 
     def __post_init__(self) -> None:
         """Find the places."""
-        tile = self.settings.tile
-        found = reading.fit_places(self.problem, self.plan, tile)
-        object.__setattr__(self, "fit", found)
-        object.__setattr__(self, "watch", reading.watch_places(self.problem, self.plan, tile))
+        settings = self.settings
+        fit = reading.fit_places(self.problem, self.plan, settings.tile)
+        watch = reading.watch_places(self.problem, self.plan, settings.tile)
+        asked = settings.tiles_an_epoch
+        if asked is None:
+            asked = max(LEAST_TILES, _covering(fit, settings.aims.length))
+        for name, found in (("fit", fit), ("watch", watch), ("n_epoch", min(asked, len(fit)))):
+            object.__setattr__(self, name, found)
 
     @property
     def n_fit(self) -> int:
         """Tiles to learn from."""
         return len(self.fit)
-
-    @property
-    def n_epoch(self) -> int:
-        """Tiles an epoch draws: as told, or as many as cover what is learned from once."""
-        asked = self.settings.tiles_an_epoch
-        if asked is None:
-            asked = max(LEAST_TILES, _covering(self.fit, self.settings.aims.length))
-        return min(asked, self.n_fit)
 
     @property
     def n_watch(self) -> int:

@@ -272,3 +272,26 @@ def test_guided_filter_keeps_an_edge_of_its_guide() -> None:
 def test_refinement_begins_at_nothing() -> None:
     x, features = torch.randn(1, 2, 6, 5), torch.randn(1, 3, 6, 5)
     torch.testing.assert_close(Refinement(2, 3)(x, features), x, atol=0, rtol=0)
+
+
+def test_refinement_is_float32_under_mixed_precision() -> None:
+    refinement, features = Refinement(2, 3), torch.randn(1, 3, 6, 5)
+    nn.init.ones_(refinement.share)
+    x = 100.0 + torch.randn(1, 2, 6, 5)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = refinement(x.bfloat16(), features)
+        guide = refinement.guide(features).float()
+    assert mixed.dtype == torch.float32
+    torch.testing.assert_close(mixed, guided_filter(guide, x.bfloat16().float()))
+
+
+@pytest.mark.parametrize("h", [3, 5])
+def test_the_guided_filters_gradient_is_that_of_finite_differences(h: int) -> None:
+    case = [torch.randn(1, 1, h, 4, dtype=torch.float64, requires_grad=True) for _ in range(2)]
+    assert torch.autograd.gradcheck(guided_filter, case)
+
+
+@pytest.mark.parametrize("gate", [SqueezeExcitation(2), CoordinateAttention(2), AttentionPool(2)])
+def test_the_gradients_of_gates_are_those_of_finite_differences(gate: nn.Module) -> None:
+    x = torch.randn(1, 2, 3, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(gate.double(), [x])

@@ -62,7 +62,7 @@ def test_equals_a_loop_over_places(shape: tuple[int, ...], k: int) -> None:
 def test_images_taken_in_parts_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     case = made()
     whole = deform_conv2d(*case)
-    monkeypatch.setattr(deform, "POINTS_AT_ONCE_BYTES", 1)
+    monkeypatch.setattr(deform, "CPU_PART_BYTES", 1)
     torch.testing.assert_close(deform_conv2d(*case), whole, atol=1e-14, rtol=1e-14)
 
 
