@@ -52,6 +52,8 @@ class CNNTransformerSizes:
 
     def __post_init__(self) -> None:
         """Refuse sizes that do not fit together."""
+        if min(self.heads, self.depth, self.embedding, *self.widths) < 1:
+            raise ValueError("want heads, depth, embedding and widths of at least 1")
         if self.embedding % (2 * self.heads):
             raise ValueError(f"embedding = {self.embedding}; want a multiple of {2 * self.heads}")
         if not 0 <= self.dropout < 1:

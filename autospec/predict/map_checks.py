@@ -10,9 +10,9 @@ import torch
 from autospec.data.maps.tiles import Tile
 from autospec.data.spectra import FloatArray
 from autospec.data.tensors import AnyArray
+from autospec.predict.cube_checks import same
 from autospec.predict.document import MapBundle
 from autospec.predict.map_running import blank_network, open_map_network
-from autospec.predict.cube_checks import same
 
 MAX_CHANNELS = 4096
 MAX_WIDTH = 8192  # of a level, or of the transformer
@@ -96,11 +96,11 @@ def _check_ascending(low: FloatArray, high: FloatArray) -> None:
 def _check_sizes(bundle: MapBundle) -> None:
     sizes = bundle.sizes
     widths = (*sizes.widths, sizes.embedding)
-    if min(widths) < 1 or max(widths) > MAX_WIDTH:
-        raise ValueError(f"widths of {widths}; want 1 to {MAX_WIDTH}")
-    if not (1 <= sizes.heads <= MAX_LAYERS and 1 <= sizes.depth <= MAX_LAYERS):
+    if max(widths) > MAX_WIDTH:
+        raise ValueError(f"widths of {widths}; want at most {MAX_WIDTH}")
+    if max(sizes.heads, sizes.depth) > MAX_LAYERS:
         raise ValueError(
-            f"{sizes.depth} layers of {sizes.heads} heads; want 1 to {MAX_LAYERS} of each"
+            f"{sizes.depth} layers of {sizes.heads} heads; want at most {MAX_LAYERS} of each"
         )
     most = max(width // 4**level for level, width in enumerate(sizes.widths))
     made = bundle.aims.length * PROBE**2 * max(most, len(bundle.inputs))

@@ -1,9 +1,11 @@
 """Maps tile by tile: overlapping tiles, tapered and summed, in memory that no height can raise.
 
 The raster is mirrored at its edges by a margin, cut into overlapping tiles (the last one of a row
-or column is moved back so that it fits), and each tile's answer is weighted by a sin² taper that
-is never 0; sums of weighted answers are divided by sums of weights. Tiles are taken row by row, and
-rows that no later tile reaches are handed on at once.
+or column is moved back so that it fits), and each tile's answer is weighted by a sin² taper; sums
+of weighted answers are divided by sums of weights. The outer half of the margin has no weight: what
+a network says there is spoilt by what it cannot see, so that a network whose receptive field is no
+wider than the margin says the same as in one piece. Tiles are taken row by row, and rows that no
+later tile reaches are handed on at once.
 """
 
 from __future__ import annotations
@@ -59,12 +61,21 @@ class Tiling:
         return len(self.starts(shape[0])) * len(self.starts(shape[1]))
 
     def taper(self, length: int) -> FloatArray:
-        """Return the weights along a tile of `length` cells: sin² over the overlap, else 1."""
-        overlap = min(2 * self.margin, length // 2)
+        """Return the weights along a tile of `length` cells.
+
+        Where tiles overlap, those of two neighbours add up to 1: 0 over half a margin, then rising
+        by sin²; else 1. A tile shorter than `tile` is the only one, and needs none.
+        """
         weights = np.ones(length)
-        rising = np.sin(0.5 * np.pi * (np.arange(overlap) + 0.5) / max(overlap, 1)) ** 2
-        weights[:overlap] = rising
-        weights[length - overlap :] = rising[::-1]
+        if length < self.tile or not self.margin:
+            return weights
+        blank = self.margin // 2
+        rise = 2 * (self.margin - blank)
+        rising = np.zeros(2 * self.margin)
+        rising[blank + rise :] = 1.0
+        rising[blank : blank + rise] = np.sin(0.5 * np.pi * (np.arange(rise) + 0.5) / rise) ** 2
+        weights[: len(rising)] = rising
+        weights[length - len(rising) :] = rising[::-1]
         return weights
 
 

@@ -96,7 +96,8 @@ def test_neighbours_blend_without_a_step() -> None:
     out = mapped(
         np.zeros((1, 1, 20, 90)), Tiling(tile=32, margin=7), lambda x: x.dynamic + next(count) % 2
     )
-    assert np.abs(np.diff(out, axis=3)).max() < 0.15
+    # sin² over 8 cells rises by at most sin(π/16) from one to the next
+    assert np.abs(np.diff(out, axis=3)).max() < 0.2
 
 
 def test_memory_does_not_grow_with_the_height() -> None:
