@@ -253,7 +253,7 @@ class Watch:
         """Take in an epoch of the folds that lead."""
         self.lead_curve.append(mean_rmse)
         whose = "" if self.folds == 1 else f" of the first {self.leading} folds"
-        self._go_on(f"epoch {epoch}{whose}, RMSE {mean_rmse:.3g}")
+        self._go_on(f"epoch {epoch}{whose}, RMSE {mean_rmse:.4g}")
         why = why_lead_is_given_up(RULE, self.seen, np.array(self.lead_curve))
         if why:  # the sampler ranks a pruned trial by its step: here, epochs of all folds
             self.trial.report(mean_rmse, max(1, epoch * self.leading // self.folds))
@@ -267,7 +267,7 @@ class Watch:
             _note(self.trial, reason="cut short by the time budget")
             return True
         kind = "watched" if self.folds == 1 else "fold-averaged"
-        self._go_on(f"epoch {epoch}, {kind} RMSE {mean_rmse:.3g}")
+        self._go_on(f"epoch {epoch}, {kind} RMSE {mean_rmse:.4g}")
         if epoch % RULE.every == 0:
             self.trial.report(mean_rmse, epoch)
         why = "" if self.label else why_given_up(RULE, self.seen, np.array(self.curve))

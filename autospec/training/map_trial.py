@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 
@@ -11,13 +11,14 @@ from autospec.data.maps.problem import MapProblem
 from autospec.data.maps.scaling import MapScaler
 from autospec.data.maps.splits import MapSplitPlan
 from autospec.errors import OutOfMemory
+from autospec.training.cube_training import Ended
 from autospec.training.distributed import Processes
 from autospec.training.fit import FitRun, fit
 from autospec.training.fit_state import FitState
-from autospec.training.map_network import MapNetwork, build_map_network
-from autospec.training.map_result import TrainEpoch
+from autospec.training.map_fit import prepare_maps
+from autospec.training.map_network import MapNetwork
 from autospec.training.map_settings import MapSettings
-from autospec.training.map_task import MapTask
+from autospec.training.train_run import TrainRun
 from autospec.training.trainer import Device, EpochCallback, one_thread, resolve_device
 
 
@@ -47,15 +48,19 @@ class WatchedTraining:
     ----------
     network : MapNetwork
         With the weights of its best epoch.
-    epochs : tuple of TrainEpoch
-        The watched metric after each.
-    best_epoch : int
-        The epoch, from 1, of the lowest.
+    state : FitState
+        Its history: the watched metric after each epoch.
+    ended : {"complete", "patience", "budget", "interrupt"}
+        "budget" where `on_epoch` ended it.
+    n_fit, n_epoch : int
+        Tiles to learn from, and those of one epoch.
     """
 
     network: MapNetwork
-    epochs: tuple[TrainEpoch, ...]
-    best_epoch: int
+    state: FitState
+    ended: Ended
+    n_fit: int
+    n_epoch: int
 
 
 def train_watched(
@@ -89,39 +94,27 @@ def train_watched(
     """
     enough = _Enough(on_epoch)
     where = resolve_device(device)
+    alone = Processes(device=where)
     run = FitRun(
-        processes=Processes(device=where),
+        processes=alone,
         on_epoch=enough.after,
         interrupted=lambda: enough.said or interrupted(),
     )
     with one_thread():  # on a CPU: rounding, and so a score, must not depend on the machine
         try:
-            network, task = prepare(ground, settings, where)
-            state, _ = fit(network.network, task, settings.config, run)
+            network, task = prepare_maps(
+                ground.problem, ground.plan, ground.scaler, settings, TrainRun(processes=alone)
+            )
+            state, ended = fit(network.network, task, settings.config, run)
         except torch.OutOfMemoryError as error:
             raise OutOfMemory(f"out of memory on {where}") from error
     return WatchedTraining(
         network=network,
-        epochs=tuple(_epoch(record) for record in asdict(state)["history"]),
-        best_epoch=state.best_epoch,
+        state=state,
+        ended="budget" if enough.said else ended,
+        n_fit=task.n_fit,
+        n_epoch=task.n_epoch,
     )
-
-
-def prepare(
-    ground: MapGround, settings: MapSettings, device: torch.device
-) -> tuple[MapNetwork, MapTask]:
-    """Build the network that `settings` say, and what it is to learn."""
-    network = build_map_network(
-        settings.sizes,
-        settings.aims,
-        ground.scaler,
-        settings.terms.gaps,
-        len(ground.problem.stack.static_channels),
-        len(ground.problem.targets),
-        settings.config.seed,
-        device,
-    )
-    return network, MapTask(ground.problem, ground.plan, settings, network, device)
 
 
 class _Enough:
@@ -134,12 +127,3 @@ class _Enough:
         """Tell of an epoch."""
         self.said = self.on_epoch(state.epoch, state.history[-1].metric)
 
-
-def _epoch(record: dict[str, float]) -> TrainEpoch:
-    return TrainEpoch(
-        epoch=int(record["epoch"]),
-        learning_rate=record["learning_rate"],
-        loss=record["loss"],
-        watched_rmse=record["metric"],
-        seconds=record["seconds"],
-    )

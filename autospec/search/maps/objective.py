@@ -20,6 +20,7 @@ from autospec.search.maps.design import MapDesign, MapSeen
 from autospec.search.maps.settings import MapSearchSettings
 from autospec.search.plan import StopSearch
 from autospec.training.lead import Lead
+from autospec.training.map_settings import MapSettings
 from autospec.training.map_trial import MapGround, WatchedTraining, train_watched
 from autospec.training.trainer import Device, EpochCallback, Training
 
@@ -121,6 +122,11 @@ class MapValidation:
         self.kept.offer(design.digest, scored.score, training)
         return scored
 
+    def training(self, design: MapDesign) -> MapSettings:
+        """Return how a design is trained here."""
+        settings = self.settings.training(design)
+        return replace(settings, config=replace(settings.config, seed=self.seed))
+
     def train(self, design: MapDesign, on_epoch: EpochCallback) -> WatchedTraining:
         """Train `design` with the seed that all have.
 
@@ -131,12 +137,11 @@ class MapValidation:
         StopSearch
             If it was halted.
         """
-        settings = self.settings.training(design)
         stop = _Stop(self.interrupted)
         try:
             training = train_watched(
                 self.ground,
-                replace(settings, config=replace(settings.config, seed=self.seed)),
+                self.training(design),
                 device=self.device,
                 on_epoch=on_epoch,
                 interrupted=stop,
@@ -185,4 +190,4 @@ class _Told:
 
 def watched_curve(training: WatchedTraining) -> FloatArray:
     """Return the watched metric after each epoch, shape (epochs,)."""
-    return np.array([epoch.watched_rmse for epoch in training.epochs])
+    return np.array([record.metric for record in training.state.history])
