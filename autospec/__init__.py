@@ -54,7 +54,7 @@ _HOMES = {
     "SpectralSearchCV": "autospec.search.estimator",
     "SplitPlan": "autospec.data.splits",
     "SyntheticSettings": "autospec.data.cubes.synthetic",
-    "TrainRun": "autospec.training.cube_fit",
+    "TrainRun": "autospec.training.train_run",
     "TrainSettings": "autospec.training.cube_training",
     "TrainingConfig": "autospec.training.config",
     "align": "autospec.data.align",

@@ -8,11 +8,13 @@ from autospec.errors import UsageError
 
 SEARCH_FILE, LOCALISATION_FILE = "run.json", "localisation.json"
 CUBE_FILE, TRAIN_FILE = "cube-run.json", "train.json"
+MAP_TRAIN_FILE = "map-train.json"
 JOBS = {
     SEARCH_FILE: "search",
     LOCALISATION_FILE: "localisation",
     CUBE_FILE: "search on cubes",
     TRAIN_FILE: "training",
+    MAP_TRAIN_FILE: "training on maps",
 }
 
 

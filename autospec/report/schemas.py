@@ -28,6 +28,7 @@ from autospec.search.cubes.result import CUBE_SCHEMA_VERSION, CubeResult
 from autospec.search.result import SCHEMA_VERSION, SearchResult
 from autospec.search.settings import StudyFile
 from autospec.training.cube_training import TRAIN_SCHEMA_VERSION, TrainResult
+from autospec.training.map_result import MAP_SCHEMA_VERSION, MapTraining
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _KINDS: dict[str, type] = {
@@ -43,6 +44,7 @@ _KINDS: dict[str, type] = {
     "summary": SummaryFile,
     "model": ModelBundle,
     "train": TrainResult,
+    "map_train": MapTraining,
     "cube_model": CubeBundle,
 }
 _VERSIONS = {
@@ -56,6 +58,7 @@ _VERSIONS = {
     "summary": LOCALISATION_VERSION,
     "model": MODEL_VERSION,
     "train": TRAIN_SCHEMA_VERSION,
+    "map_train": MAP_SCHEMA_VERSION,
     "cube_model": CUBE_MODEL_VERSION,
 }
 

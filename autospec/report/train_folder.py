@@ -17,9 +17,10 @@ from autospec.training.cube_training import (
     TrainResult,
     TrainSettings,
 )
+from autospec.training.map_result import MapTraining
 
 
-def dump_training(result: TrainResult) -> str:
+def dump_training(result: TrainResult | MapTraining) -> str:
     """Return `result` as JSON text: deterministic, keys in the order of the fields, no NaN."""
     data = asdict(result)
     bad = first_non_finite(data, "result")

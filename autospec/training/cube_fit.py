@@ -6,9 +6,7 @@ The first inner fold is watched for early stopping; the sealed samples are opene
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 
 import numpy as np
 import torch
@@ -35,38 +33,12 @@ from autospec.training.cube_training import (
     TrainResult,
     TrainSettings,
 )
-from autospec.training.distributed import Processes
 from autospec.training.fit import FitRun, fit
-from autospec.training.fit_state import FitState
 from autospec.training.losses import loss_function
 from autospec.training.members import FittedMember, run_layers
 from autospec.training.target_scale import TargetScale
+from autospec.training.train_run import TrainRun
 from autospec.training.trainer import one_thread
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainRun:
-    """How the training runs; nothing here changes what is learned.
-
-    Parameters
-    ----------
-    processes : Processes
-        This one, and those beside it.
-    checkpoint : Path or None
-        Where how far it is is kept, and taken up from.
-    on_epoch : callable (FitState) -> None
-        Called after every epoch.
-    interrupted : callable () -> bool
-        True ends the training before its next step; the best weights so far are scored.
-    budget_s : float or None
-        Likewise, after so many seconds.
-    """
-
-    processes: Processes
-    checkpoint: Path | None = None
-    on_epoch: Callable[[FitState], None] = lambda state: None
-    interrupted: Callable[[], bool] = lambda: False
-    budget_s: float | None = None
 
 
 def train_cubes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -82,7 +82,7 @@ def train_result(outcome: Outcome) -> TrainResult:
         n_parameters=o.settings.architecture.n_parameters(
             o.settings.preprocessing.arriving(o.cubes.shape)
         ),
-        epochs=tuple(_epoch(record) for record in asdict(o.state)["history"]),
+        epochs=train_epochs(o.state),
         best_epoch=o.state.best_epoch,
         steps=o.state.steps,
         test_ids=o.test.ids,
@@ -152,11 +152,15 @@ def _split(o: Outcome) -> TrainSplit:
     )
 
 
-def _epoch(record: dict[str, float]) -> TrainEpoch:
-    return TrainEpoch(
-        epoch=int(record["epoch"]),
-        learning_rate=record["learning_rate"],
-        loss=record["loss"],
-        watched_rmse=record["metric"],
-        seconds=record["seconds"],
+def train_epochs(state: FitState) -> tuple[TrainEpoch, ...]:
+    """Return the epochs of a training, as its result holds them."""
+    return tuple(
+        TrainEpoch(
+            epoch=record.epoch,
+            learning_rate=record.learning_rate,
+            loss=record.loss,
+            watched_rmse=record.metric,
+            seconds=record.seconds,
+        )
+        for record in state.history
     )

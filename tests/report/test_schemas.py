@@ -36,6 +36,7 @@ NAMES = (
     "comparison",
     "summary",
     "model",
+    "map_train",
 )
 
 

@@ -18,9 +18,10 @@ from autospec.evaluate import cube_baselines
 from autospec.evaluate.metrics import compare, score
 from autospec.nets.architecture import FCBlock
 from autospec.nets.cube_architecture import CubeArchitecture, CubeConvBlock
-from autospec.training.cube_fit import TrainRun, train_cubes, watched_fold
+from autospec.training.cube_fit import train_cubes, watched_fold
 from autospec.training.cube_training import NETWORK, TrainResult, TrainSettings
 from autospec.training.fit_config import FitConfig
+from autospec.training.train_run import TrainRun
 from tests.training.small_task import ALONE
 
 TINY = CubeArchitecture(

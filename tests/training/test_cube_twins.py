@@ -13,10 +13,11 @@ from autospec.data.cubes.splits import CubeSplit, make_cube_split
 from autospec.data.cubes.synthetic import SyntheticSettings, synthesise
 from autospec.errors import TrialFailed
 from autospec.training.cube_ensemble import CubeEnsemble
-from autospec.training.cube_fit import TrainRun, train_cubes
+from autospec.training.cube_fit import train_cubes
 from autospec.training.cube_training import TrainResult, TrainSettings
 from autospec.training.cube_twins import calibrate_training
 from autospec.training.fit_config import FitConfig
+from autospec.training.train_run import TrainRun
 from tests.training.small_task import ALONE
 from tests.training.test_cube_fit import TINY
 

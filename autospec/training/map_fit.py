@@ -1,0 +1,185 @@
+"""`train_map`: one network of maps, trained by `autospec.training.fit` and scored once.
+
+Watched dates or squares choose the epoch; the sealed ones are opened at the end.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from autospec.data.cubes.stacks import RasterStack
+from autospec.data.maps.asking import pose
+from autospec.data.maps.facts import StackFacts, stack_facts
+from autospec.data.maps.problem import MapProblem
+from autospec.data.maps.resident import held
+from autospec.data.maps.scaling import MapScaler, fit_map_scaler
+from autospec.data.maps.splits import SEALED, MapSplitPlan, make_map_split
+from autospec.data.maps.tiling import Tiling
+from autospec.evaluate.map_baselines import fit_map_baselines
+from autospec.evaluate.map_frames import MapFrames
+from autospec.evaluate.map_scoring import MapTally, score_maps
+from autospec.training.fit import FitRun, Task, fit
+from autospec.training.map_network import MapNetwork, build_map_network
+from autospec.training.map_outcome import MapOutcome, map_training
+from autospec.training.map_result import (
+    MEAN,
+    NETWORK,
+    PATCH_FOREST,
+    PATCH_RIDGE,
+    PERSISTENCE,
+    RIDGE,
+    MapTraining,
+)
+from autospec.training.map_settings import MapSettings
+from autospec.training.map_task import MapTask
+from autospec.training.train_run import TrainRun
+from autospec.training.trainer import one_thread
+
+MARGIN_SHARE = 8  # a tile's margin is this part of its side
+
+
+def train_map(
+    stack: RasterStack, *, name: str, settings: MapSettings, run: TrainRun
+) -> tuple[MapTraining, MapNetwork, MapFrames] | None:
+    """Train one network of maps, and score it on what is sealed beside simpler models.
+
+    Parameters
+    ----------
+    stack : RasterStack
+        Read into memory if it is small; else read tile by tile.
+    name : str
+        Of the stack.
+    settings : MapSettings
+        What is trained, and how.
+    run : TrainRun
+        How it runs.
+
+    Returns
+    -------
+    (MapTraining, MapNetwork, MapFrames), or None
+        The frames are the network's sealed maps, thinned. None in a process beside the main one.
+
+    Raises
+    ------
+    UsageError, DataError
+        If the stack has not what is asked for, or too little for the split.
+    TrialFailed, OutputError, SettingsDiffer
+        As `autospec.training.fit.fit`.
+    """
+    begun = time.monotonic()
+    stack = held(stack)
+    problem = pose(stack, settings.aims)
+    plan = make_map_split(problem, settings.split)
+    facts = stack_facts(stack, settings.aims.targets)
+    scaler = fit_map_scaler(problem, plan)
+    how = _how(settings, run, {"stack": facts.digest, "name": name}, begun)
+    with one_thread():  # on a CPU: rounding, and so a network, must not depend on the machine
+        network, task = prepare_maps(problem, plan, scaler, settings, run)
+        run.say(cost_line(network, task, settings))
+        state, ended = fit(network.network, task, settings.config, how)
+        if not run.processes.main:
+            return None
+        run.say("scoring the sealed maps, the network's and those of simpler models")
+        details, tallies = _scored(problem, plan, scaler, settings, network)
+    outcome = MapOutcome(
+        name=name,
+        settings=settings,
+        problem=problem,
+        plan=plan,
+        facts=facts,
+        n_fit=task.n_fit,
+        n_epoch=task.n_epoch,
+        n_parameters=n_parameters(network),
+        state=state,
+        ended=ended,
+        details=details,
+        tallies=tallies,
+        processes=run.processes,
+    )
+    return map_training(outcome), network, tallies[NETWORK].frames
+
+
+def prepare_maps(
+    problem: MapProblem,
+    plan: MapSplitPlan,
+    scaler: MapScaler,
+    settings: MapSettings,
+    run: TrainRun,
+) -> tuple[MapNetwork, MapTask]:
+    """Build the network, and what it is to learn."""
+    device = run.processes.device
+    network = build_map_network(
+        settings.sizes,
+        settings.aims,
+        scaler,
+        settings.terms.gaps,
+        n_static=len(problem.stack.static_channels),
+        k=len(settings.aims.targets),
+        seed=settings.config.seed,
+        device=device,
+    )
+    return network, MapTask(
+        problem=problem, plan=plan, settings=settings, network=network, device=device
+    )
+
+
+def n_parameters(network: MapNetwork) -> int:
+    """Return how many numbers the network learns."""
+    return sum(p.numel() for p in network.network.parameters() if p.requires_grad)
+
+
+def cost_line(network: MapNetwork, task: Task, settings: MapSettings) -> str:
+    """Say before the training what an epoch costs."""
+    config, tile, length = settings.config, settings.tile, settings.aims.length
+    return (
+        f"{n_parameters(network):,} parameters; {task.n_fit} tiles of {length} dates and at most "
+        f"{tile} x {tile} cells to learn from, {task.n_epoch} of them an epoch in "
+        f"{config.windows(task.n_epoch)} optimiser steps; {task.n_watch} tiles are watched"
+    )
+
+
+def scoring_tiles(settings: MapSettings) -> Tiling:
+    """Return the tiles in which sealed maps are made: of the size that was learned from."""
+    return Tiling(tile=settings.tile, margin=settings.tile // MARGIN_SHARE)
+
+
+def _how(settings: MapSettings, run: TrainRun, data: dict[str, object], begun: float) -> FitRun:
+    """Return how the loop runs, and what has to be the same where it is taken up.
+
+    Baselines come after the training: with others it is still the same network.
+    """
+    told = asdict(settings)
+    for apart in ("config", "baselines"):
+        del told[apart]
+    return FitRun(
+        processes=run.processes,
+        checkpoint=run.checkpoint,
+        told=told | data,
+        on_epoch=run.on_epoch,
+        interrupted=run.interrupted,
+        deadline_s=None if run.budget_s is None else begun + run.budget_s,
+    )
+
+
+def _baselines(settings: MapSettings) -> tuple[str, ...]:
+    """Return who stands beside the network."""
+    names = (MEAN, PERSISTENCE, RIDGE) if settings.aims.horizon else (MEAN, RIDGE)
+    return (*names, PATCH_RIDGE, PATCH_FOREST) if settings.baselines == "all" else names
+
+
+def _scored(
+    problem: MapProblem,
+    plan: MapSplitPlan,
+    scaler: MapScaler,
+    settings: MapSettings,
+    network: MapNetwork,
+) -> tuple[Mapping[str, str], Mapping[str, MapTally]]:
+    """Open the seal: return each model's words and what it was worth there."""
+    seed = settings.split.seed
+    others = fit_map_baselines(problem, plan, scaler, _baselines(settings), seed)
+    models = {NETWORK: network} | {other.name: other.model for other in others}
+    details = {NETWORK: ""} | {other.name: other.detail for other in others}
+    tiling = scoring_tiles(settings)
+    return details, score_maps(problem, plan.unseal(), SEALED, models, tiling)
