@@ -126,4 +126,3 @@ class _Enough:
     def after(self, state: FitState) -> None:
         """Tell of an epoch."""
         self.said = self.on_epoch(state.epoch, state.history[-1].metric)
-

@@ -64,9 +64,7 @@ class MapSearchSettings:
     space: MapSpace = field(default_factory=MapSpace)
     caps: Caps = MAP_CAPS
 
-    EXTENDABLE: ClassVar[frozenset[str]] = frozenset(
-        {"trials", "budget_s", "control", "baselines"}
-    )
+    EXTENDABLE: ClassVar[frozenset[str]] = frozenset({"trials", "budget_s", "control", "baselines"})
 
     @property
     def folds(self) -> int:
