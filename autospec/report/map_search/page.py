@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from autospec.evaluate.map_frames import MapFrames
@@ -12,8 +13,8 @@ from autospec.report.map_search.sections import (
     architecture_section,
     header_section,
     reproduce_section,
+    search_notes,
     search_section,
-    searched_section,
 )
 from autospec.report.map_search.tables import map_architecture_table, map_study, with_others
 from autospec.report.maps.page import REPORT_PAGE
@@ -119,8 +120,7 @@ def map_search_html(
         learning_section(models, figures),
         split_section(models, figures),
         data_section(models),
-        honesty_section(models),
-        searched_section(result),
+        honesty_section(replace(models, notes=(*search_notes(result), *models.notes))),
         reproduce_section(result, run_digest),
     )
     body = report_body(header_section(result), sections, result.environment.autospec)

@@ -16,7 +16,7 @@ from autospec.report.map_search.tables import (
 from autospec.report.maps.picture import synthetic_banner
 from autospec.report.maps.sections import aims_words, page_title
 from autospec.report.maps.sections_run import network_words
-from autospec.report.page import Figures, facts, honest_section, html_table, machine_facts
+from autospec.report.page import Figures, facts, html_table, machine_facts
 from autospec.report.sections import layers_table
 from autospec.report.sections_search import SAMPLERS, study_parts, trials_words
 from autospec.report.words import STOPPED, count, duration, escape, number, trial_counts
@@ -34,7 +34,6 @@ LINKS = (
     ("split", "The split"),
     ("data", "The data"),
     ("honesty", "How far to trust it"),
-    ("searched", "What a search adds to that"),
     ("reproduce", "Reproduce"),
 )
 
@@ -98,8 +97,8 @@ def _watched(result: MapSearchResult) -> str:
     return html_table(head, rows, "Simpler models on the same watched part: what trials must beat.")
 
 
-def searched_section(result: MapSearchResult) -> str:
-    """Return what the search adds to how far its result can be trusted."""
+def search_notes(result: MapSearchResult) -> tuple[str, ...]:
+    """Return what a search adds to how far its result can be trusted."""
     sentences = [
         "The watched part chose the design, its epochs and the network that is kept: its error is "
         "tuned, and so optimistic. Only the scores on what was sealed are reported as accuracy.",
@@ -116,10 +115,7 @@ def searched_section(result: MapSearchResult) -> str:
             "No random search ran beside this one, so the report cannot say whether Bayesian "
             "optimisation was worth it here."
         )
-    html = honest_section((*sentences, *result.notes))
-    return html.replace('id="honesty"', 'id="searched"').replace(
-        "How far to trust it", "What a search adds to that"
-    )
+    return (*sentences, *result.notes)
 
 
 def reproduce_section(result: MapSearchResult, run_digest: str) -> str:
