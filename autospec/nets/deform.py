@@ -89,6 +89,9 @@ class DeformConv2d(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return (n, filters, h, w) for x (n, channels, h, w)."""
         points = self.kernel**2
-        offset, mask = torch.split(self.where(x), [2 * points, points], dim=1)
+        # in float32 under mixed precision too: 8 bits of an offset are a coarse place
+        with torch.autocast(x.device.type, enabled=False):
+            where = self.where(x.to(self.where.weight.dtype))
+        offset, mask = torch.split(where, [2 * points, points], dim=1)
         out = deform_conv2d(x, offset, 2.0 * torch.sigmoid(mask), self.weight.to(x.dtype))
         return out + self.bias.to(out.dtype)[:, None, None]

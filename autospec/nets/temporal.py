@@ -1,4 +1,4 @@
-"""A transformer over dates: Fourier positions, and layers that look past no missing date."""
+"""A transformer over dates: Fourier positions, and layers that look at no missing or later date."""
 
 from __future__ import annotations
 
@@ -46,26 +46,24 @@ class TemporalLayer(nn.Module):
         self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
         self.drop = nn.Dropout(dropout)
 
-    def forward(self, x: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
-        """Return (b, t, width) for x (b, t, width); `present` (b, t) says which dates there are."""
+    def forward(self, x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+        """Return (b, t, width) for x (b, t, width); which dates each looks at: `seen` (b, t, t)."""
         for norm, part in zip(self.norms, (self._attend, self._feed), strict=True):
             if self.norm_first:
-                x = x + self.drop(part(norm(x), present))
+                x = x + self.drop(part(norm(x), seen))
             else:
-                x = norm(x + self.drop(part(x, present)))
+                x = norm(x + self.drop(part(x, seen)))
         return x
 
-    def _attend(self, x: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+    def _attend(self, x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
         b, t, width = x.shape
         q, k, v = self.to_qkv(x).view(b, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        # a date that is not there looks at itself alone: a row without any key would be NaN
-        seen = present[:, None, None, :] | torch.eye(t, dtype=torch.bool, device=x.device)
         p = self.p if self.training else 0.0
-        out = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen, dropout_p=p)
+        out = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen[:, None], dropout_p=p)
         mixed: torch.Tensor = self.out(out.transpose(1, 2).reshape(b, t, width))
         return mixed
 
-    def _feed(self, x: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+    def _feed(self, x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
         out: torch.Tensor = self.narrow(self.drop(functional.gelu(self.wide(x))))
         return out
 
@@ -80,12 +78,22 @@ class TemporalTransformer(nn.Module):
     dropout : float
     norm_first : bool
         As of `TemporalLayer`; pre-LN ends in a norm of its own.
+    causal : bool
+        No date looks at a later one.
     """
 
     def __init__(
-        self, width: int, depth: int, heads: int, dropout: float, *, norm_first: bool = True
+        self,
+        width: int,
+        depth: int,
+        heads: int,
+        dropout: float,
+        *,
+        norm_first: bool = True,
+        causal: bool = False,
     ) -> None:
         super().__init__()
+        self.causal = causal
         self.layers = nn.ModuleList(
             [TemporalLayer(width, heads, dropout, norm_first=norm_first) for _ in range(depth)]
         )
@@ -93,10 +101,21 @@ class TemporalTransformer(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
-        """Return (b, t, width) for x (b, t, width); what is not `present` (b, t) gives 0."""
+        """Return (b, t, width) for x (b, t, width) at steps 0 to t − 1.
+
+        Dates that are not `present` (b, t) are seen by none but themselves, so that no date is
+        without one to look at; what they get is told by the others.
+        """
         steps = torch.arange(x.shape[1], device=x.device)
         x = self.drop(x + fourier_positions(steps, x.shape[2]).to(x.dtype))
+        seen = self._seen(present)
         for layer in self.layers:
-            x = layer(x, present)
-        out: torch.Tensor = self.last(x) * present[..., None]
+            x = layer(x, seen)
+        out: torch.Tensor = self.last(x)
         return out
+
+    def _seen(self, present: torch.Tensor) -> torch.Tensor:
+        """Return (b, t, t): whether the second date is looked at from the first."""
+        itself = torch.eye(present.shape[1], dtype=torch.bool, device=present.device)
+        seen = present[:, None, :] | itself
+        return seen.tril() if self.causal else seen

@@ -44,6 +44,11 @@ class CubeTask:
         return len(self.z_fit)
 
     @property
+    def n_epoch(self) -> int:
+        """All of them."""
+        return self.n_fit
+
+    @property
     def n_watch(self) -> int:
         """Samples that are watched."""
         return len(self.y_watch)

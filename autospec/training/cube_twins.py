@@ -43,6 +43,11 @@ class _Replay:
         return self.task.n_fit
 
     @property
+    def n_epoch(self) -> int:
+        """All of them."""
+        return self.task.n_epoch
+
+    @property
     def done(self) -> bool:
         """Whether all epochs were seen."""
         return self.epochs == len(self.metrics)

@@ -46,6 +46,10 @@ class Task(Protocol):
         """Samples to learn from."""
 
     @property
+    def n_epoch(self) -> int:
+        """How many of them an epoch draws, at most all."""
+
+    @property
     def n_watch(self) -> int:
         """Samples that are watched, for early stopping, and never learned from."""
 
@@ -171,12 +175,12 @@ class _Training:
         self.network.eval()
 
     def _learn(self) -> tuple[float, float] | FitEnd:
-        """Learn from every sample once; return the last rate and the mean loss, or what ended it.
+        """Learn from an epoch's samples; return the last rate and the mean loss, or what ended it.
 
         The order of the samples and what is drawn for a batch follow from seed, epoch and batch.
         """
-        epoch, n = self.state.epoch + 1, self.task.n_fit
-        order = np.random.default_rng((self.config.seed, epoch)).permutation(n)
+        epoch, n = self.state.epoch + 1, self.task.n_epoch
+        order = np.random.default_rng((self.config.seed, epoch)).permutation(self.task.n_fit)[:n]
         total, rate, first, self.dealt = 0.0, 0.0, 0, 0
         self.network.train()
         for window in np.array_split(order, self.config.windows(n)):
@@ -246,7 +250,7 @@ class _Training:
             return config.learning_rate
         return cosine_rate(
             self.state.steps,
-            config.windows(self.task.n_fit) * config.max_epochs,
+            config.windows(self.task.n_epoch) * config.max_epochs,
             rate=config.learning_rate,
             lowest=config.lowest_rate,
             restarts=config.restarts,

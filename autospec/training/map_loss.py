@@ -1,6 +1,7 @@
 """What a network of maps minimises: a quantile-weighted loss with terms for season, edge and gaps.
 
-With e = y − p over valid cells, y scaled to [0, 1] by the training range:
+With e = y − p over valid cells v, y scaled to [0, 1] by the training range; gaps are the cells that
+count and have no value, and what does not count is not looked at:
 
     L = mean_v[s·pinball(e)] + mean_v[s·w·q·e²] + ½·Σ b·v·|e| / Σ b·v + 2·mean_gaps|p − nv|
 
@@ -31,23 +32,33 @@ class MapLoss:
     terms: MapTerms
 
     def __call__(
-        self, p: torch.Tensor, y: torch.Tensor, valid: torch.Tensor, months: torch.Tensor
+        self,
+        p: torch.Tensor,
+        y: torch.Tensor,
+        valid: torch.Tensor,
+        counted: torch.Tensor,
+        months: torch.Tensor,
     ) -> torch.Tensor:
-        """Return the loss of a batch; 0 with a gradient of 0 where nothing is valid.
+        """Return the loss of a batch; 0 with a gradient of 0 where nothing counts.
 
         Parameters
         ----------
         p, y : Tensor, shape (b, t, k, h, w)
             Predictions and scaled truth; what y holds where not valid is not looked at.
         valid : bool Tensor, shape (b, t, k, h, w)
+            Where there is a value.
+        counted : bool Tensor, shape (b, t, h, w)
+            Where a value, or its absence, counts.
         months : int Tensor, shape (b, t)
             Calendar month of each date, 0 for January.
         """
-        v = valid.to(p.dtype)
-        y = torch.where(valid, y, torch.zeros_like(y))
-        e = (y - p) * v
+        counts = counted[:, :, None]
+        told, gap = valid & counts, counts & ~valid
+        v = told.to(p.dtype)
+        # chosen, not multiplied: whatever is predicted where nothing counts, its gradient is 0
+        e = torch.where(told, y - p, 0.0)
         s = self._season(months, p)
-        loss = _mean(s * self._squares(e, y, v), v)
+        loss = _mean(s * self._squares(e, torch.where(told, y, 0.0), v), v)
         if self.terms.pinball:
             tau = self.terms.tau
             loss = loss + _mean(s * torch.maximum(tau * e, (tau - 1.0) * e), v)
@@ -55,7 +66,7 @@ class MapLoss:
             b = edge_weights(p.shape[-2], p.shape[-1], p) * v
             loss = loss + EDGE_SHARE * _mean(b * e.abs(), b)
         if self.terms.gaps == "sentinel":
-            loss = loss + GAP_SHARE * _mean((p - NO_VALUE).abs() * (1.0 - v), 1.0 - v)
+            loss = loss + GAP_SHARE * _mean(torch.where(gap, p - NO_VALUE, 0.0).abs(), gap)
         return loss
 
     def _squares(self, e: torch.Tensor, y: torch.Tensor, v: torch.Tensor) -> torch.Tensor:

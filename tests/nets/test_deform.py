@@ -93,6 +93,22 @@ def test_places_stay_exact_under_mixed_precision() -> None:
     torch.testing.assert_close(mixed.float(), layer(x), atol=0.05, rtol=0.05)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_offsets_are_float32_under_mixed_precision(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[torch.Tensor] = []
+    monkeypatch.setattr(
+        deform, "deform_conv2d", lambda x, offset, *rest: told.append(offset) or x[:, :1]
+    )
+    layer, x = DeformConv2d(2, 1), torch.randn(1, 2, 5, 4)
+    nn.init.normal_(layer.where.weight)
+    with torch.autocast("cpu", dtype=dtype):
+        layer(x.to(dtype))
+    assert told[0].dtype == torch.float32
+    torch.testing.assert_close(told[0], layer.where(x.to(dtype).float())[:, :18])
+
+
 def test_equals_torchvision() -> None:
     ops = pytest.importorskip("torchvision.ops")
     x, offset, mask, weight = made()

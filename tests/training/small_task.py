@@ -24,6 +24,7 @@ class SmallTask:
     x: torch.Tensor
     y: torch.Tensor
     n_fit: int = N_FIT
+    n_epoch: int = N_FIT
     n_watch: int = N_WATCH
 
     def loss(self, network: nn.Module, rows: IntArray) -> torch.Tensor:
