@@ -9,17 +9,19 @@ rows that no later tile reaches are handed on at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autospec.data.cubes.cubes import Float32Array
+from autospec.data.maps.tiles import Tile
 from autospec.data.spectra import FloatArray, IntArray
 
 AnyFloats = NDArray[np.floating]
-Reader = Callable[[slice, slice], Float32Array]
-Network = Callable[[Float32Array], AnyFloats]
+AnyArray = NDArray[Any]
+Reader = Callable[[slice, slice], Tile]
+Network = Callable[[Tile], AnyFloats]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,10 @@ class Tiling:
         starts = np.arange(0, padded - self.tile + step, step, dtype=np.int64)
         return np.minimum(starts, padded - self.tile)
 
+    def tiles(self, shape: tuple[int, int]) -> int:
+        """Return how many tiles a raster of (h, w) cells is cut into."""
+        return len(self.starts(shape[0])) * len(self.starts(shape[1]))
+
     def taper(self, length: int) -> FloatArray:
         """Return the weights along a tile of `length` cells: sin² over the overlap, else 1."""
         overlap = min(2 * self.margin, length // 2)
@@ -64,51 +70,54 @@ class Tiling:
 
 def map_in_tiles(
     read: Reader, network: Network, shape: tuple[int, int], tiling: Tiling
-) -> Iterator[tuple[int, FloatArray]]:
+) -> Iterator[tuple[int, AnyFloats]]:
     """Yield bands of a map, from north to south: where each begins, and (..., rows, w).
+
+    Sums are kept in the type of the answers: float32 of networks, float64 of what is exact.
 
     Parameters
     ----------
-    read : callable (rows, columns) -> float32 (..., rows, columns)
-        Reads a part of the raster.
+    read : callable (rows, columns) -> Tile
+        Reads a part of the raster, inside of it.
     network : callable (tile) -> (..., rows, columns)
-        What is wanted of a tile; its other axes may differ from the tile's.
+        What is wanted of a tile.
     shape : tuple of int
         (h, w) of the raster.
     tiling : Tiling
     """
     h, w = shape
     m = tiling.margin
-    top_starts, left_starts = tiling.starts(h), tiling.starts(w)
-    side = min(tiling.tile, h + 2 * m)
-    band: FloatArray | None = None
-    weights = np.zeros((side, w + 2 * m))
-    for number, top in enumerate(top_starts.tolist()):
-        for left in left_starts.tolist():
-            size = (side, min(tiling.tile, w + 2 * m))
+    top_starts, left_starts = tiling.starts(h).tolist(), tiling.starts(w).tolist()
+    size = (min(tiling.tile, h + 2 * m), min(tiling.tile, w + 2 * m))
+    taper = np.outer(tiling.taper(size[0]), tiling.taper(size[1]))
+    band: AnyFloats | None = None
+    weights = np.zeros((size[0], w + 2 * m))
+    for top, following in zip(top_starts, [*top_starts[1:], top_starts[-1] + size[0]], strict=True):
+        for left in left_starts:
             answer = np.asarray(network(_mirrored(read, (top, left), size, shape, m)))
             assert answer.shape[-2:] == size, "a tile keeps its size"
-            taper = np.outer(tiling.taper(size[0]), tiling.taper(size[1]))
             if band is None:
-                band = np.zeros((*answer.shape[:-2], *weights.shape))
+                band = np.zeros((*answer.shape[:-2], *weights.shape), dtype=answer.dtype)
             columns = slice(left, left + size[1])
-            band[..., columns] += answer * taper
+            band[..., columns] += answer * taper.astype(answer.dtype)
             weights[:, columns] += taper
         assert band is not None
-        last = number + 1 == len(top_starts)
-        done = side if last else int(top_starts[number + 1]) - top
-        first, end = max(top, m), min(top + done, h + m)
+        first, end = max(top, m), min(following, h + m)
         if end > first:
             rows = slice(first - top, end - top)
-            yield first - m, band[..., rows, m : m + w] / weights[rows, m : m + w]
-        band, weights = _moved_up(band, done), _moved_up(weights, done)
+            yield (
+                first - m,
+                band[..., rows, m : m + w] / weights[rows, m : m + w].astype(band.dtype),
+            )
+        _move_up(band, following - top)
+        _move_up(weights, following - top)
 
 
-def _moved_up(band: FloatArray, rows: int) -> FloatArray:
-    """Return the band without its first rows, and as many empty ones below."""
-    moved = np.zeros_like(band)
-    moved[..., : band.shape[-2] - rows, :] = band[..., rows:, :]
-    return moved
+def _move_up(band: AnyFloats, rows: int) -> None:
+    """Drop the band's first rows, and put as many empty ones below; in its place."""
+    stay = band.shape[-2] - rows
+    band[..., :stay, :] = band[..., rows:, :]
+    band[..., stay:, :] = 0
 
 
 def _mirrored(
@@ -117,16 +126,27 @@ def _mirrored(
     size: tuple[int, int],
     shape: tuple[int, int],
     margin: int,
-) -> Float32Array:
+) -> Tile:
     """Read a tile of the raster that is mirrored at its edges; `start` counts with the margin."""
     places = [
         _reflected(np.arange(begin - margin, begin - margin + length), n)
         for begin, length, n in zip(start, size, shape, strict=True)
     ]
     rows, columns = (slice(int(p.min()), int(p.max()) + 1) for p in places)
-    part = read(rows, columns)
+    tile = read(rows, columns)
     own = [p - p.min() for p in places]
-    return np.ascontiguousarray(part[..., own[0][:, None], own[1][None, :]])
+
+    def spread(field: AnyArray) -> Any:  # noqa: ANN401 (of the type that came)
+        return np.ascontiguousarray(field[..., own[0][:, None], own[1][None, :]])
+
+    return replace(
+        tile,
+        dynamic=spread(tile.dynamic),
+        static=spread(tile.static),
+        last=spread(tile.last),
+        target=spread(tile.target),
+        counted=spread(tile.counted),
+    )
 
 
 def _reflected(index: IntArray, n: int) -> IntArray:

@@ -1,0 +1,292 @@
+"""`MapTally`: what the scores of a map need, added up band by band; it reads and predicts nothing.
+
+Memory is that of the groups, of at most 1,024 by 1,024 cells over time, of a sample of values and
+of a few thinned maps, whatever the raster's size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from autospec.data.cubes.cubes import BoolArray, Float32Array
+from autospec.data.maps.problem import MapProblem
+from autospec.data.spectra import FloatArray, IntArray
+from autospec.evaluate.map_frames import MapFrames, frame_dates, frame_extent, frame_step
+from autospec.evaluate.map_metrics import (
+    SAMPLE,
+    SUMS,
+    GroupSums,
+    MapScores,
+    nash_sutcliffe,
+    score_groups,
+    sums_of,
+)
+
+SEASONS = ("Dec–Feb", "Mar–May", "Jun–Aug", "Sep–Nov")
+CELLS_ALONG = 1024  # rows and columns of cells that are followed over time
+_N, _EE = SUMS.index("n"), SUMS.index("ee")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MapTally:
+    """What scores of one model's maps need, of the counted cells and dates.
+
+    Parameters
+    ----------
+    targets : tuple of str, length k
+    groups : int64, shape (g,)
+        Date times the number of squares, plus the square: ascending, the same of every model.
+    seasons : int64, shape (g,)
+        Of each group's date, as in `SEASONS`.
+    sums : float64, shape (k, g, 9)
+        As in `GroupSums`; 0 where a target has no cell in a group.
+    shift : float64, shape (k,)
+    values, value_groups : tuple of k arrays
+        A sample of observed values, ascending, and their groups as positions among `groups`.
+    borders : float64, shape (k, 2, 2)
+        Number of cells and sum of squared errors: of cells that are not "edge", then of those.
+    cells : float64, shape (k, 4, rows, columns)
+        Over time, of every few cells: number, sums of y, y² and squared errors.
+    frames : MapFrames
+    """
+
+    targets: tuple[str, ...]
+    groups: IntArray
+    seasons: IntArray
+    sums: FloatArray
+    shift: FloatArray
+    values: tuple[FloatArray, ...]
+    value_groups: tuple[IntArray, ...]
+    borders: FloatArray
+    cells: FloatArray
+    frames: MapFrames
+
+    def scores(self, target: int, seed: int = 0) -> MapScores:
+        """Return the scores of a target (its position); `seed` fixes the draws of groups.
+
+        The median efficiency is that of all cells, or of every second, third, ... row and column
+        of a raster with more than 1,024.
+        """
+        along = nash_sutcliffe(self.cells[target], float(self.shift[target]))
+        known = along[np.isfinite(along)]
+        median = float(np.median(known)) if len(known) else None
+        return score_groups(self._groups(target), nse_median=median, seed=seed)
+
+    def by_season(self) -> tuple[tuple[str, str, int, float], ...]:
+        """Return (season, target, number of cells and dates, RMSE) of all that have any."""
+        rows = []
+        for target, sums in zip(self.targets, self.sums, strict=True):
+            for number, season in enumerate(SEASONS):
+                n, ee = sums[self.seasons == number][:, [_N, _EE]].sum(axis=0).tolist()
+                if n:
+                    rows.append((season, target, round(n), float(np.sqrt(ee / n))))
+        return tuple(rows)
+
+    @property
+    def edge_rmse(self) -> tuple[float | None, ...]:
+        """RMSE of each target over cells near a border of the tiles; None without any."""
+        return tuple(_rmse(n, ee) for n, ee in self.borders[:, 1].tolist())
+
+    @property
+    def interior_rmse(self) -> tuple[float | None, ...]:
+        """RMSE of each target over the other cells; None without any."""
+        return tuple(_rmse(n, ee) for n, ee in self.borders[:, 0].tolist())
+
+    def _groups(self, target: int) -> GroupSums:
+        """Return the groups in which a target has a cell."""
+        has = self.sums[target, :, _N] > 0
+        return GroupSums(
+            sums=self.sums[target, has],
+            shift=float(self.shift[target]),
+            values=self.values[target],
+            group=(np.cumsum(has) - 1)[self.value_groups[target]],
+        )
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Tallying:
+    """The state of a tally under way: `add` every band, then `finish`.
+
+    Parameters
+    ----------
+    problem : MapProblem
+    dates : int64, shape (d,)
+        Positions of all dates that will come.
+    block : int
+        Side of a square in cells.
+    edge : bool, shape (h, w)
+        Which cells are near a border.
+    most : int
+        Cells and dates that may be counted at most: how thin the sample must be.
+    seed : int
+        Fixes the sample.
+    """
+
+    problem: MapProblem
+    dates: IntArray
+    block: int
+    edge: BoolArray
+    most: int
+    seed: int = 0
+    _dates: dict[int, FloatArray] = field(default_factory=dict)
+    _found: list[tuple[int, FloatArray, IntArray]] = field(default_factory=list)
+    _shift: FloatArray = field(init=False)
+    _borders: FloatArray = field(init=False)
+    _cells: FloatArray = field(init=False)
+    _observed: Float32Array = field(init=False)
+    _predicted: Float32Array = field(init=False)
+    _rng: np.random.Generator = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take the memory that is needed until the end."""
+        k, (h, w) = len(self.problem.targets), self.problem.stack.shape
+        step = frame_step((h, w))
+        shown = (len(frame_dates(len(self.dates))), k, -(-h // step), -(-w // step))
+        apart = frame_step((h, w), CELLS_ALONG)
+        self._shift = np.full(k, np.nan)
+        self._borders = np.zeros((k, 2, 2))
+        self._cells = np.zeros((k, 4, -(-h // apart), -(-w // apart)))
+        self._observed = np.full(shown, np.nan, dtype=np.float32)
+        self._predicted = np.full(shown, np.nan, dtype=np.float32)
+        self._rng = np.random.default_rng(self.seed)
+
+    @property
+    def squares(self) -> tuple[int, int]:
+        """Rows and columns of squares."""
+        h, w = self.problem.stack.shape
+        return -(-h // self.block), -(-w // self.block)
+
+    def add(
+        self, date: int, row: int, maps: tuple[Float32Array, Float32Array], role: BoolArray
+    ) -> None:
+        """Add some rows of one date.
+
+        Parameters
+        ----------
+        date : int
+            Its position.
+        row : int
+            The first row.
+        maps : pair of float32, shape (k, rows, w)
+            Observed and predicted; NaN: no value, and none is counted.
+        role : bool, shape (rows, w)
+            Cells that count.
+        """
+        self._show(date, row, maps)
+        observed, predicted = maps
+        counted = role & np.isfinite(observed) & np.isfinite(predicted)
+        for target, has in enumerate(counted):
+            if has.any():
+                self._count(date, row, target, (observed[target], predicted[target], has))
+
+    def _count(
+        self, date: int, row: int, target: int, maps: tuple[Float32Array, Float32Array, BoolArray]
+    ) -> None:
+        """Add what one target has in some rows of a date."""
+        y, p = (m[maps[2]].astype(np.float64) for m in maps[:2])
+        if np.isnan(self._shift[target]):
+            self._shift[target] = y[0]  # of a constant, squares are then exactly 0
+        rows, columns = np.nonzero(maps[2])
+        rows += row
+        sums = sums_of(y, p, float(self._shift[target]))
+        self._count_squares(date, target, rows // self.block, columns // self.block, sums)
+        self._count_cells(target, rows, columns, sums)
+        near = self.edge[rows, columns]
+        for side, which in enumerate((~near, near)):
+            self._borders[target, side] += sums[[_N, _EE]][:, which].sum(axis=1)
+        self._keep(date, target, rows // self.block * self.squares[1] + columns // self.block, y)
+
+    def _count_squares(
+        self, date: int, target: int, rows: IntArray, columns: IntArray, sums: FloatArray
+    ) -> None:
+        (down, across), k = self.squares, len(self._shift)
+        if date not in self._dates:
+            self._dates[date] = np.zeros((k, down, across, len(SUMS)))
+        first, last = int(rows.min()), int(rows.max()) + 1
+        place, size = (rows - first) * across + columns, (last - first) * across
+        added = np.stack([np.bincount(place, weights=s, minlength=size) for s in sums], axis=-1)
+        self._dates[date][target, first:last] += added.reshape(last - first, across, len(SUMS))
+
+    def _count_cells(
+        self, target: int, rows: IntArray, columns: IntArray, sums: FloatArray
+    ) -> None:
+        apart = frame_step(self.problem.stack.shape, CELLS_ALONG)
+        on = (rows % apart == 0) & (columns % apart == 0)
+        names = [SUMS.index(name) for name in ("n", "y", "yy", "ee")]
+        # a cell comes once a date, so that no place is written to twice
+        self._cells[target][:, rows[on] // apart, columns[on] // apart] += sums[names][:, on]
+
+    def _keep(self, date: int, target: int, square: IntArray, y: FloatArray) -> None:
+        """Keep some of the values for the quartiles."""
+        if self.most > SAMPLE:
+            on = self._rng.random(len(y)) < SAMPLE / self.most
+            square, y = square[on], y[on]
+        down, across = self.squares
+        self._found.append((target, y, date * down * across + square))
+
+    def _show(self, date: int, row: int, maps: tuple[Float32Array, Float32Array]) -> None:
+        """Keep the thinned rows, if this date is shown."""
+        shown = self.dates[frame_dates(len(self.dates))]
+        place = np.flatnonzero(shown == date)
+        step = frame_step(self.problem.stack.shape)
+        first = -row % step
+        if not len(place) or first >= maps[0].shape[1]:
+            return
+        observed, predicted = (m[:, first::step, ::step] for m in maps)
+        begin = (row + first) // step
+        rows = slice(begin, begin + observed.shape[1])
+        self._observed[place[0], :, rows] = observed
+        self._predicted[place[0], :, rows] = predicted
+
+    def finish(self) -> MapTally:
+        """Return what was added up."""
+        squares = self.squares[0] * self.squares[1]
+        dates = sorted(self._dates)
+        parts = [self._dates[date].reshape(len(self._shift), squares, -1) for date in dates]
+        sums = np.concatenate([np.zeros((len(self._shift), 0, len(SUMS))), *parts], axis=1)
+        groups = (np.array(dates, dtype=np.int64)[:, None] * squares + np.arange(squares)).ravel()
+        has = (sums[..., _N] > 0).any(axis=0)
+        groups = groups[has]
+        months = self.problem.stack.times.astype("datetime64[M]").astype(np.int64) % 12
+        samples = [self._sample(target, groups) for target in range(len(self._shift))]
+        return MapTally(
+            targets=self.problem.aims.targets,
+            groups=groups,
+            seasons=(months[groups // squares] + 1) % 12 // 3,
+            sums=sums[:, has],
+            shift=self._shift,
+            values=tuple(values for values, _ in samples),
+            value_groups=tuple(places for _, places in samples),
+            borders=self._borders,
+            cells=self._cells,
+            frames=self._frames(),
+        )
+
+    def _sample(self, target: int, groups: IntArray) -> tuple[FloatArray, IntArray]:
+        """Return the kept values of a target, ascending, and their groups' positions."""
+        found = [(y, group) for which, y, group in self._found if which == target]
+        values = np.concatenate([np.zeros(0), *(y for y, _ in found)])
+        group = np.concatenate([np.zeros(0, dtype=np.int64), *(g for _, g in found)])
+        order = np.argsort(values, kind="stable")
+        return values[order], np.searchsorted(groups, group[order])
+
+    def _frames(self) -> MapFrames:
+        stack = self.problem.stack
+        step = frame_step(stack.shape)
+        shown = self.dates[frame_dates(len(self.dates))]
+        return MapFrames(
+            dates=tuple(np.datetime_as_string(stack.times[shown]).tolist()),
+            targets=self.problem.aims.targets,
+            observed=self._observed,
+            predicted=self._predicted,
+            step=step,
+            crs=stack.crs,
+            extent=frame_extent(stack, step),
+            synthetic=stack.synthetic,
+        )
+
+
+def _rmse(n: float, ee: float) -> float | None:
+    return float(np.sqrt(ee / n)) if n else None
