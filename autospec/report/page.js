@@ -17,7 +17,7 @@
       figure.layout.height = plot.clientWidth + 60;
       plot.style.minHeight = figure.layout.height + "px";
     }
-    Plotly.newPlot(plot, figure.data, figure.layout, {
+    var drawn = Plotly.newPlot(plot, figure.data, figure.layout, {
       responsive: true,
       displaylogo: false,
       displayModeBar: hovers && !small ? "hover" : false,
@@ -28,6 +28,9 @@
       typesetMath: false,
       toImageButtonOptions: { format: "svg", filename: key }
     });
+    if (figure.frames) {
+      drawn.then(function () { Plotly.addFrames(plot, figure.frames); });
+    }
   }
   plots.forEach(draw);
 })();

@@ -73,6 +73,8 @@ class MapSplitRecord:
     block : int
         Side of a square in cells.
     digest : str
+    roles : tuple of str
+        "blocks": the map of roles, thinned (`autospec.data.maps.role_rows`); else empty.
     """
 
     kind: str
@@ -84,6 +86,7 @@ class MapSplitRecord:
     test_cells: int
     block: int
     digest: str
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
