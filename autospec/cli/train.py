@@ -1,33 +1,24 @@
-"""``autospec train``: options to settings, and the training of one network."""
+"""``autospec train``: options to settings of a network on cubes, or of one of maps."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Any
 
 import typer
 
-from autospec.cli.cube_search import (
-    BlockOption,
-    BufferOption,
-    SplitOption,
-    cube_split,
-    read_labelled,
-    warn_of_leaks,
-)
-from autospec.cli.interrupt import CtrlC
-from autospec.cli.live import clock
+from autospec.cli.cube_search import BlockOption as BlockKmOption
+from autospec.cli.cube_search import BufferOption as BufferKmOption
+from autospec.cli.cube_search import cube_split
 from autospec.cli.options import DeviceName, DeviceOption, JsonOption
-from autospec.cli.predict import show_next
-from autospec.cli.search import study_name
-from autospec.cli.train_live import TrainDisplay
+from autospec.cli.train_cube import train_cube
 from autospec.cli.train_options import (
     AccumulateOption,
     BaselinesName,
     BaselinesOption,
     BatchOption,
     BudgetOption,
+    CubeOption,
     DecayOption,
     DeltaOption,
     EpochsOption,
@@ -39,7 +30,6 @@ from autospec.cli.train_options import (
     MaskOption,
     ModelName,
     ModelOption,
-    OptimiserName,
     OptimiserOption,
     OutOption,
     PatienceOption,
@@ -48,58 +38,66 @@ from autospec.cli.train_options import (
     PresetOption,
     RateOption,
     RestartsOption,
-    ScheduleName,
     ScheduleOption,
     SeedOption,
     SmearingOption,
+    SplitOption,
+    StackOption,
     TargetOption,
+    TrainWhere,
     TransformName,
     TransformOption,
     architecture,
     fit_config,
+    refuse_foreign,
 )
-from autospec.cli.train_show import show_training
-from autospec.errors import EXIT_INTERRUPTED, TrialFailed, UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from autospec.data.cubes.cubes import Cubes
-    from autospec.training.cube_ensemble import CubeEnsemble
-    from autospec.training.cube_training import TrainResult, TrainSettings
-    from autospec.training.distributed import Processes
-
-ONE_PROCESS = (
-    "--keep-model: with one process only. Train without it; the same command with it and without "
-    "the launcher then trains the folds' networks alone."
+from autospec.cli.train_stack import train_stack
+from autospec.cli.train_stack_options import (
+    BlockOption,
+    BufferOption,
+    GapsOption,
+    HorizonOption,
+    LengthOption,
+    StackChoice,
+    TermsOption,
+    TileOption,
 )
-STOPPING = "the best epoch so far is scored and reported"
+from autospec.errors import UsageError
 
 
 def train(
-    cube: Annotated[Path, typer.Option("--cube", help="Samples: .npz, or another cube file.")],
-    model: ModelOption = ModelName.cnn3d,
-    preset: PresetOption = "small3d",
+    ctx: typer.Context,
+    cube: CubeOption = None,
+    stack: StackOption = None,
+    model: ModelOption = None,
+    preset: PresetOption = None,
     target: TargetOption = None,
+    horizon: HorizonOption = None,
+    length: LengthOption = None,
+    tile: TileOption = None,
     split: SplitOption = None,
-    buffer_km: BufferOption = None,
-    block_km: BlockOption = None,
+    buffer_km: BufferKmOption = None,
+    block_km: BlockKmOption = None,
     folds: FoldsOption = None,
+    buffer: BufferOption = None,
+    block: BlockOption = None,
+    gaps: GapsOption = None,
+    terms: TermsOption = None,
     loss: LossOption = LossName.mse,
     transform: TransformOption = TransformName.z_score,
     smearing: SmearingOption = False,
     mask_channel: MaskOption = False,
-    optimiser: OptimiserOption = OptimiserName.adam,
-    rate: RateOption = 1e-4,
-    weight_decay: DecayOption = 0.0,
-    batch: BatchOption = 32,
+    optimiser: OptimiserOption = None,
+    rate: RateOption = None,
+    weight_decay: DecayOption = None,
+    batch: BatchOption = None,
     accumulate_to: AccumulateOption = None,
-    epochs: EpochsOption = 200,
-    patience: PatienceOption = 10,
-    min_delta: DeltaOption = 0.0,
-    schedule: ScheduleOption = ScheduleName.plateau,
-    lowest_rate: LowestOption = 0.0,
-    restarts: RestartsOption = 1,
+    epochs: EpochsOption = None,
+    patience: PatienceOption = None,
+    min_delta: DeltaOption = None,
+    schedule: ScheduleOption = None,
+    lowest_rate: LowestOption = None,
+    restarts: RestartsOption = None,
     precision: PrecisionOption = PrecisionName.auto,
     baselines: BaselinesOption = BaselinesName.quick,
     keep_model: KeepOption = False,
@@ -109,43 +107,72 @@ def train(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train one network on cubes, and score it beside ridge and the mean.
+    """Train one network, on cubes or on a raster over time, and score it beside simpler models.
 
     The same command on the same folder takes up a training that was stopped. Examples:
 
     autospec train --cube samples.npz --accumulate-to 32 --lr 1e-3
+
+    autospec train --stack ndvi.zarr --target ndvi --horizon 1
 
     accelerate launch --multi_gpu -m autospec train --cube samples.npz
     """
     from autospec.data.cubes.scaling import CubePreprocessing
     from autospec.search.settings import parse_duration
     from autospec.training.cube_training import TrainSettings
+    from autospec.training.fit_config import FitConfig
+    from autospec.training.map_settings import MAP_FIT
 
-    config = fit_config(
-        loss=loss.value,
-        optimiser=optimiser.value,
-        learning_rate=rate,
-        weight_decay=weight_decay,
-        batch_size=batch,
-        accumulate_to=accumulate_to,
-        max_epochs=epochs,
-        patience=patience,
-        min_delta=min_delta,
-        schedule=schedule.value,
-        lowest_rate=lowest_rate,
-        restarts=restarts,
-        precision=precision.value,
-        seed=seed,
+    on_maps = _on_maps(cube, stack, model)
+    refuse_foreign(ctx, stack=on_maps)
+    numbers: dict[str, Any] = {
+        "optimiser": optimiser and optimiser.value,
+        "learning_rate": rate,
+        "weight_decay": weight_decay,
+        "batch_size": batch,
+        "accumulate_to": accumulate_to,
+        "max_epochs": epochs,
+        "patience": patience,
+        "min_delta": min_delta,
+        "schedule": schedule and schedule.value,
+        "lowest_rate": lowest_rate,
+        "restarts": restarts,
+        "precision": precision.value,
+        "seed": seed,
+    }
+    config = fit_config(MAP_FIT if on_maps else FitConfig(loss=loss.value), **numbers)
+    where = TrainWhere(
+        device=device.value,
+        budget_s=parse_duration(budget) if budget else None,
+        out=out,
+        as_json=as_json,
     )
+    if stack is not None:
+        choice = StackChoice(
+            targets=target,
+            preset=preset,
+            horizon=horizon,
+            length=length,
+            tile=tile,
+            split=split and split.value,
+            buffer=buffer,
+            block=block,
+            gaps=gaps and gaps.value,
+            terms=terms,
+        )
+        train_stack(stack, choice, config, baselines.value, where)
+        return
+    assert cube is not None
     if smearing and transform is not TransformName.log1p:
         raise UsageError(
             f"--smearing is for --target-transform log1p, not for {transform.value}. Leave it out."
         )
     if smearing and keep_model:
         raise UsageError("--keep-model: a model file has no room for --smearing. Leave one out.")
+    if target and len(target) > 1:
+        raise UsageError("--target: cubes have one lab value. Name it once, or leave it out.")
     settings = TrainSettings(
-        model=model.value,
-        architecture=architecture(preset),
+        architecture=architecture(preset or "small3d"),
         preprocessing=CubePreprocessing(mask_channel=mask_channel),
         target_transform=transform.value,
         split=cube_split(
@@ -155,125 +182,28 @@ def train(
         smearing=smearing,
         baselines=baselines.value,
     )
-    budget_s = parse_duration(budget) if budget else None
-    cubes, name = read_labelled(cube, target), study_name(cube.stem)
-    folder = out or Path("runs") / f"{name}-train"
-    result = _run_joined(cubes, name, settings, folder, (device, budget_s, keep_model))
-    if result is None:
-        return
-    show_training(result, folder, as_json=as_json)
-    if not as_json:
-        show_next(folder, "samples", "samples.npz")
-    if result.ended == "interrupt":
-        raise typer.Exit(EXIT_INTERRUPTED)
+    train_cube(cube, target[0] if target else None, settings, where, keep=keep_model)
 
 
-def _run_joined(
-    cubes: Cubes,
-    name: str,
-    settings: TrainSettings,
-    folder: Path,
-    how: tuple[DeviceName, float | None, bool],
-) -> TrainResult | None:
-    """Train among the processes of this launch; None in those beside the main one."""
-    from autospec.training.distributed import join, leave
+def _on_maps(cube: Path | None, stack: Path | None, model: ModelName | None) -> bool:
+    """Say whether maps are asked for, and not samples.
 
-    processes = join(how[0].value)
-    try:
-        if processes.main:
-            warn_of_leaks(settings.split)
-        result = _run(cubes, name, settings, folder, (processes, *how[1:]))
-        processes.wait()
-        return result
-    finally:
-        leave(processes)
-
-
-def _run(
-    cubes: Cubes,
-    name: str,
-    settings: TrainSettings,
-    folder: Path,
-    how: tuple[Processes, float | None, bool],
-) -> TrainResult | None:
-    """Train under the folder's lock, with Ctrl-C as a request to finish, and write the result."""
-    from autospec.report.jobs import TRAIN_FILE, refuse_other
-    from autospec.report.lock import discard_empty, locked
-    from autospec.training.cube_fit import TrainRun, train_cubes
-    from autospec.training.fit_state import CHECKPOINT_FILE
-
-    processes, budget_s, keep = how
-    if keep and processes.count > 1:
-        raise UsageError(ONE_PROCESS)
-    refuse_other(folder, TRAIN_FILE)
-    done = _finished(cubes, settings, folder, keep=keep)
-    if done is not None:
-        if processes.main:
-            typer.echo("This training is already finished; nothing was run again.", err=True)
-        return done if processes.main else None
-    with ExitStack() as held:
-        if processes.main:
-            held.enter_context(discard_empty(folder))
-            held.enter_context(locked(folder))
-        max_epochs, quiet = settings.config.max_epochs, not processes.main
-        display = held.enter_context(TrainDisplay(cubes.target_unit, max_epochs, quiet=quiet))
-        ctrl_c = held.enter_context(CtrlC(display.screen.console, STOPPING))
-        run = TrainRun(
-            processes=processes,
-            checkpoint=folder / CHECKPOINT_FILE,
-            on_epoch=display,
-            interrupted=ctrl_c.pressed,
-            budget_s=budget_s,
-        )
-        trained = train_cubes(cubes, name=name, settings=settings, run=run)
-        if trained is not None:
-            _write(cubes, trained, folder, ctrl_c.pressed if keep else None, display.screen.say)
-        return trained and trained[0]
-
-
-def _finished(
-    cubes: Cubes, settings: TrainSettings, folder: Path, *, keep: bool
-) -> TrainResult | None:
-    """Return the folder's result, if it is whole, the model file that is to be kept too."""
-    from autospec.report.sections import MODEL_FILE
-    from autospec.report.train_folder import finished_training
-
-    if keep and not (folder / MODEL_FILE).is_file():
-        return None
-    return finished_training(folder, settings, cubes.labelled().digest)
-
-
-def _write(
-    cubes: Cubes,
-    trained: tuple[TrainResult, CubeEnsemble],
-    folder: Path,
-    keep: Callable[[], bool] | None,
-    say: Callable[[str], None],
-) -> None:
-    """Write the model file, if it is to be kept, and then train.json, which ends the run.
-
-    `keep` says whether it was interrupted.
+    Raises
+    ------
+    UsageError
+        If neither file is named, or both, or the network is one of the other.
     """
-    from autospec.report.model_files import remove_others
-    from autospec.report.train_folder import write_training
-    from autospec.report.train_model_file import write_train_model
-    from autospec.training.cube_twins import calibrate_training
-
-    remove_others(folder, ())
-    result, model = trained
-    if keep is not None:
-        folds, epochs = result.settings.split.folds, result.epochs[: result.best_epoch]
-        cost = clock(folds * sum(epoch.seconds for epoch in epochs))
-        say(f"{folds} networks more, one a fold, of {len(epochs)} epochs each: about {cost}")
-        try:
-            calibrated = calibrate_training(
-                cubes,
-                result,
-                model,
-                on_fold=lambda number: say(f"fold {number} of {folds}"),
-                interrupted=keep,
-            )
-            write_train_model(result, calibrated, folder)
-        except TrialFailed as error:
-            say(f"No model file is written: {error}.")
-    write_training(result, folder)
+    if cube is not None and stack is not None:
+        raise UsageError("--cube and --stack: want one of them. Leave out the other.")
+    if cube is None and stack is None:
+        raise UsageError(
+            "name what to learn from: --cube samples.npz for a lab value of samples, or --stack "
+            "rasters.zarr for maps over time."
+        )
+    wanted = ModelName.cnn3d if stack is None else ModelName.cnn_transformer
+    if model is not None and model is not wanted:
+        raise UsageError(
+            f"--model {model.value}: with --{'cube' if stack is None else 'stack'} the network is "
+            f"{wanted.value}. Leave --model out, or name the other kind of file."
+        )
+    return stack is not None

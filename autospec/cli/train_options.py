@@ -1,29 +1,48 @@
-"""The options of ``autospec train``, and how they become a network and how it learns."""
+"""The options of ``autospec train`` on cubes and maps, and how a network learns.
+
+Those of maps alone are in `train_stack_options`.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from autospec.cli.cube_search import CubeSplitName
 from autospec.data.writing import cannot
 from autospec.errors import UsageError
 
 if TYPE_CHECKING:
     from autospec.nets.cube_architecture import CubeArchitecture
     from autospec.training.fit_config import FitConfig
+    from autospec.training.trainer import Device
 
 MAX_PRESET_BYTES = 64 * 1024**2
+OF_CUBES = (
+    "buffer_km",
+    "block_km",
+    "folds",
+    "loss",
+    "transform",
+    "smearing",
+    "mask_channel",
+    "keep_model",
+)
+OF_STACKS = ("horizon", "length", "tile", "buffer", "block", "gaps", "terms")
+KEPT = " A training on maps always keeps its model."
 
 
 class ModelName(StrEnum):
     """Kinds of network by name."""
 
     cnn3d = "cnn3d"
+    cnn_transformer = "cnn-transformer"
 
 
 class LossName(StrEnum):
@@ -73,72 +92,131 @@ class BaselinesName(StrEnum):
     all = "all"
 
 
-ModelOption = Annotated[ModelName, typer.Option("--model", help="The kind of network.")]
+CubeOption = Annotated[
+    Path | None,
+    typer.Option("--cube", help="Samples of cubes, for a 3D-CNN: .npz, or another cube file."),
+]
+StackOption = Annotated[
+    Path | None,
+    typer.Option("--stack", help="A raster over time, for maps: .npz, NetCDF, Zarr or GeoTIFF."),
+]
+ModelOption = Annotated[
+    ModelName | None,
+    typer.Option("--model", help="The kind of network.", show_default="by --cube or --stack"),
+]
 PresetOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--preset",
-        help="The network: small3d, or a JSON file (a cube-run.json, train.json too).",
+        help="The network: small3d; maps: tiny, small, v8; or a JSON file (an earlier result too).",
+        show_default="small3d; maps: tiny",
     ),
 ]
 TargetOption = Annotated[
-    str | None, typer.Option("--target", help="Refuse a file of another lab value.")
+    list[str] | None,
+    typer.Option(
+        "--target", help="Maps: a channel to predict, once for each. Cubes: refuse another."
+    ),
+]
+SplitOption = Annotated[
+    CubeSplitName | None,
+    typer.Option(
+        "--split",
+        help="Hold out squares of the map, the latest dates, or (cubes) any samples (leaks).",
+        show_default="blocks; maps: forward",
+    ),
 ]
 FoldsOption = Annotated[
     int | None,
     typer.Option("--folds", min=2, max=20, help="Inner folds; one is watched.", show_default="5"),
 ]
-LossOption = Annotated[LossName, typer.Option("--loss", help="What is minimised.")]
+LossOption = Annotated[LossName, typer.Option("--loss", help="Cubes: what is minimised.")]
 TransformOption = Annotated[
-    TransformName, typer.Option("--target-transform", help="Scale of the lab values.")
+    TransformName, typer.Option("--target-transform", help="Cubes: scale of the lab values.")
 ]
 SmearingOption = Annotated[
     bool,
     typer.Option("--smearing", help="With log1p: predict means, by Duan's smearing factor."),
 ]
 MaskOption = Annotated[
-    bool, typer.Option("--mask-channel", help="One more channel: where there are values.")
+    bool, typer.Option("--mask-channel", help="Cubes: one more channel, where there are values.")
 ]
-OptimiserOption = Annotated[OptimiserName, typer.Option("--optimiser", help="Adam or AdamW.")]
-RateOption = Annotated[float, typer.Option("--lr", help="Learning rate.")]
+OptimiserOption = Annotated[
+    OptimiserName | None,
+    typer.Option("--optimiser", help="Adam or AdamW.", show_default="adam; maps: adamw"),
+]
+RateOption = Annotated[
+    float | None,
+    typer.Option("--lr", help="Learning rate, the highest.", show_default="1e-4; maps: 1e-3"),
+]
 DecayOption = Annotated[
-    float, typer.Option("--weight-decay", min=0, help="L2 penalty (Adam), or decay (AdamW).")
+    float | None,
+    typer.Option(
+        "--weight-decay",
+        min=0,
+        help="L2 penalty (Adam), or decay (AdamW).",
+        show_default="0; maps: 1e-4",
+    ),
 ]
-BatchOption = Annotated[int, typer.Option("--batch", min=1, help="Samples at once.")]
+BatchOption = Annotated[
+    int | None,
+    typer.Option("--batch", min=1, help="Samples, or tiles, at once.", show_default="32; maps: 4"),
+]
 AccumulateOption = Annotated[
     int | None,
     typer.Option(
         "--accumulate-to",
         min=1,
-        help="Samples an optimiser step.",
-        show_default="2048, fewer on small sets",
+        help="Samples, or tiles, an optimiser step.",
+        show_default="2048, fewer on small sets; maps: a batch",
     ),
 ]
-EpochsOption = Annotated[int, typer.Option("--epochs", min=1, help="Epochs at most.")]
+EpochsOption = Annotated[
+    int | None,
+    typer.Option("--epochs", min=1, help="Epochs at most.", show_default="200; maps: 60"),
+]
 PatienceOption = Annotated[
-    int, typer.Option("--patience", min=1, help="Epochs at most without a better one.")
+    int | None,
+    typer.Option(
+        "--patience",
+        min=1,
+        help="Epochs at most without a better one.",
+        show_default="10; maps: 7",
+    ),
 ]
 DeltaOption = Annotated[
-    float,
-    typer.Option("--min-delta", min=0, help="By how much the watched RMSE must fall to be better."),
+    float | None,
+    typer.Option(
+        "--min-delta",
+        min=0,
+        help="By how much the watched RMSE must fall to be better.",
+        show_default="0",
+    ),
 ]
-ScheduleOption = Annotated[ScheduleName, typer.Option("--schedule", help="Of the learning rate.")]
+ScheduleOption = Annotated[
+    ScheduleName | None,
+    typer.Option("--schedule", help="Of the learning rate.", show_default="plateau; maps: cosine"),
+]
 LowestOption = Annotated[
-    float, typer.Option("--lr-min", min=0, help="Lowest learning rate of the cosine.")
+    float | None,
+    typer.Option("--lr-min", min=0, help="Lowest learning rate of the cosine.", show_default="0"),
 ]
-RestartsOption = Annotated[int, typer.Option("--restarts", min=1, help="Cosines in all.")]
+RestartsOption = Annotated[
+    int | None, typer.Option("--restarts", min=1, help="Cosines in all.", show_default="1")
+]
 PrecisionOption = Annotated[
     PrecisionName,
     typer.Option("--precision", help="Of the products; auto: half of float32 on a GPU."),
 ]
 BaselinesOption = Annotated[
     BaselinesName,
-    typer.Option("--baselines", help="Beside it: ridge and the mean, or trees too (slower)."),
+    typer.Option("--baselines", help="Beside it: quick ones, or slower ones such as trees too."),
 ]
 KeepOption = Annotated[
     bool,
     typer.Option(
-        "--keep-model", help="Write a model file for predict: a network more for each fold."
+        "--keep-model",
+        help="Cubes: write a model file for predict: a network more for each fold.",
     ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Fixes split and network.")]
@@ -151,16 +229,56 @@ OutOption = Annotated[
 ]
 
 
-def fit_config(**numbers: Any) -> FitConfig:  # noqa: ANN401 (as FitConfig's fields)
-    """Return how the network learns.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainWhere:
+    """Where a training runs, for how long, where its results go, and whether JSON is printed."""
+
+    device: Device
+    budget_s: float | None
+    out: Path | None
+    as_json: bool
+
+
+def refuse_foreign(ctx: typer.Context, *, stack: bool) -> None:
+    """Refuse options of maps beside --cube, and options of cubes beside --stack, by name.
+
+    Raises
+    ------
+    UsageError
+        If there are any.
+    """
+    wrong = OF_CUBES if stack else OF_STACKS
+    named = [
+        parameter.opts[0]
+        for parameter in ctx.command.params
+        if parameter.name in wrong and given(ctx, parameter.name)
+    ]
+    if named:
+        theirs, ours = ("cubes", "--stack") if stack else ("maps", "--cube")
+        raise UsageError(
+            f"{', '.join(named)}: for {theirs}, and {ours} is given. Leave out the one or the "
+            f"other.{KEPT if '--keep-model' in named else ''}"
+        )
+
+
+def given(ctx: typer.Context, name: str) -> bool:
+    """Say whether an option stands on the command line."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def fit_config(base: FitConfig, **said: Any) -> FitConfig:  # noqa: ANN401 (as FitConfig's fields)
+    """Return how the network learns: what is said, and where that is None, `base`.
 
     Raises
     ------
     UsageError
         If a number cannot be, or two contradict each other.
     """
-    from autospec.training.fit_config import FitConfig
-
+    known = {name: value for name, value in said.items() if value is not None}
+    numbers = asdict(base) | known
+    if "accumulate_to" not in known and base.accumulate_to is not None:
+        numbers["accumulate_to"] = numbers["batch_size"]  # a batch is a step
     if not numbers["learning_rate"] > 0:
         raise UsageError(f"--lr {numbers['learning_rate']}: want a number above 0, such as 1e-4")
     if numbers["lowest_rate"] > numbers["learning_rate"]:
@@ -178,7 +296,7 @@ def fit_config(**numbers: Any) -> FitConfig:  # noqa: ANN401 (as FitConfig's fie
             f"--batch {numbers['batch_size']} is above --accumulate-to {numbers['accumulate_to']}; "
             "an optimiser step takes one batch or more. Lower the one, or raise the other."
         )
-    return FitConfig(**numbers)
+    return replace(base, **numbers)
 
 
 def architecture(preset: str) -> CubeArchitecture:
@@ -195,20 +313,34 @@ def architecture(preset: str) -> CubeArchitecture:
 
     if preset == "small3d":
         return SMALL3D
+    data = preset_json(preset, "small3d")
+    try:
+        return cube_architecture_from_json(_inner(data))
+    except ArchitectureError as error:
+        raise UsageError(f"--preset {preset}: {error}") from error
+
+
+def preset_json(preset: str, names: str) -> Any:  # noqa: ANN401 (parsed JSON)
+    """Read a --preset that is none of `names`: a JSON file.
+
+    Raises
+    ------
+    UsageError
+        If it is no such file, or holds no JSON.
+    """
     path = Path(preset)
     if path.suffix != ".json":
-        raise UsageError(f"--preset {preset!r}: want small3d, or a file that ends with .json")
+        raise UsageError(f"--preset {preset!r}: want {names}, or a file that ends with .json")
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_PRESET_BYTES + 1)
         if len(content) > MAX_PRESET_BYTES:
-            raise UsageError(f"--preset {path}: too large for an architecture")
-        return cube_architecture_from_json(_inner(json.loads(content)))
+            raise UsageError(f"--preset {path}: too large for a network")
+        return json.loads(content)
     except OSError as error:
         raise UsageError(cannot("read", path, error)) from error
-    except (ValueError, RecursionError) as error:  # ArchitectureError is one of them
-        reason = str(error) if isinstance(error, ArchitectureError) else f"no JSON: {error}"
-        raise UsageError(f"--preset {path}: {reason}") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"--preset {path}: no JSON: {error}") from error
 
 
 def _inner(data: Any) -> Any:  # noqa: ANN401 (parsed JSON)

@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from autospec.data.cubes.stacks import RasterStack
 from autospec.data.maps.asking import pose
-from autospec.data.maps.facts import StackFacts, stack_facts
+from autospec.data.maps.facts import stack_facts
 from autospec.data.maps.problem import MapProblem
 from autospec.data.maps.resident import held
 from autospec.data.maps.scaling import MapScaler, fit_map_scaler
@@ -182,4 +182,4 @@ def _scored(
     models = {NETWORK: network} | {other.name: other.model for other in others}
     details = {NETWORK: ""} | {other.name: other.detail for other in others}
     tiling = scoring_tiles(settings)
-    return details, score_maps(problem, plan.unseal(), SEALED, models, tiling)
+    return details, score_maps(problem, plan.unseal(), SEALED, models, tiling, block=plan.block)

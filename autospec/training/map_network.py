@@ -189,9 +189,7 @@ def build_map_network(
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every GPU too
         network = CNNTransformer(channels, n_static, k, built, causal=aims.horizon > 0)
     _begin_at(network.head, np.zeros(k) if changes else _before(built.final, mean_shares(scaler)))
-    return MapNetwork(
-        sizes=sizes, aims=aims, gaps=gaps, scaler=scaler, network=network.to(device)
-    )
+    return MapNetwork(sizes=sizes, aims=aims, gaps=gaps, scaler=scaler, network=network.to(device))
 
 
 def answer(network: nn.Module, batch: MapBatch) -> torch.Tensor:

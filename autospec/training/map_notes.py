@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from autospec.training.map_result import PERSISTENCE, MapTraining
@@ -9,31 +11,31 @@ from autospec.training.map_result import PERSISTENCE, MapTraining
 FEW_STEPS = 8  # optimiser steps an epoch below which an epoch says little
 
 
-def notes_on_maps(result: MapTraining, *, n_fit: int, n_epoch: int) -> tuple[str, ...]:
+def notes_on_maps(
+    result: MapTraining, gaps: Sequence[str], *, n_fit: int, n_epoch: int
+) -> tuple[str, ...]:
     """Return one sentence for each thing that a reader must know.
 
     Parameters
     ----------
     result : MapTraining
         Its notes are not looked at.
+    gaps : sequence of str
+        Of gaps in time (`autospec.data.maps.asking.gap_notes`).
     n_fit, n_epoch : int
         Tiles to learn from, and those of one epoch.
     """
-    return (*_on_data(result), *_on_split(result), *_on_training(result, n_fit, n_epoch))
+    return (*_on_data(result, gaps), *_on_split(result), *_on_training(result, n_fit, n_epoch))
 
 
-def _on_data(result: MapTraining) -> list[str]:
+def _on_data(result: MapTraining, gaps: Sequence[str]) -> list[str]:
     data, notes = result.data, []
-    slots = data.shape[0] + data.n_gaps
     if data.synthetic:
         notes.append("The stack is synthetic: made up, not measured.")
-    if data.n_gaps:
-        notes.append(f"{data.n_gaps} of {slots} slots of time have no date: gaps, not zeros.")
-    if data.n_empty:
-        notes.append(f"{data.n_empty} dates have no value of any input and count as gaps.")
+    notes += [f"{line}." for line in gaps]
     if data.missing_percent:
-        gaps = result.settings.terms.gaps
-        taught = ", and are taught as such" if gaps == "sentinel" else ""
+        sentinel = result.settings.terms.gaps == "sentinel"
+        taught = ", and are taught as such" if sentinel else ""
         notes.append(
             f"{data.missing_percent:.2g} % of the targets' cells and dates have no value; they are "
             f"never scored{taught}."

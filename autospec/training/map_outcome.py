@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from autospec.data.maps.asking import gap_notes
 from autospec.data.maps.facts import StackFacts
 from autospec.data.maps.problem import MapProblem
 from autospec.data.maps.splits import FIT, SEALED, WATCH, MapSplitPlan
@@ -75,13 +76,11 @@ class MapOutcome:
 def map_training(outcome: MapOutcome) -> MapTraining:
     """Compare the network with the best of the others, and put everything together."""
     o = outcome
-    targets = o.settings.aims.targets
-    models = tuple(
-        _model(name, o.details[name], tally, targets) for name, tally in o.tallies.items()
-    )
+    targets, seed = o.settings.aims.targets, o.settings.split.seed
+    models = tuple(_model(name, o.details[name], tally, seed) for name, tally in o.tallies.items())
     network, *others = models
     rival = min(others, key=_first_rmse)
-    versus = compare_maps(o.tallies[NETWORK], o.tallies[rival.name], 0)
+    versus = compare_maps(o.tallies[NETWORK], o.tallies[rival.name], 0, seed=seed)
     precision = resolve_precision(o.settings.config, o.processes.device)
     result = MapTraining(
         name=o.name,
@@ -103,7 +102,9 @@ def map_training(outcome: MapOutcome) -> MapTraining:
         torch=torch.__version__,
         processes=o.processes.count,
     )
-    return replace(result, notes=notes_on_maps(result, n_fit=o.n_fit, n_epoch=o.n_epoch))
+    return replace(
+        result, notes=notes_on_maps(result, gap_notes(o.problem), n_fit=o.n_fit, n_epoch=o.n_epoch)
+    )
 
 
 def map_verdict(network: MapModel, rival: MapModel, versus: Comparison, target: str) -> str:
@@ -142,14 +143,14 @@ def _first_rmse(model: MapModel) -> float:
     return value
 
 
-def _model(name: str, detail: str, tally: MapTally, targets: tuple[str, ...]) -> MapModel:
+def _model(name: str, detail: str, tally: MapTally, seed: int) -> MapModel:
     return MapModel(
         name=name,
         detail=detail,
-        scores=tuple(tally.scores(k) for k in range(len(targets))),
-        seasons=tally.seasons(targets),
-        edge_rmse=tally.edge_rmse(),
-        interior_rmse=tally.interior_rmse(),
+        scores=tuple(tally.scores(k, seed) for k in range(len(tally.targets))),
+        seasons=tally.by_season(),
+        edge_rmse=tally.edge_rmse,
+        interior_rmse=tally.interior_rmse,
     )
 
 

@@ -1,0 +1,83 @@
+"""What ``autospec train --stack`` prints in the end: the epochs, the scores, the verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from autospec.cli.search_show import show_files
+
+if TYPE_CHECKING:
+    from autospec.training.map_result import MapTraining
+
+REPORT_FILES = ("report.html", "map.html")
+
+
+def show_map_training(result: MapTraining, folder: Path, *, as_json: bool) -> None:
+    """Print the result, or map-train.json; names are from a file, so no markup."""
+    from autospec.predict.card import card_name
+    from autospec.report.jobs import MAP_TRAIN_FILE
+    from autospec.report.map_folder import FRAMES_FILE
+    from autospec.report.sections import MODEL_FILE
+    from autospec.report.train_folder import dump_training
+    from autospec.training.fit_state import CHECKPOINT_FILE
+
+    if as_json:
+        typer.echo(dump_training(result), nl=False)
+        return
+    console = Console()
+    console.print(_summary(result), highlight=False, markup=False)
+    for k, target in enumerate(result.data.targets):
+        console.print(_scores(result, k, target))
+    for line in (result.verdict, *(f"Note: {note}" for note in result.notes)):
+        console.print(line, highlight=False, markup=False)
+    model = (MODEL_FILE, card_name(Path(MODEL_FILE).stem))
+    show_files(folder, (*REPORT_FILES, MAP_TRAIN_FILE, FRAMES_FILE, *model, CHECKPOINT_FILE))
+
+
+def _summary(result: MapTraining) -> str:
+    best = result.epochs[result.best_epoch - 1]
+    split = result.split
+    if split.kind == "forward":
+        numbers, what = (split.fit_dates, split.watch_dates, split.test_dates), "dates"
+        fit, watch, test = map(len, numbers)
+    else:
+        fit, watch, test = split.fit_cells, split.watch_cells, split.test_cells
+        what = "cells of the map"
+    return (
+        f"{result.n_parameters:,} parameters, {result.steps:,} optimiser steps; best of "
+        f"{len(result.epochs)} epochs: {result.best_epoch}, watched RMSE {best.watched_rmse:.3g} "
+        f"of the targets' range. {fit:,} {what} to learn from, {watch:,} watched, {test:,} sealed."
+    )
+
+
+def _scores(result: MapTraining, k: int, target: str) -> Table:
+    first = result.models[0].scores[k]
+    title = (
+        f"{target}: {first.pooled.n:,} sealed values in {first.n_groups:,} squares and dates "
+        "(95 % bootstrap interval)"
+    )
+    table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD)
+    for column in ("Model", "RMSE", "", "MAE", "ME", "R2", "Pearson r2", "CCC", "NSE median"):
+        table.add_column(
+            column, justify="left" if column == "Model" else "right", no_wrap=column == ""
+        )
+    for model in result.models:
+        scores = model.scores[k]
+        pooled = scores.pooled
+        interval = f"{_number(pooled.rmse.low)}–{_number(pooled.rmse.high)}"
+        rest = (scores.mae, pooled.me, pooled.r2, scores.pearson_r2, pooled.ccc)
+        numbers = [_number(estimate.value) for estimate in rest]
+        numbers.append(_number(scores.nse_median))
+        table.add_row(model.name, _number(pooled.rmse.value), interval, *numbers)
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
