@@ -28,7 +28,7 @@ def export(
     """
     from autospec.data.writing import write_bytes
     from autospec.predict.bundle import load_model
-    from autospec.predict.document import CubeBundle
+    from autospec.predict.document import CubeBundle, MapBundle
     from autospec.predict.document_text import document_digest
     from autospec.predict.onnx_graph import onnx_model, refuse_to_lose
 
@@ -40,6 +40,11 @@ def export(
         raise UsageError(
             f"{bundle.name}: a model of cubes is not exported as ONNX, only one of spectra is. "
             "Predict with it: autospec predict, or autospec.predict in Python."
+        )
+    if isinstance(bundle, MapBundle):
+        raise UsageError(
+            f"{bundle.name}: a model of maps is not exported as ONNX, only one of spectra is. "
+            f"Make a map with it: autospec map --model {model} --stack STACK -o map.nc"
         )
     content = onnx_model(
         bundle.model,

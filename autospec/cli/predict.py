@@ -85,7 +85,7 @@ def predict(
     from autospec.data.readers import ReadOptions
     from autospec.predict.bundle import load_model
     from autospec.predict.cube_predictions import open_cube_runner
-    from autospec.predict.document import CubeBundle
+    from autospec.predict.document import CubeBundle, MapBundle
     from autospec.predict.output import influence_files, refuse_to_lose
     from autospec.predict.predictions import open_runner
 
@@ -93,6 +93,11 @@ def predict(
     if target.suffix.lower() not in (".csv", ".parquet"):
         raise UsageError(f"-o {target}: want a name that ends in .csv or .parquet.")
     bundle = load_model(model_file(model))
+    if isinstance(bundle, MapBundle):
+        raise UsageError(
+            f"{bundle.name}: a model of maps; autospec predict is for spectra and cubes. Use "
+            f"autospec map --model {model} --stack {file} -o map.nc"
+        )
     beside = influence_files(target) if explain else ()
     if isinstance(bundle, CubeBundle):
         refuse_for_cubes(

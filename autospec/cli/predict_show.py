@@ -18,7 +18,7 @@ from autospec.cli.live import Screen, clock
 from autospec.data.writing import spelt_out
 
 if TYPE_CHECKING:
-    from autospec.predict.document import Bundle
+    from autospec.predict.document import PointBundle
     from autospec.predict.streaming import Progress, Summary
 
 LINE_EVERY_S = 10.0  # between two lines where there is no terminal
@@ -44,7 +44,7 @@ class Result:
         The file that was written.
     """
 
-    bundle: Bundle
+    bundle: PointBundle
     summary: Summary
     level: float
     notes: tuple[str, ...]

@@ -30,6 +30,7 @@ from autospec.predict.document import (
     Accuracy,
     Bundle,
     CubeBundle,
+    MapBundle,
     ModelBundle,
     Provenance,
     lab_range,
@@ -45,9 +46,10 @@ SUFFIX = ".safetensors"
 MAX_FILE = 4 * 1024**3
 MAX_HEADER = 16 * 1024**2
 DTYPES: dict[str, np.dtype[Any]] = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4")}
-SomeBundle = TypeVar("SomeBundle", ModelBundle, CubeBundle)
+SomeBundle = TypeVar("SomeBundle", ModelBundle, CubeBundle, MapBundle)
 AGAIN = (
-    "Copy the file again from where it was made, or make it again with autospec search or localise."
+    "Copy the file again from where it was made, or make it again with autospec search, localise "
+    "or train."
 )
 
 
@@ -130,7 +132,7 @@ def save_model(bundle: Bundle, path: str | Path) -> Path:
 
     Parameters
     ----------
-    bundle : ModelBundle or CubeBundle
+    bundle : ModelBundle, CubeBundle or MapBundle
     path : str or Path
         Ends with ``.safetensors``; a file that exists is replaced.
 
@@ -202,7 +204,7 @@ def load_model(path: str | Path) -> Bundle:
 
     Returns
     -------
-    ModelBundle or CubeBundle
+    ModelBundle, CubeBundle or MapBundle
         Whichever the file holds.
 
     Raises

@@ -6,8 +6,9 @@ from autospec.data.spectra import AXIS_NAMES
 from autospec.evaluate.conformal import DEFAULT_LEVEL, highest_level
 from autospec.predict.card_text import safe, span, table
 from autospec.predict.cube_card import Sections, cube_sections
-from autospec.predict.document import Accuracy, Bundle, CubeBundle, ModelBundle
+from autospec.predict.document import Accuracy, Bundle, CubeBundle, MapBundle, ModelBundle, PointBundle
 from autospec.predict.document_text import document_digest
+from autospec.predict.map_card import map_sections
 from autospec.predict.nodes import KernelExpansion, parts
 
 JOBS = {
@@ -38,15 +39,26 @@ def model_card(bundle: Bundle, file_name: str = "model.safetensors") -> str:
 
     Parameters
     ----------
-    bundle : ModelBundle or CubeBundle
+    bundle : ModelBundle, CubeBundle or MapBundle
     file_name : str
         Of its file, for the examples.
     """
+    if isinstance(bundle, MapBundle):
+        sections = _of_maps(bundle, file_name)
+    else:
+        sections = _of_samples(bundle, file_name)
+    lines = [f"# {bundle.name}"]
+    for title, text in sections.items():
+        lines += ["", f"## {title}", "", *text]
+    return "\n".join(lines) + "\n"
+
+
+def _of_samples(bundle: PointBundle, file_name: str) -> dict[str, list[str]]:
     if isinstance(bundle, CubeBundle):
         what, data, domain, limits, use, inside = cube_sections(bundle, file_name)
     else:
         what, data, domain, limits, use, inside = _spectra_sections(bundle, file_name)
-    sections = {
+    return {
         "What it predicts": what,
         "How it was made": _how(bundle),
         "The data": [*data, *_sources(bundle)],
@@ -58,10 +70,20 @@ def model_card(bundle: Bundle, file_name: str = "model.safetensors") -> str:
         "What is inside": inside,
         "Versions": _versions(bundle),
     }
-    lines = [f"# {bundle.name}"]
-    for title, text in sections.items():
-        lines += ["", f"## {title}", "", *text]
-    return "\n".join(lines) + "\n"
+
+
+def _of_maps(bundle: MapBundle, file_name: str) -> dict[str, list[str]]:
+    own = map_sections(bundle, file_name)
+    return {
+        "What it predicts": own["What it predicts"],
+        "How it was made": _how(bundle),
+        "The data": [*own["The data"], *_sources(bundle)],
+        "Accuracy": _accuracy(bundle),
+        "When not to trust it": [*own["When not to trust it"], *_told(bundle)],
+        "How to use it": own["How to use it"],
+        "What is inside": own["What is inside"],
+        "Versions": _versions(bundle),
+    }
 
 
 def _spectra_sections(bundle: ModelBundle, file_name: str) -> Sections:
@@ -128,7 +150,7 @@ def _record(record: Accuracy) -> tuple[str, ...]:
     return safe(record.what), f"{record.value:.3g}{unit}", interval, safe(record.rows)
 
 
-def _intervals(bundle: Bundle) -> list[str]:
+def _intervals(bundle: PointBundle) -> list[str]:
     n = bundle.calibration.n
     most = int(highest_level(n) * 1000) / 10
     lines = [
@@ -165,7 +187,7 @@ def _domain(bundle: ModelBundle) -> list[str]:
     ]
 
 
-def _counted(bundle: Bundle) -> list[str]:
+def _counted(bundle: PointBundle) -> list[str]:
     trust = bundle.trust
     if trust is None:
         return []
@@ -178,7 +200,7 @@ def _counted(bundle: Bundle) -> list[str]:
     return ["", f"Of the {trust.rows} rows that intervals were counted on: {'; '.join(told)}."]
 
 
-def _limits(bundle: Bundle) -> list[str]:
+def _limits(bundle: PointBundle) -> list[str]:
     lab = bundle.lab
     return [
         "- Where `in_domain` is no: neither the prediction nor its interval is to be relied on.",

@@ -6,7 +6,7 @@ is believed before it has been compared with the numbers that are there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from autospec.data.tensors import AnyArray
 from autospec.evaluate.conformal import Calibration
 from autospec.evaluate.domain import Domain
 from autospec.predict.cube_checks import MAX_ACTIVATIONS, check_cubes, check_space, same
-from autospec.predict.document import Bundle, CubeBundle, ModelBundle
+from autospec.predict.document import Bundle, CubeBundle, MapBundle, ModelBundle
+from autospec.predict.map_checks import check_maps
 from autospec.predict.nodes import (
     Average,
     CubeNetworks,
@@ -45,7 +46,7 @@ def check_bundle(bundle: Bundle, tensors: Mapping[str, AnyArray]) -> None:
 
     Parameters
     ----------
-    bundle : ModelBundle or CubeBundle
+    bundle : ModelBundle, CubeBundle or MapBundle
         Of the right types; nothing else is known of it.
     tensors : mapping of str to array
         Its arrays, each once.
@@ -55,25 +56,33 @@ def check_bundle(bundle: Bundle, tensors: Mapping[str, AnyArray]) -> None:
     ValueError
         If sizes differ, or the model cannot be computed.
     """
-    _check_calibration(bundle.calibration, len(bundle.twins))
     held = sum(array.size for array in tensors.values())
-    used = sum(
-        weights.size
-        for part in parts((bundle.model, *bundle.twins))
-        if isinstance(part, Networks | CubeNetworks)
-        for member in part.members
-        for weights in member.state.values()
-    )
+    used = sum(_weights_of(bundle))
     if used > held + SHARED_WEIGHTS:
         raise ValueError(f"its networks want {used} weights; {held} numbers are there")
     try:
         with np.errstate(all="ignore"):
+            if isinstance(bundle, MapBundle):
+                check_maps(bundle)
+                return
+            _check_calibration(bundle.calibration, len(bundle.twins))
             if isinstance(bundle, CubeBundle):
                 check_cubes(bundle)
             else:
                 _check_spectra(bundle)
     except (RuntimeError, IndexError, ArithmeticError) as error:
         raise ValueError(f"it cannot predict: {error}") from error
+
+
+def _weights_of(bundle: Bundle) -> Iterator[int]:
+    """Yield how many weights each array of a network is asked for, once for every use."""
+    if isinstance(bundle, MapBundle):
+        yield from (weights.size for weights in bundle.state.values())
+        return
+    for part in parts((bundle.model, *bundle.twins)):
+        if isinstance(part, Networks | CubeNetworks):
+            for member in part.members:
+                yield from (weights.size for weights in member.state.values())
 
 
 def _check_spectra(bundle: ModelBundle) -> None:

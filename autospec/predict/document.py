@@ -1,4 +1,4 @@
-"""`ModelBundle` and `CubeBundle`: all of a kept model as plain data; no JSON and no files.
+"""`ModelBundle`, `CubeBundle`, `MapBundle`: a kept model as plain data; no JSON and no files.
 
 What they say is checked by `autospec.predict.checks`.
 """
@@ -8,26 +8,32 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Gt
 from pydantic import Field
 
 import autospec
 from autospec.data.cubes.cubes import Cubes
+from autospec.data.maps.problem import MapAims
+from autospec.data.maps.scaling import MapScaler
 from autospec.data.spectra import AxisUnit, Quantity, Spectra
-from autospec.data.tensors import Vector
+from autospec.data.tensors import Vector, Weights
 from autospec.evaluate.conformal import Calibration
 from autospec.evaluate.cube_domain import CubeDomain
 from autospec.evaluate.domain import Domain
 from autospec.evaluate.trust import Trust
 from autospec.nets.cube_architecture import Shape
+from autospec.nets.map_sizes import CNNTransformerSizes
 from autospec.predict.nodes import CubeNetworks, Node
+from autospec.training.map_settings import Gaps
 
 SCHEMA_VERSION = 1  # of a model of spectra
 CUBE_SCHEMA_VERSION = 2  # of a model of cubes
+MAP_MODEL_VERSION = 3  # of a model of maps
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 PACKAGES = ("torch", "numpy", "scikit-learn", "chemotools", "ikpls")
 Job = Literal["search", "localise", "train", "api"]
@@ -45,7 +51,8 @@ class Provenance:
     runs : tuple of str
         Digests of the runs that chose it, if any.
     data_digest : str
-        `Spectra.digest` or `Cubes.digest` of the rows it learned from.
+        `Spectra.digest` or `Cubes.digest` of the rows it learned from; of a stack
+        `autospec.training.map_result.MapData.digest`.
     sources : tuple of str
         Sentences: where these came from, and every conversion.
     fields : dict of str to int
@@ -242,17 +249,95 @@ class CubeBundle:
     limits: tuple[str, ...]
 
 
-Bundle = ModelBundle | CubeBundle
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MapBundle:
+    """A model of maps over time that can be kept.
+
+    Parameters
+    ----------
+    schema_version : int
+        Of the document.
+    kind : {"maps"}
+    name, made, model_kind
+        As of `ModelBundle`.
+    aims : MapAims
+        What it predicts, how far ahead, and how many steps of time it sees.
+    inputs : tuple of str, length c
+        Channels that it is given, in their order; all different.
+    static_channels : tuple of str, length s
+        Likewise, of those that do not change.
+    step_s : float
+        Seconds from slot to slot.
+    cell : tuple of 2 float
+        Width and height of a cell that it learned from, in units of the crs.
+    crs : str
+    tile : int
+        Side of the tiles that it learned from, in cells.
+    first_time, last_time : str
+        Of the stack that it learned from, ISO 8601.
+    synthetic : bool
+        It learned from made-up data.
+    sizes : CNNTransformerSizes
+        Of the network.
+    gaps : {"mask", "sentinel"}
+        What stands where there is no value.
+    scaler : MapScaler
+    state : dict of str to float32
+        Weights by the names that the network has for them.
+    provenance, accuracy, limits
+        As of `ModelBundle`.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+
+    schema_version: int = MAP_MODEL_VERSION
+    kind: Literal["maps"] = "maps"
+    name: Annotated[str, Field(pattern=NAME)]
+    made: str
+    model_kind: str
+    aims: MapAims
+    inputs: tuple[str, ...]
+    static_channels: tuple[str, ...]
+    step_s: Annotated[float, Gt(0)]
+    cell: tuple[Annotated[float, Gt(0)], Annotated[float, Gt(0)]]
+    crs: str
+    tile: Annotated[int, Ge(1)]
+    first_time: str
+    last_time: str
+    synthetic: bool
+    sizes: CNNTransformerSizes
+    gaps: Gaps
+    scaler: MapScaler
+    state: dict[str, Weights]
+    provenance: Provenance
+    accuracy: tuple[Accuracy, ...]
+    limits: tuple[str, ...]
+
+
+PointBundle = ModelBundle | CubeBundle  # what predicts sample by sample
+Bundle = PointBundle | MapBundle
 
 
 def describe_provenance(job: Job, train: Spectra | Cubes, runs: tuple[str, ...] = ()) -> Provenance:
     """Describe the rows that a model learned from, and the versions at work now."""
+    fields = {} if isinstance(train, Cubes) else dict(sorted(Counter(train.fields).items()))
+    return state_provenance(job, train.digest, train.provenance, runs, fields)
+
+
+def state_provenance(
+    job: Job,
+    data_digest: str,
+    sources: tuple[str, ...],
+    runs: tuple[str, ...] = (),
+    fields: Mapping[str, int] | None = None,
+) -> Provenance:
+    """Put a provenance together, with the versions at work now."""
     return Provenance(
         job=job,
         runs=runs,
-        data_digest=train.digest,
-        sources=train.provenance,
-        fields={} if isinstance(train, Cubes) else dict(sorted(Counter(train.fields).items())),
+        data_digest=data_digest,
+        sources=sources,
+        fields=dict(fields or {}),
         autospec=autospec.__version__,
         python=platform.python_version(),
         packages={name: importlib.metadata.version(name) for name in PACKAGES},

@@ -19,15 +19,23 @@ from autospec.data.json_text import first_non_finite
 from autospec.data.tensors import AnyArray
 from autospec.predict.document import (
     CUBE_SCHEMA_VERSION,
+    MAP_MODEL_VERSION,
     SCHEMA_VERSION,
     Bundle,
     CubeBundle,
+    MapBundle,
     ModelBundle,
 )
 
 _ADAPTERS: dict[int, TypeAdapter[Any]] = {
     SCHEMA_VERSION: TypeAdapter(ModelBundle),
     CUBE_SCHEMA_VERSION: TypeAdapter(CubeBundle),
+    MAP_MODEL_VERSION: TypeAdapter(MapBundle),
+}
+_VERSION_OF: dict[type, int] = {
+    ModelBundle: SCHEMA_VERSION,
+    CubeBundle: CUBE_SCHEMA_VERSION,
+    MapBundle: MAP_MODEL_VERSION,
 }
 NEWEST = max(_ADAPTERS)
 
@@ -41,8 +49,7 @@ def write_document(bundle: Bundle) -> tuple[str, dict[str, AnyArray]]:
         If a number is not finite.
     """
     tensors: dict[str, AnyArray] = {}
-    cubes = isinstance(bundle, CubeBundle)
-    adapter = _ADAPTERS[CUBE_SCHEMA_VERSION if cubes else SCHEMA_VERSION]
+    adapter = _ADAPTERS[_VERSION_OF[type(bundle)]]
     data = adapter.dump_python(bundle, mode="json", context={"tensors": tensors})
     bad = first_non_finite(data, "model")
     if bad:
@@ -85,7 +92,7 @@ def read_document(text: str, tensors: Mapping[str, AnyArray], version: object = 
     text : str
     tensors : mapping of str to array
     version : object
-        What the document says of its `schema_version`: it tells spectra from cubes.
+        What the document says of its `schema_version`: it tells spectra, cubes and maps apart.
 
     Raises
     ------

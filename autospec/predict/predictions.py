@@ -25,7 +25,7 @@ from autospec.predict.answers import (
     measure_rows,
 )
 from autospec.predict.cube_predictions import predict_cubes
-from autospec.predict.document import Bundle, CubeBundle, ModelBundle
+from autospec.predict.document import Bundle, CubeBundle, MapBundle, ModelBundle
 from autospec.predict.running import Runner
 from autospec.training.trainer import Device, resolve_device, thread_count
 
@@ -65,6 +65,11 @@ def predict(
     """
     if isinstance(bundle, CubeBundle) and isinstance(samples, Cubes):
         return predict_cubes(bundle, samples, level=level, device=device)
+    if isinstance(bundle, MapBundle):
+        raise UsageError(
+            f"{bundle.name}: a model of maps predicts whole rasters, not samples. Use autospec map, "
+            "or autospec.predict.map_running.map_stack in Python."
+        )
     if not isinstance(bundle, ModelBundle) or not isinstance(samples, Spectra):
         raise UsageError(
             f"predict({type(bundle).__name__}, {type(samples).__name__}): want a ModelBundle, from "

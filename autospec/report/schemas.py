@@ -17,8 +17,8 @@ from autospec.localisation.result import SCHEMA_VERSION as LOCALISATION_VERSION
 from autospec.localisation.result import LocalisationResult
 from autospec.nets.architecture import Architecture
 from autospec.predict.document import CUBE_SCHEMA_VERSION as CUBE_MODEL_VERSION
+from autospec.predict.document import MAP_MODEL_VERSION, CubeBundle, MapBundle, ModelBundle
 from autospec.predict.document import SCHEMA_VERSION as MODEL_VERSION
-from autospec.predict.document import CubeBundle, ModelBundle
 from autospec.report.compare_result import COMPARE_SCHEMA_VERSION, RunsComparison
 from autospec.report.cubes.tables import CubeMetricsFile
 from autospec.report.localise_summary import SummaryFile
@@ -46,6 +46,7 @@ _KINDS: dict[str, type] = {
     "train": TrainResult,
     "map_train": MapTraining,
     "cube_model": CubeBundle,
+    "map_model": MapBundle,
 }
 _VERSIONS = {
     "run": SCHEMA_VERSION,
@@ -60,6 +61,7 @@ _VERSIONS = {
     "train": TRAIN_SCHEMA_VERSION,
     "map_train": MAP_SCHEMA_VERSION,
     "cube_model": CUBE_MODEL_VERSION,
+    "map_model": MAP_MODEL_VERSION,
 }
 
 

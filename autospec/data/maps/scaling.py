@@ -12,6 +12,7 @@ from autospec.data.maps.boxes import Box, boxes
 from autospec.data.maps.problem import MapProblem
 from autospec.data.maps.splits import FIT, MapSplitPlan
 from autospec.data.spectra import FloatArray
+from autospec.data.tensors import Vector
 from autospec.errors import DataError
 
 NO_VALUE = -0.01
@@ -31,12 +32,12 @@ class MapScaler:
         Whether an input or a target lacks a value somewhere in what is learned from.
     """
 
-    low: FloatArray
-    high: FloatArray
-    mean: FloatArray
-    target_low: FloatArray
-    target_high: FloatArray
-    target_mean: FloatArray
+    low: Vector
+    high: Vector
+    mean: Vector
+    target_low: Vector
+    target_high: Vector
+    target_mean: Vector
     gappy: bool
 
 
