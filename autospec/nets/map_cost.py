@@ -1,7 +1,7 @@
 """What a network of maps costs: its parameters and multiply–adds, counted without its memory.
 
-The network is built and run on torch's "meta" device, which holds shapes and no numbers: what is
-counted is the network itself, so that no closed form can fall behind it.
+The network is built and run with tensors that have a shape and no numbers: what is counted is the
+network itself, so that no closed form can fall behind it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from autospec.nets.cnn_transformer import CNNTransformer
@@ -31,15 +32,15 @@ def map_cost(sizes: CNNTransformerSizes, shape: MapShape) -> tuple[int, int]:
         Of one sample.
     """
     s = shape
-    with torch.device("meta"):
+    counter = FlopCounterMode(display=False)
+    with FakeTensorMode(), torch.no_grad():
         network = CNNTransformer(s.channels, s.static_channels, s.targets, sizes, causal=s.causal)
         x = torch.empty(1, s.length, s.channels, s.height, s.width)
         static = None
         if s.static_channels:
             static = torch.empty(1, s.static_channels, s.height, s.width)
         present = torch.ones(1, s.length, dtype=torch.bool)
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        network.eval()(x, static, present)
-    parameters = sum(p.numel() for p in network.parameters())
+        with counter:
+            network.eval()(x, static, present)
+        parameters = sum(p.numel() for p in network.parameters())
     return parameters, counter.get_total_flops() // 2

@@ -101,9 +101,9 @@ class MapsFinalEvaluation:
         self.on_step("scoring the sealed maps, the networks' and those of simpler models")
         tallies = self._sealed({name: t.network for name, t in networks.items()})
         training = map_training(self._outcome(winner, best, tallies))
-        targets = training.data.targets
+        seed = training.settings.split.seed
         others = tuple(
-            map_model(name, _words(t), tallies[name], targets)
+            map_model(name, _words(t), tallies[name], seed)
             for name, t in networks.items()
             if name != winner.name
         )
@@ -132,7 +132,8 @@ class MapsFinalEvaluation:
         ground, settings = self.validation.ground, self.validation.settings
         models = {**networks, **{b.name: b.model for b in self.baselines}}
         tiling = scoring_tiles(settings.training(settings.space.reference_design()))
-        return score_maps(ground.problem, ground.plan.unseal(), SEALED, models, tiling)
+        roles, block = ground.plan.unseal(), ground.plan.block
+        return score_maps(ground.problem, roles, SEALED, models, tiling, block=block)
 
     def _outcome(
         self, winner: Candidate, best: WatchedTraining, tallies: Mapping[str, MapTally]
@@ -165,7 +166,9 @@ def watched_scores(
     roles = (ground.plan.dates, ground.plan.cells)
     tiling = scoring_tiles(settings.training(settings.space.reference_design()))
     models = {b.name: b.model for b in baselines}
-    tallies = score_maps(ground.problem, roles, WATCH, models, tiling)
+    tallies = score_maps(
+        ground.problem, roles, WATCH, models, tiling, block=ground.plan.block
+    )
     spans = ground.scaler.target_high - ground.scaler.target_low
     found = {}
     for name, tally in tallies.items():

@@ -240,7 +240,8 @@ def _fit_baselines(
     """Fit the simpler models before the first trial, so that their time is known."""
     ground, settings = validation.ground, validation.settings
     execution.progress(Progress(stage="epoch", message="fitting simpler models on the same part"))
-    seed, names = settings.split.seed, baseline_names(settings.aims, settings.baselines)
+    seed = settings.split.seed
+    names = baseline_names(settings.training(settings.space.reference_design()))
     baselines = fit_map_baselines(ground.problem, ground.plan, ground.scaler, names, seed)
     begun = time.monotonic()
     watched = watched_scores(validation, baselines)
