@@ -6,7 +6,14 @@ from autospec.data.spectra import AXIS_NAMES
 from autospec.evaluate.conformal import DEFAULT_LEVEL, highest_level
 from autospec.predict.card_text import safe, span, table
 from autospec.predict.cube_card import Sections, cube_sections
-from autospec.predict.document import Accuracy, Bundle, CubeBundle, MapBundle, ModelBundle, PointBundle
+from autospec.predict.document import (
+    Accuracy,
+    Bundle,
+    CubeBundle,
+    MapBundle,
+    ModelBundle,
+    PointBundle,
+)
 from autospec.predict.document_text import document_digest
 from autospec.predict.map_card import map_sections
 from autospec.predict.nodes import KernelExpansion, parts

@@ -142,7 +142,9 @@ def _cell_problems(stack: RasterStack, bundle: MapBundle) -> list[str]:
     if sizes is None:
         return []
     (width, height), tolerance = sizes
-    wide, high = (found / wanted - 1.0 for found, wanted in zip((width, height), bundle.cell, strict=True))
+    wide, high = (
+        found / wanted - 1.0 for found, wanted in zip((width, height), bundle.cell, strict=True)
+    )
     if max(abs(wide), abs(high)) <= tolerance:
         return []
     a, _, _, _, e, _ = stack.transform
@@ -154,9 +156,7 @@ def _cell_problems(stack: RasterStack, bundle: MapBundle) -> list[str]:
     ]
 
 
-def _comparable(
-    stack: RasterStack, bundle: MapBundle
-) -> tuple[tuple[float, float], float] | None:
+def _comparable(stack: RasterStack, bundle: MapBundle) -> tuple[tuple[float, float], float] | None:
     """Return the stack's cell in units of the model's, and by how much it may differ; or None."""
     a, _, _, _, e, f = stack.transform
     cell = a, -e
@@ -181,9 +181,7 @@ def _unit(crs: str) -> str:
     return "m" if unit is None or unit[0].startswith("met") else unit[0]
 
 
-def _differences(
-    stack: RasterStack, bundle: MapBundle, problem: MapProblem
-) -> tuple[str, ...]:
+def _differences(stack: RasterStack, bundle: MapBundle, problem: MapProblem) -> tuple[str, ...]:
     """Say what differs that the model does not look at."""
     notes = []
     if plain_crs(stack.crs) != plain_crs(bundle.crs):

@@ -11,6 +11,7 @@ import torch
 from autospec.data.maps.asking import gap_notes
 from autospec.data.maps.facts import StackFacts
 from autospec.data.maps.problem import MapProblem
+from autospec.data.maps.role_rows import role_rows
 from autospec.data.maps.splits import FIT, SEALED, WATCH, MapSplitPlan
 from autospec.evaluate.map_scoring import MapTally, compare_maps
 from autospec.evaluate.metrics import VERDICT_ROWS, Comparison
@@ -201,4 +202,5 @@ def _split(problem: MapProblem, plan: MapSplitPlan) -> MapSplitRecord:
         test_cells=count(SEALED),
         block=plan.block,
         digest=plan.digest,
+        roles=() if forward else role_rows(cells),
     )

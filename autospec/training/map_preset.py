@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -12,7 +12,7 @@ from autospec.training.map_settings import MapTerms
 
 PARTS = ("sizes", "terms")
 EXAMPLE = "docs/maps.md has an example"
-T = TypeVar("T")
+T = TypeVar("T", CNNTransformerSizes, MapTerms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +63,14 @@ def _sizes(data: Any) -> CNNTransformerSizes:  # noqa: ANN401 (parsed JSON)
 
 
 def _checked(kind: type[T], data: Any, part: str) -> T:  # noqa: ANN401 (parsed JSON)
+    names = [field.name for field in fields(kind)]
+    unknown = [name for name in data if name not in names] if isinstance(data, dict) else []
+    if unknown:
+        raise ValueError(f"{part}.{unknown[0]}: no such field; want {', '.join(names)}; {EXAMPLE}")
     try:
         checked: T = TypeAdapter(kind).validate_python(data)
     except ValidationError as error:
-        # a misspelt field is missing too: what is unknown explains what is missing
-        first = min(error.errors(), key=lambda e: e["type"] != "unexpected_keyword_argument")
+        first = error.errors()[0]
         where = ".".join((part, *(str(place) for place in first["loc"])))
         raise ValueError(f"{where}: {first['msg']}; {EXAMPLE}") from error
     return checked

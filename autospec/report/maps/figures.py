@@ -179,7 +179,9 @@ def dates_figure(result: MapTraining) -> go.Figure | None:
     split = result.split
     if split.kind != "forward":
         return None
-    lanes = tuple(zip(ROLES[1:], (split.fit_dates, split.watch_dates, split.test_dates), strict=True))
+    lanes = tuple(
+        zip(ROLES[1:], (split.fit_dates, split.watch_dates, split.test_dates), strict=True)
+    )
     figure = style.new_figure("", "", height=190)
     for place, ((role, paint), dates) in enumerate(lanes):
         figure.add_trace(
@@ -224,7 +226,9 @@ def roles_figure(result: MapTraining) -> go.Figure | None:
     for digit, (role, paint) in enumerate(ROLES):
         if str(digit) in there:
             look = {"symbol": "square", "size": 12, "color": paint}
-            figure.add_trace(style.scatter(x=[None], y=[None], mode="markers", name=role, marker=look))
+            figure.add_trace(
+                style.scatter(x=[None], y=[None], mode="markers", name=role, marker=look)
+            )
     figure.update_xaxes(visible=False, constrain="domain", range=[-0.5, len(rows[0]) - 0.5])
     figure.update_yaxes(
         visible=False, constrain="domain", scaleanchor="x", range=[len(rows) - 0.5, -0.5]

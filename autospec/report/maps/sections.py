@@ -188,7 +188,9 @@ def seasons_section(result: MapTraining, figures: Figures) -> str:
         drawn = seasons_figure(result, place)
         words = "By the month of the predicted date."
         words = words if drawn else "All sealed values lie in one season: the table has it."
-        figure = figures.figure(f"seasons-{place + 1}", drawn, (f"RMSE of {target} by season", words))
+        figure = figures.figure(
+            f"seasons-{place + 1}", drawn, (f"RMSE of {target} by season", words)
+        )
         parts.append(f"{_seasons_table(result, target)}{figure}")
     return (
         '<section id="seasons"><h2>Seasons</h2><p>A network may be good in the season in which '

@@ -148,9 +148,7 @@ def data_section(result: MapTraining) -> str:
     ]
     if data.synthetic:
         pairs.insert(0, ("Origin", "SYNTHETIC: made up by a program, not measured"))
-    return (
-        f'<section id="data"><h2>The data</h2>{facts(pairs)}{bullets(data.provenance)}</section>'
-    )
+    return f'<section id="data"><h2>The data</h2>{facts(pairs)}{bullets(data.provenance)}</section>'
 
 
 def honesty_section(result: MapTraining) -> str:

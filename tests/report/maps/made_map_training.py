@@ -176,7 +176,10 @@ def make_frames(
     y, x = np.mgrid[: shape[0], : shape[1]] / 12
     seen = np.stack(
         [
-            [np.sin(x + 0.4 * i + k) * np.cos(y - 0.2 * i) * (1 + 20 * k) for k in range(len(targets))]
+            [
+                np.sin(x + 0.4 * i + k) * np.cos(y - 0.2 * i) * (1 + 20 * k)
+                for k in range(len(targets))
+            ]
             for i in range(n)
         ]
     ).astype(np.float32)
