@@ -139,8 +139,9 @@ def _slices(result: StudyView, figures: Figures, words: ScoreWords) -> str:
     plots = "".join(figures.plot(f"slice-{i}", f) for i, f in enumerate(drawn.values(), start=1))
     return (
         "<figure><figcaption><b>Parameter by parameter</b>"
-        f"The {min(len(drawn), TOP_PARAMETERS)} {which} parameters against {words.name}; the star is "
-        "the winner. Pale rings: trials whose design has no such block, so the value was ignored."
+        f"The {min(len(drawn), TOP_PARAMETERS)} {which} parameters against {words.name}; the star "
+        "is the winner. Pale rings: trials whose design has no such block, so the value was "
+        "ignored."
         f'</figcaption><div class="slices">{plots}</div></figure>'
     )
 

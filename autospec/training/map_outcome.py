@@ -78,7 +78,9 @@ def map_training(outcome: MapOutcome) -> MapTraining:
     """Compare the network with the best of the others, and put everything together."""
     o = outcome
     targets, seed = o.settings.aims.targets, o.settings.split.seed
-    models = tuple(map_model(name, o.details[name], tally, seed) for name, tally in o.tallies.items())
+    models = tuple(
+        map_model(name, o.details[name], tally, seed) for name, tally in o.tallies.items()
+    )
     network, *others = models
     rival = min(others, key=_first_rmse)
     versus = compare_maps(o.tallies[NETWORK], o.tallies[rival.name], 0, seed=seed)

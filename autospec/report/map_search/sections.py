@@ -107,8 +107,8 @@ def search_notes(result: MapSearchResult) -> tuple[str, ...]:
     ]
     if result.settings.published and any(m.name == REFERENCE for m in result.others):
         sentences.append(
-            "The preset tiny stands beside the winner, on the same sealed cells and dates: what the "
-            "search was worth is the difference between them."
+            "The preset tiny stands beside the winner, on the same sealed cells and dates: what "
+            "the search was worth is the difference between them."
         )
     if not result.control_trials:
         sentences.append(

@@ -91,9 +91,8 @@ class MapsFinalEvaluation:
             raise StudyFailed(f"the winner could not be trained again: {error}") from error
         networks = {winner.name: best}
         for candidate in rest:
-            if candidate.trial.number == winner.trial.number and candidate.kind == "published":
-                networks[candidate.name] = best
-                continue
+            if candidate.kind == "published" and candidate.trial.number == winner.trial.number:
+                continue  # it is the winner
             try:
                 networks[candidate.name] = self._network(candidate)
             except TrialFailed as error:
@@ -166,9 +165,7 @@ def watched_scores(
     roles = (ground.plan.dates, ground.plan.cells)
     tiling = scoring_tiles(settings.training(settings.space.reference_design()))
     models = {b.name: b.model for b in baselines}
-    tallies = score_maps(
-        ground.problem, roles, WATCH, models, tiling, block=ground.plan.block
-    )
+    tallies = score_maps(ground.problem, roles, WATCH, models, tiling, block=ground.plan.block)
     spans = ground.scaler.target_high - ground.scaler.target_low
     found = {}
     for name, tally in tallies.items():

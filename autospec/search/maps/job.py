@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+
+import numpy as np
 
 from autospec.data.cubes.stacks import RasterStack
 from autospec.data.maps.asking import pose
@@ -14,6 +15,7 @@ from autospec.data.maps.problem import MapProblem
 from autospec.data.maps.resident import held
 from autospec.data.maps.scaling import fit_map_scaler
 from autospec.data.maps.splits import make_map_split
+from autospec.errors import UsageError
 from autospec.evaluate.map_baselines import MapBaseline, fit_map_baselines
 from autospec.nets.map_shape import MapShape
 from autospec.search.candidates import best_trial, candidates
@@ -85,6 +87,7 @@ def search_maps(
     started = datetime.now(UTC).isoformat(timespec="seconds")
     clock = Clock(started=time.monotonic(), budget_s=settings.budget_s, twin_sets=0)
     stack = held(stack)
+    _refuse_apart(stack, execution)
     facts = stack_facts(stack, settings.aims.targets)
     validation = lay_ground(stack, settings, execution)
     plan = _study_plan(validation, facts, execution, clock)
@@ -113,6 +116,15 @@ def search_maps(
     )
     final = _evaluate(job, execution)
     return _result(job, final, parameter_importance(study, settings.seed))
+
+
+def _refuse_apart(stack: RasterStack, execution: Execution) -> None:
+    """Refuse to hand a stack that is read from its file to other processes."""
+    if execution.trials_at_once > 1 and not isinstance(stack.dynamic, np.ndarray):
+        raise UsageError(
+            f"{execution.trials_at_once} trials at once: this stack is too large to be in memory "
+            "once for each. Leave --trials-per-device out."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
