@@ -18,7 +18,8 @@ from autospec.data.spectra import FloatArray, IntArray
 from autospec.errors import DataError, UsageError, near
 
 OFF_SLOT = 0.35  # of a step: months, and composites that begin anew each January, stay below
-FEW_ODD = 0.1  # of the distances may be off, and one always
+FEW_ODD, MOST_ODD = 0.1, 1 / 3  # of the distances may be off
+A_SLIP = 2  # distances are off where one date is
 NAMED = 5  # dates named in a message
 
 
@@ -100,7 +101,7 @@ def lay_slots(times: TimeArray) -> tuple[IntArray, float]:
     step = float(np.percentile(apart, 50, method="lower"))
     steps = np.maximum(np.rint(apart / step), 1.0)
     odd = np.flatnonzero(np.abs(apart / step - steps) > OFF_SLOT)
-    if len(odd) > max(1.0, FEW_ODD * len(apart)):
+    if len(odd) > min(max(A_SLIP, FEW_ODD * len(apart)), MOST_ODD * len(apart)):
         raise DataError(_irregular(times, apart, step, odd))
     slots = np.concatenate([[0], np.cumsum(steps)]).astype(np.int64)
     slots.setflags(write=False)

@@ -68,7 +68,8 @@ def fit_map_scaler(problem: MapProblem, plan: MapSplitPlan) -> MapScaler:
     seen = (problem.slots <= last_seen) & ~problem.empty
     inputs = [_over_dates(problem, i, seen, fit_cells) for i in problem.inputs]
     static = [_Range().with_part(layer[fit_cells]) for layer in stack.static]
-    targets = [_over_dates(problem, i, fit_dates, fit_cells) for i in problem.targets]
+    known = fit_dates & ~problem.empty
+    targets = [_over_dates(problem, i, known, fit_cells) for i in problem.targets]
     names = [stack.channels[i] for i in problem.inputs] + list(stack.static_channels)
     names += problem.aims.targets
     blank = [n for n, r in zip(names, [*inputs, *static, *targets], strict=True) if not r.n]
