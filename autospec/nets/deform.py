@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-POINTS_AT_ONCE_BYTES = 64 << 20  # of columns: beyond, images are taken in parts
+POINTS_AT_ONCE_BYTES = 4 << 20  # of columns: beyond, images are taken in parts
 
 
 def deform_conv2d(
@@ -40,7 +40,10 @@ def deform_conv2d(
     rows = max(1, POINTS_AT_ONCE_BYTES // (4 * c * k * k * h * w))
     parts = zip(*(torch.split(tensor, rows) for tensor in (x, offset, mask)), strict=True)
     flat = weight.flatten(1)
-    answers = [flat @ _columns(some, moves, shares, k) for some, moves, shares in parts]
+    answers = [
+        torch.bmm(flat.expand(len(some), -1, -1), _columns(some, moves, shares, k))
+        for some, moves, shares in parts
+    ]
     return torch.cat(answers).view(n, out, h, w)
 
 

@@ -21,6 +21,7 @@ from autospec.training.fit import FitRun, fit
 from autospec.training.fit_config import FitConfig
 from autospec.training.fit_state import FitState, read_checkpoint
 from autospec.training.precision import resolve_precision
+from autospec.training.schedule import cosine_rate
 from tests.training.small_task import (
     CPU,
     N_FIT,
@@ -81,6 +82,29 @@ def test_batches_of_a_window_add_up_to_its_mean_gradient() -> None:
 )
 def test_an_epoch_is_cut_into_equal_windows(accumulate_to: int, steps: int) -> None:
     assert trained(replace(CONFIG, accumulate_to=accumulate_to, max_epochs=1))[1].steps == steps
+
+
+class Drawn(SmallTask):
+    """Keeps which samples were learned from."""
+
+    def loss(self, network: nn.Module, rows: IntArray) -> torch.Tensor:
+        self.__dict__.setdefault("rows", []).extend(rows.tolist())
+        return super().loss(network, rows)
+
+
+@pytest.mark.parametrize(("n_epoch", "steps"), [(N_FIT, 9), (60, 6), (31, 6), (5, 3)])
+def test_an_epoch_draws_so_many_samples_and_others_in_the_next(n_epoch: int, steps: int) -> None:
+    whole = small_task()
+    task = Drawn(whole.x, whole.y, n_epoch=n_epoch)
+    config = replace(CONFIG, max_epochs=3, schedule="cosine")
+    state, _ = fit(small_network(), task, config, alone())
+    epochs = np.array(task.__dict__["rows"]).reshape(3, n_epoch)
+    assert state.steps == steps
+    assert all(len(set(rows)) == n_epoch for rows in epochs.tolist())
+    assert len(np.unique(epochs)) > n_epoch or n_epoch == N_FIT
+    # the schedule ends where the last epoch does
+    last = cosine_rate(steps - 1, steps, rate=1e-2, lowest=0.0, restarts=1)
+    assert state.history[-1].learning_rate == last
 
 
 def test_one_step_moves_as_an_optimiser_written_out() -> None:
