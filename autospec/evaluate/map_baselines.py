@@ -25,14 +25,21 @@ from autospec.data.cubes.cubes import Float32Array
 from autospec.data.maps.problem import MapProblem
 from autospec.data.maps.scaling import MapScaler
 from autospec.data.maps.splits import FIT, WATCH, MapSplitPlan
-from autospec.data.maps.tiles import Place, Tile, fit_places, read_tile, watch_places
-from autospec.data.spectra import FloatArray, IntArray
+from autospec.data.maps.tiles import Tile
+from autospec.data.spectra import FloatArray
 from autospec.errors import DataError
+from autospec.evaluate.map_rows import (
+    MOST_READ,
+    TILE,
+    Padded,
+    draw_rows,
+    latest_values,
+    n_features,
+)
 from autospec.evaluate.mapping import MapPredictor
 
 MEAN, PERSISTENCE, RIDGE = "mean", "persistence", "ridge"
 PATCH_RIDGE, PATCH_FOREST = "ridge on patches", "random forest on patches"
-LAGS = 3  # slots that are seen: a date and the two before it
 PENALTIES = np.logspace(-3, 5, 17)
 RIDGE_ROWS = 200_000
 RIDGE_CELLS = 10_000_000  # rows times features at most: 80 MB
@@ -43,8 +50,6 @@ TUNING_TREES = 30  # enough to tell leaves apart
 FOREST_LEAVES = (2, 8, 32)  # rows
 FOREST_SHARE = 0.2  # of the features, drawn anew at each node
 FEWEST_ROWS = 2
-TILE, MOST_TILES = 64, 100  # that rows are drawn from
-MOST_READ = 2000  # tiles, where most have no value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,7 +90,7 @@ class PersistenceModel:
 
     def predict(self, tile: Tile) -> Float32Array:
         """Return the latest values, float32, shape (t, k, h, w)."""
-        return _latest(tile, self.scaler)
+        return latest_values(tile, self.scaler)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -101,7 +106,7 @@ class CellModel:
     change : bool
         Whether a regressor says by how much a target differs from its latest value.
     regressors : tuple of k scikit-learn regressors
-        Fitted on rows of `features`.
+        Fitted on rows of `autospec.evaluate.map_rows`.
     """
 
     scaler: MapScaler
@@ -113,29 +118,14 @@ class CellModel:
         """Return predictions, float32, shape (t, k, h, w): latest values where none is present."""
         h, w = tile.static.shape[1:]
         rows, columns = (at.ravel() for at in np.indices((h, w)))
-        out = _latest(tile, self.scaler)
-        padded = _Padded.of(tile, self.scaler, radius=self.radius, last=self.change)
+        out = latest_values(tile, self.scaler)
+        padded = Padded.of(tile, self.scaler, radius=self.radius, last=self.change)
         for slot in np.flatnonzero(tile.present).tolist():
             x = padded.features(np.full(h * w, slot), rows, columns)
             for target, regressor in enumerate(self.regressors):
                 said = regressor.predict(x).reshape(h, w).astype(np.float32)
                 out[slot, target] = said + out[slot, target] if self.change else said
         return out
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Rows:
-    """Cells and dates: features (n, p), latest values (n, k), targets (n, k), NaN: no value."""
-
-    x: FloatArray
-    latest: FloatArray
-    y: FloatArray
-
-    def of(self, target: int, change: bool) -> tuple[FloatArray, FloatArray]:
-        """Return the features of rows that have the target, and what a regressor is to say."""
-        has = np.isfinite(self.y[:, target])
-        said = self.y[has, target] - (self.latest[has, target] if change else 0.0)
-        return self.x[has], said
 
 
 def fit_map_baselines(
@@ -194,7 +184,7 @@ def _ridge(
     """Fit ridge for each target, with the penalty that leaving one row out finds best."""
     problem, change, radius = posed[0], posed[0].aims.horizon > 0, int(name == PATCH_RIDGE)
     n = min(RIDGE_ROWS, RIDGE_CELLS // n_features(problem, radius))
-    drawn = _draw(posed, scaler, (FIT, radius, n), seed)
+    drawn = draw_rows(posed, scaler, (FIT, radius, n), seed)
     regressors, penalties, fewest = [], [], n
     for target in range(len(problem.targets)):
         x, y = _enough(drawn.of(target, change), problem, target)
@@ -210,8 +200,8 @@ def _ridge(
 def _forest(posed: tuple[MapProblem, MapSplitPlan], scaler: MapScaler, seed: int) -> MapBaseline:
     """Fit a forest for each target, with the leaves that watched cells and dates find best."""
     problem, change = posed[0], posed[0].aims.horizon > 0
-    drawn = _draw(posed, scaler, (FIT, 1, FOREST_ROWS), seed)
-    watched = _draw(posed, scaler, (WATCH, 1, WATCH_ROWS), seed)
+    drawn = draw_rows(posed, scaler, (FIT, 1, FOREST_ROWS), seed)
+    watched = draw_rows(posed, scaler, (WATCH, 1, WATCH_ROWS), seed)
     regressors, leaves, fewest = [], [], FOREST_ROWS
     for target in range(len(problem.targets)):
         seen = _enough(drawn.of(target, change), problem, target)
@@ -250,119 +240,3 @@ def _trees(leaf: int, trees: int, seed: int) -> RandomForestRegressor:
 
 def _says(change: bool) -> str:
     return "; says the change from the latest value" if change else ""
-
-
-def n_features(problem: MapProblem, radius: int) -> int:
-    """Return how many features a cell has."""
-    changing, last = len(problem.inputs), len(problem.targets) if problem.aims.horizon else 0
-    layers = 2 * LAGS * changing + len(problem.stack.static_channels) + last
-    return int((2 * radius + 1) ** 2) * layers
-
-
-def _draw(
-    posed: tuple[MapProblem, MapSplitPlan],
-    scaler: MapScaler,
-    wanted: tuple[int, int, int],
-    seed: int,
-) -> _Rows:
-    """Draw about n rows of a role with a radius, as many from each of 100 tiles that have some.
-
-    `wanted` is (role, radius, n). What a tile lacks the later ones make up for.
-    """
-    problem, plan = posed
-    role, radius, n = wanted
-    rng = np.random.default_rng(np.random.SeedSequence((seed, role, radius)))
-    places = fit_places(problem, plan, TILE) if role == FIT else watch_places(problem, plan, TILE)
-    parts: list[_Rows] = []
-    left, filled, tiles = n, 0, min(MOST_TILES, len(places))
-    for i in rng.permutation(len(places))[:MOST_READ].tolist():
-        share = -(-left // max(tiles - filled, 1))
-        parts.append(_draw_tile(posed, scaler, (places[i], role, radius, share), rng))
-        left, filled = left - len(parts[-1].y), filled + bool(len(parts[-1].y))
-        if left <= 0 or filled == tiles:
-            break
-    return _Rows(
-        x=np.concatenate([part.x for part in parts]),
-        latest=np.concatenate([part.latest for part in parts]),
-        y=np.concatenate([part.y for part in parts]),
-    )
-
-
-def _draw_tile(
-    posed: tuple[MapProblem, MapSplitPlan],
-    scaler: MapScaler,
-    wanted: tuple[Place, int, int, int],
-    rng: np.random.Generator,
-) -> _Rows:
-    """Draw rows of a tile: `wanted` is (place, role, radius, n)."""
-    place, role, radius, n = wanted
-    tile = read_tile(*posed, place, role)
-    has = tile.counted & tile.present[:, None, None] & np.isfinite(tile.target).any(axis=1)
-    at = np.argwhere(has)
-    slots, rows, columns = at[rng.permutation(len(at))[:n]].T
-    last = posed[0].aims.horizon > 0
-    padded = _Padded.of(tile, scaler, radius=radius, last=last)
-    latest = _latest(tile, scaler)[slots, :, rows, columns]
-    return _Rows(
-        x=padded.features(slots, rows, columns),
-        latest=latest.astype(np.float64),
-        y=tile.target[slots, :, rows, columns].astype(np.float64),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Padded:
-    """A tile with its edges repeated `radius` times, and gaps before its first slot.
-
-    Parameters
-    ----------
-    layers : float32, shape (LAGS - 1 + t, 2c, h + 2·radius, w + 2·radius)
-        Inputs, means where there is no value, then 1 where there is none and 0 elsewhere.
-    static : float32, shape (s, h + 2·radius, w + 2·radius)
-    last : float32, shape (t, k, h + 2·radius, w + 2·radius)
-        k is 0 where it is not to be seen.
-    radius : int
-    """
-
-    layers: Float32Array
-    static: Float32Array
-    last: Float32Array
-    radius: int
-
-    @classmethod
-    def of(cls, tile: Tile, scaler: MapScaler, *, radius: int, last: bool) -> _Padded:
-        """Pad a tile."""
-        t, c, h, w = tile.dynamic.shape
-        before = np.full((LAGS - 1, c, h, w), np.nan, dtype=np.float32)
-        dynamic = np.concatenate([before, tile.dynamic])
-        missing = ~np.isfinite(dynamic)
-        mean = scaler.mean.astype(np.float32)[:, None, None]
-        layers = np.concatenate([np.where(missing, mean[:c], dynamic), missing], axis=1)
-        static = np.where(np.isfinite(tile.static), tile.static, mean[c:])
-        latest = _latest(tile, scaler) if last else np.zeros((t, 0, h, w), dtype=np.float32)
-        return cls(
-            layers=_edged(layers, radius),
-            static=_edged(static, radius),
-            last=_edged(latest, radius),
-            radius=radius,
-        )
-
-    def features(self, slots: IntArray, rows: IntArray, columns: IntArray) -> FloatArray:
-        """Return the features (n, p) of cells of the tile at some slots."""
-        parts = []
-        for down in range(2 * self.radius + 1):
-            for right in range(2 * self.radius + 1):
-                r, q = rows + down, columns + right
-                parts += [self.layers[slots + lag, :, r, q] for lag in range(LAGS)]
-                parts += [self.static[:, r, q].T, self.last[slots, :, r, q]]
-        return np.concatenate(parts, axis=1).astype(np.float64)
-
-
-def _edged(values: Float32Array, radius: int) -> Float32Array:
-    around = [(0, 0)] * (values.ndim - 2) + [(radius, radius)] * 2
-    return np.pad(values, around, mode="edge").astype(np.float32, copy=False)
-
-
-def _latest(tile: Tile, scaler: MapScaler) -> Float32Array:
-    mean = scaler.target_mean.astype(np.float32)[:, None, None]
-    return np.where(np.isfinite(tile.last), tile.last, mean)
