@@ -21,14 +21,15 @@ class TableFormat(StrEnum):
 
 
 def report(run: RunArgument) -> None:
-    """Write the report of a run again, from its run.json, cube-run.json or localisation.json."""
+    """Write the report of a run again, from what its folder holds: run.json, map-train.json, ..."""
     from autospec.report.cubes import load_cube_result, write_cube_report
     from autospec.report.folder import load_result
     from autospec.report.html import write_report
-    from autospec.report.jobs import CUBE_FILE, LOCALISATION_FILE, TRAIN_FILE
+    from autospec.report.jobs import CUBE_FILE, LOCALISATION_FILE, MAP_TRAIN_FILE, TRAIN_FILE
     from autospec.report.localise_folder import load_localisation
     from autospec.report.localise_page import write_localisation
     from autospec.report.lock import locked
+    from autospec.report.maps.folder import write_report_again
 
     if (run / TRAIN_FILE).exists():
         raise UsageError(
@@ -42,6 +43,9 @@ def report(run: RunArgument) -> None:
         on_cubes = load_cube_result(run)
         with locked(run):
             paths = write_cube_report(on_cubes, run)
+    elif (run / MAP_TRAIN_FILE).exists():
+        with locked(run):
+            paths = write_report_again(run)
     else:
         result = load_result(run)
         with locked(run):
@@ -60,9 +64,14 @@ def export_table(
     from autospec.report.cubes import load_cube_result
     from autospec.report.cubes.tables import cube_architecture_table
     from autospec.report.folder import load_result
-    from autospec.report.jobs import CUBE_FILE
+    from autospec.report.jobs import CUBE_FILE, MAP_TRAIN_FILE
     from autospec.report.tables import architecture_table
 
+    if (run / MAP_TRAIN_FILE).exists():
+        raise UsageError(
+            f"{run} is the folder of a training on maps, which searched no architecture. Its "
+            f"scores are in {run / 'scores.csv'}."
+        )
     if (run / CUBE_FILE).exists():
         typer.echo(cube_architecture_table(load_cube_result(run), fmt.value), nl=False)
     else:

@@ -1,7 +1,8 @@
 """`compare_runs`: the models of several finished runs in one list, and what may be said of them.
 
 Scores are taken from the runs as they stand. Two runs are set against each other, by a paired
-bootstrap, only where their test rows are the same: the same ids with the same observed values.
+bootstrap, only where their test rows are the same: the same ids with the same observed values. Of
+maps no value is kept, but only scores: they are laid side by side, and not set against each other.
 """
 
 from __future__ import annotations
@@ -22,28 +23,44 @@ from autospec.report.compare_result import RunModel, RunModelKind, RunPair
 from autospec.report.compare_result import RunsComparison as RunsComparison
 from autospec.report.cubes.folder import load_cube_result
 from autospec.report.folder import load_result
-from autospec.report.jobs import CUBE_FILE, LOCALISATION_FILE, SEARCH_FILE, TRAIN_FILE
+from autospec.report.jobs import (
+    CUBE_FILE,
+    LOCALISATION_FILE,
+    MAP_TRAIN_FILE,
+    SEARCH_FILE,
+    TRAIN_FILE,
+)
+from autospec.report.map_folder import load_map_training
+from autospec.report.maps.compared import MapRows, map_entries
 from autospec.report.train_folder import load_training
 from autospec.report.words import number, winner_model
 from autospec.search.cubes.result import CubeModel, CubeResult
 from autospec.search.result import ModelResult, SearchResult
 from autospec.training.cube_training import NETWORK, TrainResult
+from autospec.training.map_result import NETWORK as MAP_NETWORK
+from autospec.training.map_result import MapTraining
 
-READ = (SEARCH_FILE, CUBE_FILE, TRAIN_FILE)
+READ = (SEARCH_FILE, CUBE_FILE, TRAIN_FILE, MAP_TRAIN_FILE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Loaded:
-    """A run with its test rows, in order of their ids, and its leading model's predictions."""
+    """A run with its test rows, in order of their ids, and its leading model's predictions.
+
+    One target of a training on maps has no ids and no predictions, but `maps`.
+    """
 
     entry: RunEntry
     ids: tuple[str, ...]
     observed: FloatArray
     lead: str
     predicted: FloatArray
+    maps: MapRows | None = None
 
     def same_rows(self, other: _Loaded) -> bool:
         """Say whether both were tested on the same rows."""
+        if self.maps is not None or other.maps is not None:
+            return self.maps is not None and other.maps is not None and self.maps.same(other.maps)
         mine, theirs = self.entry, other.entry
         return (
             (mine.target, mine.unit, self.ids) == (theirs.target, theirs.unit, other.ids)
@@ -58,7 +75,8 @@ def compare_runs(runs: Sequence[Path]) -> RunsComparison:
     Parameters
     ----------
     runs : sequence of Path
-        Output folders of a search, a search on cubes or a training; or the files in them.
+        Output folders of a search, a search on cubes or a training, on maps too; or the files in
+        them.
 
     Raises
     ------
@@ -71,7 +89,9 @@ def compare_runs(runs: Sequence[Path]) -> RunsComparison:
     twice = next((run for i, run in enumerate(runs) if places[i] in places[:i]), None)
     if twice is not None:
         raise UsageError(f"{twice} is named twice. Name each run once.")
-    loaded = [_load(run, name) for run, name in zip(runs, _names(runs), strict=True)]
+    loaded = [
+        part for run, name in zip(runs, _names(runs), strict=True) for part in _load(run, name)
+    ]
     letters = _letters(loaded)
     entries = tuple(
         replace(run.entry, rows=letter) for run, letter in zip(loaded, letters, strict=True)
@@ -98,14 +118,16 @@ def _names(runs: Sequence[Path]) -> list[str]:
     ]
 
 
-def _load(run: Path, name: str) -> _Loaded:
+def _load(run: Path, name: str) -> list[_Loaded]:
     file = next((f for f in READ if (run / f).is_file()), run.name if run.is_file() else None)
     if file == SEARCH_FILE:
-        return _of_search(load_result(run), name)
+        return [_of_search(load_result(run), name)]
     if file == CUBE_FILE:
-        return _of_cubes(load_cube_result(run), name)
+        return [_of_cubes(load_cube_result(run), name)]
     if file == TRAIN_FILE:
-        return _of_training(load_training(run), name)
+        return [_of_training(load_training(run), name)]
+    if file == MAP_TRAIN_FILE:
+        return _of_maps(load_map_training(run), name)
     if file == LOCALISATION_FILE or (run / LOCALISATION_FILE).is_file():
         raise UsageError(
             f"{run} holds a localisation, whose draws are compared in its own report. Name folders "
@@ -176,6 +198,20 @@ def _of_training(result: TrainResult, name: str) -> _Loaded:
     return _loaded(entry, (result.test_ids, result.observed), (lead.name, lead.predicted))
 
 
+def _of_maps(result: MapTraining, name: str) -> list[_Loaded]:
+    return [
+        _Loaded(
+            entry=replace(entry, models=_best_first(entry.models)),
+            ids=(),
+            observed=np.zeros(0),
+            lead=MAP_NETWORK,
+            predicted=np.zeros(0),
+            maps=rows,
+        )
+        for entry, rows in map_entries(result, name)
+    ]
+
+
 def _best_first(models: Iterable[RunModel]) -> tuple[RunModel, ...]:
     def key(model: RunModel) -> float:
         value = model.scores.rmse.value if model.scores else None
@@ -228,6 +264,11 @@ def _remarks(runs: Sequence[RunEntry], pairs: Sequence[RunPair]) -> tuple[str, .
         said.append(
             f"{len(pairs)} pairs were compared, and the intervals are not widened for that: one in "
             "twenty such differences looks like one by chance."
+        )
+    if sum(run.job == "training on maps" for run in runs) > 1:
+        said.append(
+            "Of maps only scores are kept, and no prediction of every cell: no paired difference "
+            "can be told, and overlapping intervals do not settle which of two networks is better."
         )
     for run in runs:
         if run.synthetic:

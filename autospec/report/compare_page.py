@@ -107,14 +107,16 @@ def by_target(compared: RunsComparison) -> dict[str, list[RunEntry]]:
     """Return the runs by what they predict and its unit: only those share an axis."""
     groups: dict[str, list[RunEntry]] = {}
     for run in compared.runs:
-        groups.setdefault(f"{run.target} in {run.unit}", []).append(run)
+        title = f"{run.target} in {run.unit}" if run.unit else run.target
+        groups.setdefault(title, []).append(run)
     return groups
 
 
 def _section(title: str, runs: Sequence[RunEntry], figures: Figures, order: int) -> str:
     unit = escape(runs[0].unit)
     pair = ""
-    for name, label in (("rmse", f"RMSE ({unit})"), ("r2", "R² (1 − SSE/SST)")):
+    rmse = f"RMSE ({unit})" if unit else "RMSE"
+    for name, label in (("rmse", rmse), ("r2", "R² (1 − SSE/SST)")):
         drawn = intervals_figure(runs, name, label)
         words = "Marks with 95 % intervals; a large dot leads its run, diamonds are baselines."
         words = words if drawn else "No model has one."
@@ -122,7 +124,7 @@ def _section(title: str, runs: Sequence[RunEntry], figures: Figures, order: int)
         pair += figures.figure(f"compare-{order}-{name}", drawn, caption)
     head = [f'<th scope="col">{name}</th>' for name in ("Model", "Kind")]
     for name in SHOWN:
-        sub = f"<small>{unit}</small>" if name in IN_UNIT else "<small>&nbsp;</small>"
+        sub = f"<small>{unit if name in IN_UNIT and unit else '&nbsp;'}</small>"
         head.append(f'<th scope="col" class="n">{METRIC_NAMES[name]}{sub}</th>')
     rows = []
     for run in runs:
@@ -136,12 +138,20 @@ def _section(title: str, runs: Sequence[RunEntry], figures: Figures, order: int)
     caption_ = (
         "All models of all runs, lowest RMSE of each run first. Rank only models under the same "
         f"letter of test rows. Small print: 95 % intervals from {count(BOOTSTRAPS)} bootstrap "
-        "draws of the rows."
+        f"draws of {_drawn(runs)}."
     )
     return (
         f"<section><h2>{escape(title)}</h2>"
         f'<div class="pair">{pair}</div>{html_table(head, rows, caption_)}</section>'
     )
+
+
+def _drawn(runs: Sequence[RunEntry]) -> str:
+    """Return what the bootstrap draws."""
+    maps = {run.job == "training on maps" for run in runs}
+    if maps == {True}:
+        return "whole squares of the map at single dates"
+    return "the rows, of maps whole squares at single dates" if True in maps else "the rows"
 
 
 def _row(model: RunModel) -> str:

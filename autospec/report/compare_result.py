@@ -11,7 +11,7 @@ from typing import Literal
 from autospec.evaluate.metrics import Comparison, Scores
 
 COMPARE_SCHEMA_VERSION = 1
-RunJob = Literal["search", "search on cubes", "training"]
+RunJob = Literal["search", "search on cubes", "training", "training on maps"]
 RunModelKind = Literal["winner", "network", "published", "control", "baseline"]
 
 
@@ -45,12 +45,14 @@ class RunEntry:
     ----------
     name : str
         The folder's name, or its path where two have the same name.
-    job : {"search", "search on cubes", "training"}
+    job : {"search", "search on cubes", "training", "training on maps"}
     target, unit : str
-        What its models predict.
+        What its models predict; a raster's unit is not known, and empty.
     n_test : int
+        Test rows; of maps, sealed cells and dates with a value.
     rows : str
         A letter for its test rows: runs with the same letter were tested on the same ones.
+        A training on maps has an entry a target.
     split : str
         How the test rows were held out.
     synthetic : bool

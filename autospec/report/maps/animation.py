@@ -32,8 +32,9 @@ NO_VALUE = "#bdb8af"
 OBSERVED, PREDICTED, ERROR = "observed", "predicted", "predicted − observed"
 MOST_VALUES = 1_200_000  # in a page: 4 bytes each, a third more as text
 HIDDEN = 0.005  # share of values beyond each end of the scale of colours
-TOP, BETWEEN, BOTTOM, BOTTOM_STILL = 66, 46, 118, 46  # pixels
-WIDEST, LOWEST, HIGHEST = 330, 150, 420  # pixels of a panel
+TOP, TOP_STILL, BETWEEN, BOTTOM, BOTTOM_STILL = 62, 26, 40, 118, 46  # pixels
+WIDTH, WIDTH_ALONE, WHOLE = 275, 900, 1000  # pixels of panels, and of all, on a wide page
+LOWEST, HIGHEST = 140, 440
 DOMAINS = ((0.0, 0.275), (0.3, 0.575), (0.7, 0.975))
 FRAME_MS = 700
 
@@ -66,10 +67,10 @@ def animated_figure(frames: MapFrames) -> go.Figure | None:
 
 
 def still_figure(frames: MapFrames, place: int) -> go.Figure:
-    """Draw the date at `place`, in the colours that it has among all dates."""
+    """Draw the date at `place` without saying it, in the colours that it has among all dates."""
     figure = _still(frames, place)
-    height = int(figure.layout.height) - BOTTOM + BOTTOM_STILL
-    figure.update_layout(height=height, margin={"b": BOTTOM_STILL})
+    height = int(figure.layout.height) - TOP - BOTTOM + TOP_STILL + BOTTOM_STILL
+    figure.update_layout(height=height, margin={"t": TOP_STILL, "b": BOTTOM_STILL}, title=None)
     return figure
 
 
@@ -108,13 +109,12 @@ def _panels(frames: MapFrames, place: int) -> list[Float32Array]:
 
 def _still(frames: MapFrames, place: int) -> go.Figure:
     names = (PREDICTED,) if frames.observed is None else (OBSERVED, PREDICTED, ERROR)
-    single = len(names) == 1
     rows = len(frames.targets)
-    high = _panel_height(frames) * (1.6 if single else 1)
+    high = _panel_height(frames, WIDTH_ALONE if len(names) == 1 else WIDTH)
     inner = rows * high + (rows - 1) * BETWEEN
     figure = style.new_figure("", "", height=round(TOP + inner + BOTTOM), dragmode="pan")
     figure.update_layout(
-        title={"text": f"{_title(frames.dates[place])}", "x": 0.5, "xanchor": "center"}
+        title={"text": f"{_title(frames.dates[place])}", "x": 0, "xref": "paper", "xanchor": "left"}
         | {"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 8}, "font": {"size": 17}},
         margin={"l": 64, "r": 40, "t": TOP, "b": BOTTOM},
         plot_bgcolor=NO_VALUE,
@@ -127,7 +127,7 @@ def _still(frames: MapFrames, place: int) -> go.Figure:
         for column, name in enumerate(names):
             number = row * len(names) + column + 1
             label = name if rows == 1 else f"{_plain(target)}: {name}"
-            _add_axes(figure, frames, number, (column, row == rows - 1), domain, single=single)
+            _add_axes(figure, frames, number, (column, row == rows - 1), domain)
             _add_title(figure, number, label)
             figure.add_trace(
                 go.Heatmap(
@@ -175,11 +175,23 @@ def _ratio(frames: MapFrames) -> float:
     return 1 / max(math.cos(math.radians(middle)), 0.05)
 
 
-def _panel_height(frames: MapFrames) -> float:
-    """Return pixels, so that a panel is about as high as its map."""
+def _shape(frames: MapFrames) -> float:
+    """Return the height of the map in parts of its width."""
     west, south, east, north = frames.extent
-    shape = (north - south) * _ratio(frames) / max(east - west, 1e-12)
-    return min(max(WIDEST * shape, LOWEST), HIGHEST)
+    return (north - south) * _ratio(frames) / max(east - west, 1e-12)
+
+
+def _panel_height(frames: MapFrames, width: int) -> float:
+    """Return pixels, so that a panel of that width is about as high as its map."""
+    return min(max(width * _shape(frames), LOWEST), HIGHEST)
+
+
+def _domain(frames: MapFrames, column: int) -> tuple[float, float]:
+    """Return from where to where a panel reaches; one alone is as wide as its height asks for."""
+    if frames.observed is not None:
+        return DOMAINS[column]
+    high = _panel_height(frames, WIDTH_ALONE)
+    return 0.0, min(max(high / max(_shape(frames), 1e-12) / WHOLE, 0.1), WIDTH_ALONE / WHOLE)
 
 
 def _add_axes(
@@ -188,8 +200,6 @@ def _add_axes(
     number: int,
     place: tuple[int, bool],
     domain: tuple[float, float],
-    *,
-    single: bool,
 ) -> None:
     """Add the axes of a panel; only those at the left and at the bottom have numbers."""
     column, lowest = place
@@ -200,10 +210,11 @@ def _add_axes(
     tick |= {"constrain": "domain", "tickfont": {"size": 11, "color": style.MUTED}}
     small = {"font": {"size": 12, "color": style.MUTED}, "standoff": 4}
     across = style.axis(names[0] if lowest else "", **tick, nticks=4, range=[west, east])
-    across |= {"domain": [0.0, 0.8] if single else list(DOMAINS[column])}
+    across |= {"domain": list(_domain(frames, column))}
     across |= {"anchor": f"y{_sub(number)}", "showticklabels": lowest}
     up = style.axis(names[1] if column == 0 else "", **tick, nticks=6, range=[south, north])
     up |= {"domain": list(domain), "anchor": f"x{_sub(number)}", "showticklabels": column == 0}
+    up |= {"ticks": "outside" if column == 0 else "", "constraintoward": "top"}
     up |= {"scaleanchor": f"x{_sub(number)}", "scaleratio": _ratio(frames)}
     for axis in (across, up):
         axis["title"] = {**axis["title"], **small}
@@ -236,7 +247,7 @@ def _add_colours(
     bar |= {"tickfont": {"size": 11, "color": style.MUTED}, "nticks": 6, "tickformat": ".4~g"}
     guess, seen = frames.predicted[:, row], frames.observed
     low, high = _ends(guess if seen is None else np.stack([guess, seen[:, row]]))
-    x = 0.805 if seen is None else 0.58
+    x = _domain(frames, 1)[1] + 0.005
     values = {"colorscale": VALUE_SCALE, "cmin": low, "cmax": high, "colorbar": {**bar, "x": x}}
     figure.update_layout({f"coloraxis{_sub(2 * row + 1)}": values})
     if seen is not None:
@@ -284,8 +295,8 @@ def _slider(dates: tuple[str, ...]) -> dict[str, Any]:
     now |= {"transition": {"duration": 0}}
     return {
         "active": 0,
-        "x": 0.2,
-        "len": 0.775,
+        "x": 0.27,
+        "len": 0.705,
         "y": 0,
         "yanchor": "top",
         "pad": {"t": 48, "b": 6},

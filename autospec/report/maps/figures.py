@@ -107,7 +107,7 @@ def loss_figure(result: MapTraining) -> go.Figure | None:
 
 def watched_figure(result: MapTraining) -> go.Figure | None:
     """Draw the error on what was watched, epoch by epoch."""
-    return _epochs_figure(result, "watched_rmse", "watched RMSE, in parts of the range")
+    return _epochs_figure(result, "watched_rmse", "RMSE, in parts of the range")
 
 
 def _epochs_figure(result: MapTraining, name: str, label: str) -> go.Figure | None:
@@ -169,7 +169,7 @@ def seasons_figure(result: MapTraining, target: int) -> go.Figure | None:
                 hovertemplate=f"%{{x}}: %{{y:.4~g}}<extra>{plain(model.name)}</extra>",
             )
         )
-    figure.update_layout(barmode="group", bargap=0.25, bargroupgap=0.06)
+    figure.update_layout(barmode="group", bargap=0.25, bargroupgap=0.06, margin={"b": 32})
     figure.update_xaxes(showgrid=False, ticks="", tickfont={"size": 13, "color": style.INK})
     return figure
 
@@ -182,7 +182,8 @@ def dates_figure(result: MapTraining) -> go.Figure | None:
     lanes = tuple(
         zip(ROLES[1:], (split.fit_dates, split.watch_dates, split.test_dates), strict=True)
     )
-    figure = style.new_figure("", "", height=190)
+    figure = style.new_figure("", "", height=170)
+    figure.update_layout(margin={"b": 32})
     for place, ((role, paint), dates) in enumerate(lanes):
         figure.add_trace(
             style.scatter(
@@ -229,7 +230,8 @@ def roles_figure(result: MapTraining) -> go.Figure | None:
             figure.add_trace(
                 style.scatter(x=[None], y=[None], mode="markers", name=role, marker=look)
             )
-    figure.update_xaxes(visible=False, constrain="domain", range=[-0.5, len(rows[0]) - 0.5])
+    across = {"constrain": "domain", "constraintoward": "left"}
+    figure.update_xaxes(visible=False, **across, range=[-0.5, len(rows[0]) - 0.5])
     figure.update_yaxes(
         visible=False, constrain="domain", scaleanchor="x", range=[len(rows) - 0.5, -0.5]
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autospec.evaluate.metrics import BOOTSTRAPS, Comparison
+from autospec.evaluate.metrics import BOOTSTRAPS, Comparison, Estimate
 from autospec.report.maps.figures import (
     SEASONS,
     best_first,
@@ -91,7 +91,7 @@ def cards_section(result: MapTraining, *, kept: bool) -> str:
             card(f"{METRIC_NAMES[name]}{of}", number(estimate.value), interval_note(estimate))
         )
     cards.append(_versus_card(result.rival, result.versus_rival))
-    groups = f"sealed until the end; {count(scores.n_groups)} squares and dates"
+    groups = f"in {count(scores.n_groups)} squares at single dates; sealed until the end"
     cards.append(card("Sealed values", count(pooled.n), groups))
     where = f"{count(result.steps)} steps, on {result.device} in {result.precision}"
     cards.append(card("Network", f"{size(result.n_parameters)} <small>parameters</small>", where))
@@ -143,8 +143,8 @@ def compared_section(result: MapTraining, figures: Figures) -> str:
 
 
 def _scores_table(result: MapTraining, place: int) -> str:
-    notes = {"Pearson r²": "blind to bias", "NSE": "median of cells", "Values": "squares × dates"}
-    names = ("RMSE", "MAE", "ME", "R²", "Pearson r²", "CCC", "RPIQ", "NSE", "Values")
+    notes = {"Pearson r²": "blind to bias", "NSE": "median"}
+    names = ("RMSE", "MAE", "ME", "R²", "Pearson r²", "CCC", "RPIQ", "NSE")
     head = ['<th scope="col">Model</th>']
     for name in names:
         note = f"<small>{notes.get(name, '&nbsp;')}</small>"
@@ -153,27 +153,42 @@ def _scores_table(result: MapTraining, place: int) -> str:
     for model in best_first(result, place):
         s = model.scores[place]
         p = s.pooled
-        cells = [_model_cell(model)]
+        cells = [_model_cell(model, model.detail)]
         cells += [
-            estimate_cell(e) for e in (p.rmse, s.mae, p.me, p.r2, s.pearson_r2, p.ccc, p.rpiq)
+            _estimate_cell(e) for e in (p.rmse, s.mae, p.me, p.r2, s.pearson_r2, p.ccc, p.rpiq)
         ]
-        groups = f"<small>{count(s.n_groups)}</small>"
         cells.append(f'<td class="n">{number(s.nse_median)}</td>')
-        cells.append(f'<td class="n">{count(p.n)}{groups}</td>')
         rows.append(_row(model, cells))
     caption = (
-        f"{result.data.targets[place]}, in its own unit. Every model on the same sealed cells and "
-        f"dates, lowest RMSE first. Small print: 95 % intervals from {count(BOOTSTRAPS)} bootstrap "
-        "draws of whole squares at single dates, for neighbouring cells err alike; their number "
-        "stands below that of the values."
+        f"{result.data.targets[place]}, in its own unit. Every model on "
+        f"{_sealed_words(result, place)}, lowest RMSE first. Small print: 95 % intervals from "
+        f"{count(BOOTSTRAPS)} bootstrap draws of these squares, for neighbouring cells err alike. "
+        "The NSE is that of cells along time, its median over them."
     )
     return html_table(head, rows, caption)
 
 
-def _model_cell(model: MapModel) -> str:
+def _sealed_words(result: MapTraining, place: int) -> str:
+    """Return on how many values, and in how many groups, a target is scored."""
+    scores = network(result).scores[place]
+    return (
+        f"the same {count(scores.pooled.n)} sealed values, in {count(scores.n_groups)} squares of "
+        "the map at single dates"
+    )
+
+
+def _estimate_cell(estimate: Estimate) -> str:
+    """Return a narrow cell: the table has many, and a reason would push the last ones off."""
+    if estimate.value is None:
+        reason = escape(estimate.reason)
+        return f'<td class="n" title="{reason}">{MISSING}<small>undefined</small></td>'
+    return estimate_cell(estimate)
+
+
+def _model_cell(model: MapModel, detail: str = "") -> str:
     dot = f'<span class="dot" style="background:{colour(model.name)}"></span>'
-    detail = f"<small>{escape(model.detail)}</small>" if model.detail else ""
-    return f'<th scope="row">{dot}{escape(model.name)}{detail}</th>'
+    small = f"<small>{escape(detail)}</small>" if detail else ""
+    return f'<th scope="row">{dot}{escape(model.name)}{small}</th>'
 
 
 def _row(model: MapModel, cells: list[str]) -> str:

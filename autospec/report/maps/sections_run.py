@@ -7,7 +7,6 @@ from dataclasses import asdict
 
 from autospec import __version__
 from autospec.evaluate.map_frames import MapFrames
-from autospec.nets.map_sizes import CNNTransformerSizes
 from autospec.report.jobs import MAP_TRAIN_FILE
 from autospec.report.maps.animation import date_words, still_figure
 from autospec.report.maps.figures import dates_figure, loss_figure, roles_figure, watched_figure
@@ -59,7 +58,7 @@ def learning_section(result: MapTraining, figures: Figures) -> str:
     named = [name for name in ("pinball", "weighted", "edge") if getattr(terms, name)]
     named += ["season"] if terms.season else []
     pairs = [
-        ("Network", network_words(result.settings.sizes)),
+        ("Network", network_words(result.settings)),
         ("Parameters", count(result.n_parameters)),
         ("Loss", f"squared error{''.join(f', {name}' for name in named)}; gaps: {terms.gaps}"),
         ("Learning", _learning_words(result.settings)),
@@ -71,8 +70,9 @@ def learning_section(result: MapTraining, figures: Figures) -> str:
     )
 
 
-def network_words(sizes: CNNTransformerSizes) -> str:
+def network_words(settings: MapSettings) -> str:
     """Return the network in words."""
+    sizes = settings.sizes
     parts = [
         f"CNN-Transformer, widths {', '.join(map(str, sizes.widths))}",
         f"embedding {sizes.embedding}, {sizes.depth} layers of {sizes.heads} heads",
@@ -80,7 +80,9 @@ def network_words(sizes: CNNTransformerSizes) -> str:
     ]
     parts += ["edge-preserving refinement"] if sizes.refine else []
     parts += [] if sizes.static_stream else ["static channels join late"]
-    parts += ["says the change from the last value"] if sizes.change else []
+    parts += (
+        ["says the change from the last value"] if sizes.change and settings.aims.horizon else []
+    )
     parts += [f"ends in {sizes.final}"] if sizes.final != "none" else []
     return "; ".join(parts)
 
@@ -102,7 +104,7 @@ def split_section(result: MapTraining, figures: Figures) -> str:
         parts = (split.fit_dates, split.watch_dates, split.test_dates)
         names = ("Learned from", "Watched", "Sealed")
         pairs += [(name, _dates(dates)) for name, dates in zip(names, parts, strict=True)]
-        pairs.append(("Buffer", f"{settings.buffer} steps before held-out dates"))
+        pairs.append(("Buffer", f"{_plural(settings.buffer, 'step')} before held-out dates"))
         drawn, why = dates_figure(result), "There is no date."
         caption = ("The split in time", "Each mark is a date.")
     else:
@@ -110,7 +112,7 @@ def split_section(result: MapTraining, figures: Figures) -> str:
         names = ("Learned from", "Watched", "Sealed")
         pairs += [(name, f"{count(n)} cells") for name, n in zip(names, cells, strict=True)]
         pairs.append(("Squares", f"{split.block} × {split.block} cells"))
-        pairs.append(("Buffer", f"{settings.buffer} cells around held-out squares"))
+        pairs.append(("Buffer", f"{_plural(settings.buffer, 'cell')} around held-out squares"))
         drawn, why = roles_figure(result), "The map of the squares was not kept."
         caption = ("The split on the map", "North is up.")
     figure = figures.figure("split", drawn, caption if drawn else (caption[0], why))
@@ -124,8 +126,11 @@ def split_section(result: MapTraining, figures: Figures) -> str:
 def _dates(dates: tuple[str, ...]) -> str:
     if not dates:
         return "no date"
-    many = f"{count(len(dates))} date{'s' if len(dates) != 1 else ''}"
-    return f"{many}, {date_words(dates[0])} to {date_words(dates[-1])}"
+    return f"{_plural(len(dates), 'date')}, {date_words(dates[0])} to {date_words(dates[-1])}"
+
+
+def _plural(n: int, thing: str) -> str:
+    return f"{count(n)} {thing}{'' if n == 1 else 's'}"
 
 
 def data_section(result: MapTraining) -> str:

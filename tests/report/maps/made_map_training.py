@@ -174,16 +174,10 @@ def make_frames(
     """Return maps that drift over time, with gaps."""
     rng = np.random.default_rng(7)
     y, x = np.mgrid[: shape[0], : shape[1]] / 12
-    seen = np.stack(
-        [
-            [
-                np.sin(x + 0.4 * i + k) * np.cos(y - 0.2 * i) * (1 + 20 * k)
-                for k in range(len(targets))
-            ]
-            for i in range(n)
-        ]
-    ).astype(np.float32)
-    guess = seen + 0.15 * np.abs(seen).max() * rng.normal(0, 1, seen.shape).astype(np.float32) * 0.5
+    waves = [np.sin(x + 0.4 * i) * np.cos(y - 0.2 * i) for i in range(n)]
+    scales = [1 + 20 * k for k in range(len(targets))]
+    seen = np.stack([[scale * wave for scale in scales] for wave in waves]).astype(np.float32)
+    guess = seen + 0.08 * seen.std(axis=(0, 2, 3), keepdims=True) * rng.normal(0, 1, seen.shape)
     seen[rng.random(seen.shape) < 0.04] = np.nan
     seen[:, :, 4:12, 30:42] = np.nan
     guess = guess.astype(np.float32)
