@@ -96,24 +96,10 @@ class StackChoice:
 
 
 def stack_aims(choice: StackChoice, channels: Sequence[str]) -> MapAims:
-    """Return what is asked of a stack of these channels.
-
-    Raises
-    ------
-    UsageError
-        If no target is named and there is a choice.
-    """
+    """Return what is asked of a stack of these channels; an only one is the target."""
     from autospec.data.maps.problem import MapAims
 
-    targets = tuple(choice.targets or ())
-    if not targets:
-        if len(channels) > 1 or not choice.horizon:
-            raise UsageError(
-                f"name what is to be predicted: --target, one of {', '.join(map(repr, channels))}"
-                + ("" if len(channels) > 1 else ", and --horizon 1 for the date that follows")
-                + "."
-            )
-        targets = tuple(channels)
+    targets = tuple(choice.targets or (channels if len(channels) == 1 else ()))
     return MapAims(targets=targets, **_said(horizon=choice.horizon, length=choice.length))
 
 

@@ -65,20 +65,23 @@ def scores_table(result: MapTraining, k: int, target: str) -> Table:
         "(95 % bootstrap interval)"
     )
     table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD)
-    for column in ("Model", "RMSE", "", "MAE", "ME", "R2", "Pearson r2", "CCC", "NSE median"):
-        table.add_column(
-            column, justify="left" if column == "Model" else "right", no_wrap=column == ""
-        )
+    for column in ("Model", "RMSE", "", "ME", "R2", "Pearson r2", "CCC"):
+        table.add_column(column, justify="left" if column == "Model" else "right", no_wrap=True)
     for model in result.models:
         scores = model.scores[k]
         pooled = scores.pooled
         interval = f"{_number(pooled.rmse.low)}–{_number(pooled.rmse.high)}"
-        rest = (scores.mae, pooled.me, pooled.r2, scores.pearson_r2, pooled.ccc)
-        numbers = [_number(estimate.value) for estimate in rest]
-        numbers.append(_number(scores.nse_median))
-        table.add_row(model.name, _number(pooled.rmse.value), interval, *numbers)
+        shares = [_share(e.value) for e in (pooled.r2, scores.pearson_r2, pooled.ccc)]
+        table.add_row(
+            model.name, _number(pooled.rmse.value), interval, _number(pooled.me.value), *shares
+        )
     return table
 
 
 def _number(value: float | None) -> str:
+    """Return a number of whatever size the target has."""
     return "-" if value is None else f"{value:.3g}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

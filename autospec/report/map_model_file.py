@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from autospec.predict.bundle import save_model
-from autospec.predict.document import Accuracy
 from autospec.predict.map_bundle import make_map_bundle
-from autospec.report.model_files import accuracy_of, model_name, remove_others
+from autospec.report.model_files import model_name, remove_others
 from autospec.report.sections import MODEL_FILE
 from autospec.training.map_network import MapNetwork
-from autospec.training.map_result import NETWORK, MapTraining
+from autospec.training.map_result import MapTraining
 
 
 def write_map_model(result: MapTraining, network: MapNetwork, folder: Path) -> Path:
@@ -31,25 +30,7 @@ def write_map_model(result: MapTraining, network: MapNetwork, folder: Path) -> P
         If it cannot be written.
     """
     path = folder / MODEL_FILE
-    bundle = make_map_bundle(
-        network,
-        training=result,
-        name=model_name(result.name, "train"),
-        accuracy=_accuracy(result),
-        limits=(result.verdict, *result.notes),
-    )
-    save_model(bundle, path)
+    name = model_name(result.name, "train")
+    save_model(make_map_bundle(network, training=result, name=name), path)
     remove_others(folder, (path,))
     return path
-
-
-def _accuracy(result: MapTraining) -> tuple[Accuracy, ...]:
-    """Return the RMSE of every model and target."""
-    lines = []
-    for k, target in enumerate(result.data.targets):
-        for model in result.models:
-            scores = model.scores[k]
-            whose = "" if model.name == NETWORK else f" of {model.name}"
-            rows = f"{scores.pooled.n:,} sealed values in {scores.n_groups:,} squares and dates"
-            lines.append(accuracy_of(f"RMSE of {target}{whose}", scores.pooled.rmse, "", rows))
-    return tuple(lines)

@@ -6,7 +6,7 @@ Watched dates or squares choose the epoch; the sealed ones are opened at the end
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 from autospec.data.cubes.stacks import RasterStack
@@ -38,6 +38,7 @@ from autospec.training.train_run import TrainRun
 from autospec.training.trainer import one_thread
 
 MARGIN_SHARE = 8  # a tile's margin is this part of its side
+SAY_EVERY_S = 10.0
 
 
 def train_map(
@@ -82,7 +83,7 @@ def train_map(
         if not run.processes.main:
             return None
         run.say("scoring the sealed maps, the network's and those of simpler models")
-        details, tallies = _scored(problem, plan, scaler, settings, network)
+        details, tallies = _scored(problem, plan, settings, network, run)
     outcome = MapOutcome(
         name=name,
         settings=settings,
@@ -172,14 +173,34 @@ def baseline_names(settings: MapSettings) -> tuple[str, ...]:
 def _scored(
     problem: MapProblem,
     plan: MapSplitPlan,
-    scaler: MapScaler,
     settings: MapSettings,
     network: MapNetwork,
+    run: TrainRun,
 ) -> tuple[Mapping[str, str], Mapping[str, MapTally]]:
     """Open the seal: return each model's words and what it was worth there."""
-    seed = settings.split.seed
-    others = fit_map_baselines(problem, plan, scaler, baseline_names(settings), seed)
+    names, seed = baseline_names(settings), settings.split.seed
+    others = fit_map_baselines(problem, plan, network.scaler, names, seed)
     models = {NETWORK: network} | {other.name: other.model for other in others}
     details = {NETWORK: ""} | {other.name: other.detail for other in others}
-    tiling = scoring_tiles(settings)
-    return details, score_maps(problem, plan.unseal(), SEALED, models, tiling, block=plan.block)
+    return details, score_maps(
+        problem,
+        plan.unseal(),
+        SEALED,
+        models,
+        scoring_tiles(settings),
+        block=plan.block,
+        on_tile=_now_and_then(run.say),
+    )
+
+
+def _now_and_then(say: Callable[[str], None]) -> Callable[[str, int, int], None]:
+    """Return what tells of tiles, but not of every one."""
+    said = time.monotonic()
+
+    def on_tile(model: str, done: int, total: int) -> None:
+        nonlocal said
+        if time.monotonic() - said >= SAY_EVERY_S:
+            said = time.monotonic()
+            say(f"{model}: {done} of {total} tiles mapped")
+
+    return on_tile

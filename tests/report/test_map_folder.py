@@ -40,8 +40,10 @@ BROKEN: dict[str, Any] = {
     "best_epoch": {"best_epoch": 0},
     "want the same": {"data": replace(make_map_training().data, targets=("other",))},
     "want scores, edge_rmse": {
-        "models": (replace(make_map_training().models[0], edge_rmse=()),)
-        + make_map_training().models[1:]
+        "models": (
+            replace(make_map_training().models[0], edge_rmse=()),
+            *make_map_training().models[1:],
+        )
     },
     "seasons of a target": {
         "models": (
