@@ -12,6 +12,7 @@ from autospec.cli.cube import app as cube
 from autospec.cli.data import check, sites
 from autospec.cli.export import export
 from autospec.cli.localise import localise
+from autospec.cli.map import map_stack_file
 from autospec.cli.plan import plan
 from autospec.cli.predict import predict
 from autospec.cli.runs import export_table, report
@@ -33,6 +34,7 @@ app.command()(search)
 app.command()(localise)
 app.command()(train)
 app.command()(predict)
+app.command("map")(map_stack_file)
 app.command()(check)
 app.command()(sites)
 app.command()(plan)

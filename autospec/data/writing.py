@@ -79,14 +79,28 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     OutputError
         If the file cannot be written; what was there before is still there.
     """
+    with replacing_file(path) as temporary, temporary.open("xb") as stream:
+        yield stream
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[Path]:
+    """Yield the name of a file to make, which becomes `path`; as `replacing`, for other writers.
+
+    The file is beside `path`, does not exist yet, and has to be closed when the block ends.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; what was there before is still there.
+    """
     real = _real(path)
     temporary = real.with_name(f".{real.name}.{secrets.token_hex(6)}{TEMPORARY}")
     try:
         real.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("xb") as stream:
-                yield stream
-                stream.flush()
+            yield temporary
+            with temporary.open("rb+") as stream:
                 os.fsync(stream.fileno())
             temporary.replace(real)
         except BaseException:

@@ -10,9 +10,9 @@ import torch
 from autospec.data.maps.tiles import Tile
 from autospec.data.spectra import FloatArray
 from autospec.data.tensors import AnyArray
+from autospec.predict.cube_checks import same
 from autospec.predict.document import MapBundle
 from autospec.predict.map_running import blank_network, open_map_network
-from autospec.predict.cube_checks import same
 
 MAX_CHANNELS = 4096
 MAX_WIDTH = 8192  # of a level, or of the transformer

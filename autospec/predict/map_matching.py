@@ -124,7 +124,7 @@ def _chosen(stack: RasterStack, bundle: MapBundle) -> RasterStack:
 def _order_notes(stack: RasterStack, bundle: MapBundle) -> tuple[str, ...]:
     known = {*bundle.inputs, *bundle.static_channels, *bundle.aims.targets}
     extra = [name for name in (*stack.channels, *stack.static_channels) if name not in known]
-    notes = ()
+    notes: tuple[str, ...] = ()
     if extra:
         notes += (f"layers that the model does not know, left out: {', '.join(extra)}",)
     for names, wanted in (
@@ -141,11 +141,9 @@ def _cell_problems(stack: RasterStack, bundle: MapBundle) -> list[str]:
     sizes = _comparable(stack, bundle)
     if sizes is None:
         return []
-    (width, height), tolerance = sizes
-    wide, high = (
-        found / wanted - 1.0 for found, wanted in zip((width, height), bundle.cell, strict=True)
-    )
-    if max(abs(wide), abs(high)) <= tolerance:
+    cell, tolerance = sizes
+    off = [found / wanted - 1.0 for found, wanted in zip(cell, bundle.cell, strict=True)]
+    if max(map(abs, off)) <= tolerance:
         return []
     a, _, _, _, e, _ = stack.transform
     return [

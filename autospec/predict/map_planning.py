@@ -15,6 +15,7 @@ from autospec.data.spectra import IntArray
 from autospec.errors import UsageError
 from autospec.evaluate.mapping import has_values, n_tiles
 from autospec.predict.document import MapBundle
+from autospec.predict.document_text import document_digest
 from autospec.predict.map_matching import fit_stack, say_time
 
 MONTH_DAY = 28  # every month has it
@@ -61,6 +62,17 @@ class MapPlan:
         """What the map takes as float32."""
         d, k, h, w = self.shape
         return BYTES * d * k * h * w
+
+    @property
+    def provenance(self) -> tuple[str, ...]:
+        """Where the map is from, in sentences."""
+        bundle = self.bundle
+        return (
+            *self.problem.stack.provenance,
+            f"mapped by {bundle.name}: {bundle.model_kind}, made {bundle.made}, SHA-256 of its "
+            f"document {document_digest(bundle)}",
+            *self.notes,
+        )
 
     def dates_of(self, slots: IntArray) -> IntArray:
         """Return the positions of slots among those of the plan."""
@@ -178,4 +190,5 @@ def _is_monthly(problem: MapProblem) -> bool:
 
 def _months_after(time: np.datetime64, months: int) -> np.datetime64:
     month = time.astype("datetime64[M]")
-    return (month + months).astype(TIME_TYPE) + (time - month.astype(TIME_TYPE))
+    after: np.datetime64 = (month + months).astype(TIME_TYPE) + (time - month.astype(TIME_TYPE))
+    return after

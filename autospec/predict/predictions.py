@@ -67,8 +67,8 @@ def predict(
         return predict_cubes(bundle, samples, level=level, device=device)
     if isinstance(bundle, MapBundle):
         raise UsageError(
-            f"{bundle.name}: a model of maps predicts whole rasters, not samples. Use autospec map, "
-            "or autospec.predict.map_running.map_stack in Python."
+            f"{bundle.name}: a model of maps predicts whole rasters, not samples. Use autospec "
+            "map, or autospec.predict.map_running.map_stack in Python."
         )
     if not isinstance(bundle, ModelBundle) or not isinstance(samples, Spectra):
         raise UsageError(

@@ -1,0 +1,180 @@
+"""Maps into files, band by band: what is in memory is one band, and the file is whole or not there.
+
+An .npz is a stack (`autospec.data.cubes.stack_files`); NetCDF and GeoTIFF are in `map_grids`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from autospec.data.cubes.cubes import Float32Array
+from autospec.data.cubes.extra import need
+from autospec.data.cubes.npz_headers import MAX_ARRAY_BYTES
+from autospec.data.cubes.npz_writing import Column, text, whole, write_npz
+from autospec.data.cubes.stack_files import STACK_FORM
+from autospec.data.writing import cannot
+from autospec.errors import OutputError, UsageError
+from autospec.evaluate.map_frames import MapFrames, frame_dates, frame_extent, frame_step
+from autospec.evaluate.mapping import Band
+from autospec.predict.map_grids import write_netcdf, write_tiff
+from autospec.predict.map_planning import MapPlan, say_time
+
+Writer = Callable[[Path, MapPlan, Iterable[Band]], None]
+NETCDF, TIFF, NPZ = (".nc",), (".tif", ".tiff"), (".npz",)
+SUFFIXES = (*NETCDF, *NPZ, *TIFF)
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a name that says no form, or one whose packages are not there.
+
+    Raises
+    ------
+    UsageError
+        Saying which there are, or what to install.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(f"-o {path}: want a name that ends in {', '.join(SUFFIXES)}.")
+    if suffix in NETCDF:
+        need(("h5netcdf", "h5py", "rasterio"), f"-o {path}")
+    elif suffix in TIFF:
+        need(("rasterio",), f"-o {path}")
+
+
+def check_output(path: Path, plan: MapPlan, stack: Path) -> None:
+    """Refuse, before the long work, a file that cannot hold the map, or that is the stack itself.
+
+    Raises
+    ------
+    UsageError
+        Saying what would do.
+    OutputError
+        If a folder is in the way.
+    """
+    targets = plan.bundle.aims.targets
+    if path.is_dir():
+        raise OutputError(f"-o {path}: this is a folder; want the name of a file.")
+    if path.exists() and stack.exists() and path.samefile(stack):
+        raise UsageError(f"-o {path}: this is the stack itself. Choose another name.")
+    if path.suffix.lower() in NPZ and plan.bytes > MAX_ARRAY_BYTES:
+        raise UsageError(
+            f"-o {path}: the map takes {plan.bytes / 1e9:.1f} GB; an .npz holds at most "
+            f"{MAX_ARRAY_BYTES / 1e9:.0f}. Write .nc, or fewer dates with --from and --to."
+        )
+    if path.suffix.lower() in TIFF and len(targets) > 1:
+        raise UsageError(
+            f"-o {path}: a GeoTIFF has one band a date, and the model {len(targets)} targets "
+            f"({', '.join(targets)}). Write .nc, which holds all."
+        )
+
+
+def write_map(path: Path, plan: MapPlan, bands: Iterable[Band]) -> None:
+    """Write a map by the ending of its name, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file; one that exists is replaced. Nothing remains of it if the bands break off.
+    plan : MapPlan
+    bands : iterable of Band
+        All of the plan's dates and rows, in any order.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; what was there before is still there.
+    """
+    suffix = path.suffix.lower()
+    writer: Writer = write_netcdf if suffix in NETCDF else write_tiff
+    (_write_stack if suffix in NPZ else writer)(path, plan, bands)
+
+
+def _write_stack(path: Path, plan: MapPlan, bands: Iterable[Band]) -> None:
+    """Write a map as a stack in .npz; bands wait in a file without a name beside it."""
+    d, k, h, w = plan.shape
+    stack = plan.problem.stack
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent) as spool:
+            for band in bands:
+                _put(spool, plan, band)
+            columns = (
+                text("format", STACK_FORM),
+                Column(
+                    name="dynamic",
+                    shape=plan.shape,
+                    dtype=np.dtype(np.float32),
+                    pieces=lambda: _dates(spool, (d, k, h, w)),
+                ),
+                text("channels", plan.bundle.aims.targets),
+                whole("times", plan.times),
+                whole("transform", np.asarray(stack.transform, dtype=np.float64)),
+                text("crs", stack.crs),
+                whole("synthetic", np.array(stack.synthetic or plan.bundle.synthetic)),
+                text("provenance", plan.provenance),
+            )
+            write_npz(path, columns)
+    except OSError as error:
+        raise OutputError(cannot("written", path, error)) from error
+
+
+def _put(spool: BinaryIO, plan: MapPlan, band: Band) -> None:
+    _, k, h, w = plan.shape
+    rows = np.ascontiguousarray(band.values, dtype="<f4")
+    for date, values in zip(plan.dates_of(band.slots).tolist(), rows, strict=True):
+        for target in range(k):
+            spool.seek(((date * k + target) * h + band.row) * w * 4)
+            spool.write(values[target].data)
+
+
+def _dates(spool: BinaryIO, shape: tuple[int, int, int, int]) -> Iterator[Float32Array]:
+    d, k, h, w = shape
+    spool.seek(0)
+    for _ in range(d):
+        yield np.frombuffer(spool.read(k * h * w * 4), dtype="<f4")
+
+
+class FrameKeeper:
+    """Keeps thinned maps of some dates while bands pass, for a picture.
+
+    Parameters
+    ----------
+    plan : MapPlan
+    """
+
+    def __init__(self, plan: MapPlan) -> None:
+        self.plan = plan
+        self.step = frame_step(plan.shape[2:])
+        self.shown = frame_dates(len(plan.slots))
+        _, k, h, w = plan.shape
+        size = len(self.shown), k, -(-h // self.step), -(-w // self.step)
+        self.maps: Float32Array = np.full(size, np.nan, dtype=np.float32)
+
+    def watch(self, bands: Iterable[Band]) -> Iterator[Band]:
+        """Pass bands on, and keep what is shown of them."""
+        for band in bands:
+            first = -(-band.row // self.step)
+            thinned = band.values[:, :, first * self.step - band.row :: self.step, :: self.step]
+            rows = slice(first, first + thinned.shape[2])
+            for date, values in zip(self.plan.dates_of(band.slots), thinned, strict=True):
+                self.maps[self.shown == date, :, rows] = values
+            yield band
+
+    def frames(self) -> MapFrames:
+        """Return what was kept."""
+        plan, stack = self.plan, self.plan.problem.stack
+        return MapFrames(
+            dates=tuple(say_time(plan.times[i]) for i in self.shown.tolist()),
+            targets=plan.bundle.aims.targets,
+            observed=None,
+            predicted=self.maps,
+            step=self.step,
+            crs=stack.crs,
+            extent=frame_extent(stack, self.step),
+            synthetic=stack.synthetic or plan.bundle.synthetic,
+        )
