@@ -207,7 +207,7 @@ def _show(result: MapSearchResult, folder: Path, file: Path, *, as_json: bool) -
     if models.data.synthetic:
         console.print("SYNTHETIC data: made up by a program, not measured.", highlight=False)
     for line in (
-        f"Best network for {result.name}: {network_words(result.winner.sizes)}; "
+        f"Best network for {result.name}: {network_words(result.final.settings)}; "
         f"{result.final.n_parameters:,} parameters.",
         f"Training: {training_sentence(result)}",
     ):

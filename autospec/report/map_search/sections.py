@@ -59,7 +59,7 @@ def architecture_section(result: MapSearchResult) -> str:
     return (
         f'<section id="architecture"><h2>Best architecture</h2><p>{escape(found)} It has '
         f"{count(final.n_parameters)} parameters.</p>"
-        f"<p><b>Network.</b> {escape(network_words(result.winner.sizes))}.</p>"
+        f"<p><b>Network.</b> {escape(network_words(result.final.settings))}.</p>"
         f"<p><b>Training.</b> {escape(training_sentence(result))}</p>"
         f"{layers_table(map_rows(result), caption)}"
         '<p><small>The same table: <a href="best_architecture.csv">CSV</a>, '
