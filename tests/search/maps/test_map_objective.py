@@ -62,9 +62,7 @@ def test_equal_designs_score_equally_to_the_last_bit(fresh: MapValidation) -> No
     [{"gaps": "sentinel"}, {"change": False}, {"static_stream": False}, {"edge": True}],
     ids=str,
 )
-def test_every_switch_reaches_the_network(
-    fresh: MapValidation, changed: dict[str, object]
-) -> None:
+def test_every_switch_reaches_the_network(fresh: MapValidation, changed: dict[str, object]) -> None:
     plain, other = fresh.evaluate(design()), fresh.evaluate(design(**changed))
     assert not np.array_equal(plain.fold_rmse, other.fold_rmse)
 
@@ -124,9 +122,7 @@ def test_a_loss_that_is_not_finite_is_a_lost_trial(
         fresh.evaluate(design())
 
 
-def test_a_full_gpu_is_a_lost_trial(
-    fresh: MapValidation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_gpu_is_a_lost_trial(fresh: MapValidation, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError
 
