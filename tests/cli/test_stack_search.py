@@ -1,4 +1,4 @@
-"""``autospec search --stack``: options, folders, files and exit codes, on a search of small networks.
+"""``autospec search --stack``: options, folders, files and exit codes, with small networks.
 
 The command's own space is of networks that take minutes: it is exchanged for one that takes none.
 """
@@ -207,7 +207,7 @@ def test_several_targets_are_for_stacks() -> None:
     ("said", "error", "words"),
     [
         (["--target", "et", "--split", "random"], UsageError, "--split random: for cubes"),
-        ([], UsageError, "name what is to be predicted"),
+        ([], UsageError, "no target"),
         (["--target", "eet", "--horizon", "1"], UsageError, "eet"),
         (["--target", "et", "--horizon", "1", "--length", "300"], DataError, "300"),
     ],

@@ -1,4 +1,4 @@
-"""`search_maps`: from a stack to a result; resumed, with a control, at once, and what it refuses."""
+"""`search_maps`: from a stack to a result; resumed, with a control, at once."""
 
 from __future__ import annotations
 
