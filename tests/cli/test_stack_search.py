@@ -27,6 +27,7 @@ from autospec.report.map_search.folder import dump_map_search
 from autospec.report.sections import MODEL_FILE
 from autospec.search.maps import job
 from autospec.search.maps.result import MapSearchResult
+from autospec.training.map_preset import MapPreset, map_preset
 from tests.search.maps.made_stack import SETTINGS, made_stack
 
 NOTHING = StackSearch(
@@ -151,6 +152,12 @@ def test_the_report_can_be_written_again(done: Path) -> None:
     assert (done / "report.html").read_bytes() == before
     table = runner.invoke(app, ["export-table", str(done)], catch_exceptions=False)
     assert "Sub-pixel convolutional 2-D" in table.stdout
+
+
+def test_the_winner_can_be_trained_with_other_seeds(done: Path) -> None:
+    text = (done / "best_architecture.json").read_text(encoding="utf-8")
+    winner = load_map_search(done).winner
+    assert map_preset(json.loads(text)) == MapPreset(sizes=winner.sizes, terms=winner.terms)
 
 
 def test_a_search_stands_in_a_comparison(done: Path, tmp_path: Path) -> None:
