@@ -36,22 +36,6 @@ FILES = (
     "study.db",
 )
 STOPPING = "the best design so far is refitted and reported; finished trials are kept"
-OF_CUBES = ("split", "buffer_km", "block_km", "show_leakage")
-OF_SPECTRA = (
-    "file",
-    "site",
-    "study",
-    "target_unit",
-    "id_column",
-    "group",
-    "field",
-    "quantity",
-    "axis_unit",
-    "allow_negative",
-    "lab",
-    "replicates",
-    "repeats",
-)
 
 
 class CubeSplitName(StrEnum):
@@ -70,8 +54,8 @@ SplitOption = Annotated[
     CubeSplitName | None,
     typer.Option(
         "--split",
-        help="Cubes: hold out squares of the map, the latest dates, or any samples (leaks).",
-        show_default="blocks",
+        help="Cubes, stacks: hold out squares, the latest dates, or (cubes) any samples (leaks).",
+        show_default="blocks; stacks: forward",
     ),
 ]
 BufferOption = Annotated[
@@ -102,36 +86,6 @@ class CubeChoice:
     buffer_km: float | None
     block_km: float | None
     show_leakage: bool
-
-
-def refuse_mixed(ctx: typer.Context, *, cubes: bool) -> None:
-    """Refuse options of spectra beside --cube, and options of cubes without it, by name.
-
-    Raises
-    ------
-    UsageError
-        If there are any.
-    """
-    wrong = OF_SPECTRA if cubes else OF_CUBES
-    names = [
-        parameter.opts[0] if parameter.param_type_name == "option" else "FILE"
-        for parameter in ctx.command.params
-        if parameter.name in wrong and _was_given(ctx, parameter.name)
-    ]
-    if not names:
-        return
-    if cubes:
-        raise UsageError(
-            f"{', '.join(names)}: for spectra, not for cubes. Leave them out, or leave out --cube."
-        )
-    raise UsageError(
-        f"{', '.join(names)}: for cubes. Name samples with --cube samples.npz, or leave them out."
-    )
-
-
-def _was_given(ctx: typer.Context, name: str) -> bool:
-    source = ctx.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def search_cube(

@@ -73,10 +73,18 @@ class Screen:
 
 
 class SearchDisplay:
-    """Draws progress while a search runs; use as a context manager and as the callback."""
+    """Draws progress while a search runs; use as a context manager and as the callback.
 
-    def __init__(self, unit: str) -> None:
-        self.unit = unit
+    Parameters
+    ----------
+    unit : str
+        Of the scores.
+    scored : str
+        What they are: the RMSE of cross-validation, or of a part that is watched.
+    """
+
+    def __init__(self, unit: str, scored: str = "CV") -> None:
+        self.unit, self.scored = unit, scored
         self.last: Progress | None = None
         self.step = ""
         self.screen = Screen(self.draw)
@@ -118,13 +126,17 @@ class SearchDisplay:
             self.screen.say(self._line(progress))
 
     def _line(self, p: Progress) -> str:
-        best = "none yet" if p.best is None else f"{p.best:.3f} {self.unit} (trial {p.best_trial})"
+        best = "none yet"
+        if p.best is not None:
+            value = f"{p.best:.3f}" if p.best >= 1 else f"{p.best:.3g}"
+            best = f"{value} {self.unit} (trial {p.best_trial})"
         counts = f"{p.complete} complete, {p.pruned} pruned, {p.failed} failed"
         skipped = f", {p.infeasible} infeasible skipped" if p.infeasible else ""
         eta = "" if p.eta_s is None else f"; about {clock(p.eta_s)} of trials to go"
         study = f"[{p.study}] " if p.study.endswith("-random") else ""
         return (
-            f"{study}{p.trained} of {p.total} trials: {counts}{skipped}; best CV RMSE {best}{eta}"
+            f"{study}{p.trained} of {p.total} trials: {counts}{skipped}; "
+            f"best {self.scored} RMSE {best}{eta}"
         )
 
     def draw(self) -> Group:

@@ -25,10 +25,17 @@ def report(run: RunArgument) -> None:
     from autospec.report.cubes import load_cube_result, write_cube_report
     from autospec.report.folder import load_result
     from autospec.report.html import write_report
-    from autospec.report.jobs import CUBE_FILE, LOCALISATION_FILE, MAP_TRAIN_FILE, TRAIN_FILE
+    from autospec.report.jobs import (
+        CUBE_FILE,
+        LOCALISATION_FILE,
+        MAP_FILE,
+        MAP_TRAIN_FILE,
+        TRAIN_FILE,
+    )
     from autospec.report.localise_folder import load_localisation
     from autospec.report.localise_page import write_localisation
     from autospec.report.lock import locked
+    from autospec.report.map_search.again import write_search_again
     from autospec.report.maps.folder import write_report_again
 
     if (run / TRAIN_FILE).exists():
@@ -46,6 +53,9 @@ def report(run: RunArgument) -> None:
     elif (run / MAP_TRAIN_FILE).exists():
         with locked(run):
             paths = write_report_again(run)
+    elif (run / MAP_FILE).exists():
+        with locked(run):
+            paths = write_search_again(run)
     else:
         result = load_result(run)
         with locked(run):
@@ -64,7 +74,9 @@ def export_table(
     from autospec.report.cubes import load_cube_result
     from autospec.report.cubes.tables import cube_architecture_table
     from autospec.report.folder import load_result
-    from autospec.report.jobs import CUBE_FILE, MAP_TRAIN_FILE
+    from autospec.report.jobs import CUBE_FILE, MAP_FILE, MAP_TRAIN_FILE
+    from autospec.report.map_search import load_map_search
+    from autospec.report.map_search.tables import map_architecture_table
     from autospec.report.tables import architecture_table
 
     if (run / MAP_TRAIN_FILE).exists():
@@ -72,7 +84,9 @@ def export_table(
             f"{run} is the folder of a training on maps, which searched no architecture. Its "
             f"scores are in {run / 'scores.csv'}."
         )
-    if (run / CUBE_FILE).exists():
+    if (run / MAP_FILE).exists():
+        typer.echo(map_architecture_table(load_map_search(run), fmt.value), nl=False)
+    elif (run / CUBE_FILE).exists():
         typer.echo(cube_architecture_table(load_cube_result(run), fmt.value), nl=False)
     else:
         typer.echo(architecture_table(load_result(run), fmt.value), nl=False)

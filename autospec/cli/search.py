@@ -19,7 +19,6 @@ from autospec.cli.cube_search import (
     CubeOption,
     LeakageOption,
     SplitOption,
-    refuse_mixed,
     search_cube,
 )
 from autospec.cli.interrupt import CtrlC
@@ -38,7 +37,6 @@ from autospec.cli.options import (
     QuantityOption,
     ReplicatesOption,
     StorageOption,
-    TargetOption,
     TargetUnitOption,
     Where,
     lab_choice,
@@ -46,7 +44,16 @@ from autospec.cli.options import (
     refuse_lab,
 )
 from autospec.cli.predict import show_next
+from autospec.cli.search_kinds import TargetsOption, kind_of, one_target, refuse_mixed
 from autospec.cli.search_show import show_architecture, show_files, show_scores
+from autospec.cli.stack_search import StackOption, StackSearch, search_stack
+from autospec.cli.train_stack_options import (
+    BlockOption as MapBlockOption,
+)
+from autospec.cli.train_stack_options import (
+    BufferOption as MapBufferOption,
+)
+from autospec.cli.train_stack_options import HorizonOption, LengthOption, TileOption
 from autospec.errors import EXIT_INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
@@ -95,7 +102,7 @@ def search(
         str | None,
         typer.Option("--study", help="A study file, or the name of a bundled one (paper, ...)."),
     ] = None,
-    target: TargetOption = None,
+    target: TargetsOption = None,
     target_unit: TargetUnitOption = None,
     id_column: IdOption = None,
     group: GroupOption = None,
@@ -106,11 +113,14 @@ def search(
     lab: LabOption = None,
     replicates: ReplicatesOption = None,
     trials: Annotated[
-        int | None, typer.Option("--trials", min=1, help="Designs to train.", show_default="24")
+        int | None,
+        typer.Option("--trials", min=1, help="Designs to train.", show_default="24; stacks: 12"),
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option("--budget", help="Time for the whole job: 90s, 10m, 2h.", show_default="5m"),
+        typer.Option(
+            "--budget", help="Time for the whole job: 90s, 10m, 2h.", show_default="5m; stacks: 10m"
+        ),
     ] = None,
     seed: Annotated[
         int | None,
@@ -151,9 +161,15 @@ def search(
     buffer_km: BufferOption = None,
     block_km: BlockOption = None,
     show_leakage: LeakageOption = False,
+    stack: StackOption = None,
+    horizon: HorizonOption = None,
+    length: LengthOption = None,
+    tile: TileOption = None,
+    buffer: MapBufferOption = None,
+    block: MapBlockOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Search the best 1D-CNN for a site or a file, and report it beside PLSR.
+    """Search the best network for a site, a file, cubes or maps, and report it beside others.
 
     The same command on the same folder resumes a search that was stopped. Examples:
 
@@ -162,10 +178,12 @@ def search(
     autospec search farm.csv --target soc --budget 20m
 
     autospec search --cube samples.npz --split blocks --buffer-km 1.2
+
+    autospec search --stack stack.npz --target ndvi --horizon 1
     """
     from autospec.search.settings import DataSource, parse_duration, read_study
 
-    refuse_mixed(ctx, cubes=cube is not None)
+    refuse_mixed(ctx, kind_of(cubes=cube is not None, stacks=stack is not None))
     where = Where(
         storage=storage, device=device.value, trials_at_once=trials_per_device, as_json=as_json
     )
@@ -179,7 +197,7 @@ def search(
     }
     if cube is not None:
         choice = CubeChoice(
-            target=target,
+            target=one_target(target),
             split=split and split.value,
             buffer_km=buffer_km,
             block_km=block_km,
@@ -187,11 +205,23 @@ def search(
         )
         search_cube(cube, choice, changes, out, where)
         return
+    if stack is not None:
+        asked = StackSearch(
+            targets=target,
+            horizon=horizon,
+            length=length,
+            tile=tile,
+            split=split and split.value,
+            buffer=buffer,
+            block=block,
+        )
+        search_stack(stack, asked, changes, out, where)
+        return
     given = read_study(study) if study else None
     data = DataSource(
         site=site,
         file=str(file) if file else None,
-        target=target,
+        target=one_target(target),
         target_unit=target_unit,
         id=id_column,
         group=group,

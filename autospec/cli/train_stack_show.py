@@ -34,7 +34,7 @@ def show_map_training(result: MapTraining, folder: Path, *, as_json: bool) -> No
     console = Console()
     console.print(_summary(result), highlight=False, markup=False)
     for k, target in enumerate(result.data.targets):
-        console.print(_scores(result, k, target))
+        console.print(scores_table(result, k, target))
     for line in (result.verdict, *(f"Note: {note}" for note in result.notes)):
         console.print(line, highlight=False, markup=False)
     model = (MODEL_FILE, card_name(Path(MODEL_FILE).stem))
@@ -57,7 +57,8 @@ def _summary(result: MapTraining) -> str:
     )
 
 
-def _scores(result: MapTraining, k: int, target: str) -> Table:
+def scores_table(result: MapTraining, k: int, target: str) -> Table:
+    """Return one row a model, for the target at position `k`."""
     first = result.models[0].scores[k]
     title = (
         f"{target}: {first.pooled.n:,} sealed values in {first.n_groups:,} squares and dates "

@@ -26,11 +26,14 @@ from autospec.report.folder import load_result
 from autospec.report.jobs import (
     CUBE_FILE,
     LOCALISATION_FILE,
+    MAP_FILE,
     MAP_TRAIN_FILE,
     SEARCH_FILE,
     TRAIN_FILE,
 )
 from autospec.report.map_folder import load_map_training
+from autospec.report.map_search.folder import load_map_search
+from autospec.report.map_search.tables import with_others
 from autospec.report.maps.compared import MapRows, map_entries
 from autospec.report.train_folder import load_training
 from autospec.report.words import number, winner_model
@@ -40,7 +43,7 @@ from autospec.training.cube_training import NETWORK, TrainResult
 from autospec.training.map_result import NETWORK as MAP_NETWORK
 from autospec.training.map_result import MapTraining
 
-READ = (SEARCH_FILE, CUBE_FILE, TRAIN_FILE, MAP_TRAIN_FILE)
+READ = (SEARCH_FILE, CUBE_FILE, TRAIN_FILE, MAP_TRAIN_FILE, MAP_FILE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -128,6 +131,8 @@ def _load(run: Path, name: str) -> list[_Loaded]:
         return [_of_training(load_training(run), name)]
     if file == MAP_TRAIN_FILE:
         return _of_maps(load_map_training(run), name)
+    if file == MAP_FILE:
+        return _of_maps(with_others(load_map_search(run)), name)
     if file == LOCALISATION_FILE or (run / LOCALISATION_FILE).is_file():
         raise UsageError(
             f"{run} holds a localisation, whose draws are compared in its own report. Name folders "

@@ -8,13 +8,14 @@ from autospec.errors import UsageError
 
 SEARCH_FILE, LOCALISATION_FILE = "run.json", "localisation.json"
 CUBE_FILE, TRAIN_FILE = "cube-run.json", "train.json"
-MAP_TRAIN_FILE = "map-train.json"
+MAP_TRAIN_FILE, MAP_FILE = "map-train.json", "map-run.json"
 JOBS = {
     SEARCH_FILE: "search",
     LOCALISATION_FILE: "localisation",
     CUBE_FILE: "search on cubes",
     TRAIN_FILE: "training",
     MAP_TRAIN_FILE: "training on maps",
+    MAP_FILE: "search on maps",
 }
 
 

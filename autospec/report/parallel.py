@@ -17,11 +17,10 @@ from autospec.report.search_figures import (
     is_log,
     leading_parameters,
 )
-from autospec.report.views import StudyView
+from autospec.report.views import BY_FOLDS, ScoreWords, StudyView
 from autospec.report.words import escape, number, scientific
 from autospec.search.result import TrialRecord
 
-RMSE_AXIS = "CV RMSE"
 JITTER = 0.05
 
 
@@ -34,7 +33,7 @@ class _Axis:
     ticks: tuple[tuple[float, str], ...]
 
 
-def parallel_figure(result: StudyView) -> go.Figure | None:
+def parallel_figure(result: StudyView, words: ScoreWords = BY_FOLDS) -> go.Figure | None:
     """Draw complete trials as lines across the leading parameters, best fifth darkest."""
     done = complete_trials(result.trials)
     names = leading_parameters(result)
@@ -44,7 +43,7 @@ def parallel_figure(result: StudyView) -> go.Figure | None:
     rmse = [v for _, v in done]
     top = style.ceiling(rmse)
     axes = [_axis(name, [t.params.get(name) for t in trials], trials) for name in names]
-    axes.append(_axis(RMSE_AXIS, [min(v, top) for v in rmse], trials))
+    axes.append(_axis(words.name, [min(v, top) for v in rmse], trials))
     figure = style.new_figure("", "", showlegend=True, height=430, hovermode="closest")
     _add_lines(figure, axes, trials, rmse, result.winner_trial)
     _add_rulers(figure, axes)

@@ -25,6 +25,7 @@ from autospec.report.localise_summary import SummaryFile
 from autospec.report.localise_tables import ComparisonFile
 from autospec.report.tables import MetricsFile
 from autospec.search.cubes.result import CUBE_SCHEMA_VERSION, CubeResult
+from autospec.search.maps.result import MAP_RUN_VERSION, MapSearchResult
 from autospec.search.result import SCHEMA_VERSION, SearchResult
 from autospec.search.settings import StudyFile
 from autospec.training.cube_training import TRAIN_SCHEMA_VERSION, TrainResult
@@ -45,6 +46,7 @@ _KINDS: dict[str, type] = {
     "model": ModelBundle,
     "train": TrainResult,
     "map_train": MapTraining,
+    "map_run": MapSearchResult,
     "cube_model": CubeBundle,
     "map_model": MapBundle,
 }
@@ -60,6 +62,7 @@ _VERSIONS = {
     "model": MODEL_VERSION,
     "train": TRAIN_SCHEMA_VERSION,
     "map_train": MAP_SCHEMA_VERSION,
+    "map_run": MAP_RUN_VERSION,
     "cube_model": CUBE_MODEL_VERSION,
     "map_model": MAP_MODEL_VERSION,
 }

@@ -12,7 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from autospec.report import style
-from autospec.report.views import StudyView
+from autospec.report.views import BY_FOLDS, ScoreWords, StudyView
 from autospec.report.words import count, escape, number
 from autospec.search.result import TrialRecord
 
@@ -34,6 +34,12 @@ USUAL_PARAMETERS = (
     "step",
     "scatter",
     "loss",
+    "base",
+    "embedding",
+    "depth",
+    "heads",
+    "dropout",
+    "deformable",
 )  # shown where no importance is known
 
 
@@ -63,15 +69,17 @@ def is_used(name: str, params: dict[str, Value]) -> bool:
             if rest == "dropout":
                 return params.get(f"{block}_regulariser", "dropout") == "dropout"
             return rest != "pool_size" or params.get(f"{block}_pooling") != "none"
+    if name in ("tau", "gamma") and "weighted" in params:
+        return bool(params["weighted"]) or (name == "tau" and bool(params.get("pinball")))
     return not name.startswith("savgol_") or params.get("savgol") is not False
 
 
-def _hover(trial: TrialRecord, unit: str) -> str:
+def _hover(trial: TrialRecord, unit: str, words: ScoreWords) -> str:
     lines = [f"<b>trial {trial.number}</b>"]
     if trial.label:
         lines.append(escape(trial.label))
     if trial.value is not None:
-        lines.append(f"CV RMSE {number(trial.value)} {unit}")
+        lines.append(f"{words.name} {number(trial.value)} {unit}")
     if trial.n_parameters is not None:
         lines.append(f"{count(trial.n_parameters)} parameters")
     if trial.best_epoch is not None:
@@ -81,15 +89,15 @@ def _hover(trial: TrialRecord, unit: str) -> str:
     return "<br>".join(lines)
 
 
-def history_figure(result: StudyView) -> go.Figure | None:
-    """Draw each trial's CV RMSE in order, the best so far, and the random control's best so far."""
+def history_figure(result: StudyView, words: ScoreWords = BY_FOLDS) -> go.Figure | None:
+    """Draw each trial's score in order, the best so far, and the random control's best so far."""
     done = complete_trials(result.trials)
     if not done:
         return None
     unit = escape(result.data.target_unit)
     pruned = [t for t in result.trials if t.state == "pruned" and t.curve]
     top = style.ceiling([v for _, v in done] + [t.curve[-1] for t in pruned])
-    figure = style.new_figure("trial", f"CV RMSE ({unit})", showlegend=True)
+    figure = style.new_figure("trial", f"{words.name} ({unit})", showlegend=True)
     searched = [(t, v) for t, v in done if not t.label]
     labelled = [(t, v) for t, v in done if t.label]
     dot = {"size": 8, "color": style.WINNER, "opacity": 0.7, "symbol": "circle"}
@@ -101,7 +109,8 @@ def history_figure(result: StudyView) -> go.Figure | None:
         ("pruned, where it stopped", [(t, t.curve[-1]) for t in pruned], cross),
     ):
         if pairs:
-            _add_trials(figure, name, pairs, marker, top, unit)
+            hover = [f"{_hover(t, unit, words)}<br>{number(v)} {unit}" for t, v in pairs]
+            _add_trials(figure, name, pairs, hover, marker, top)
     _add_best_so_far(figure, done, "best so far", {"color": style.WINNER, "width": 2})
     control = complete_trials(result.control_trials)
     if control:
@@ -127,26 +136,27 @@ def _add_trials(
     figure: go.Figure,
     name: str,
     pairs: list[tuple[TrialRecord, float]],
+    hover: list[str],
     marker: dict[str, object],
     top: float,
-    unit: str,
 ) -> None:
     """Add trials as points; those above the axis sit on its upper edge as open triangles."""
     above = {"size": 9, "color": marker["color"], "symbol": "triangle-up-open"}
+    told = list(zip(pairs, hover, strict=True))
     for label, look, members in (
-        (name, marker, [p for p in pairs if p[1] <= top]),
-        (f"{name}, above the axis", above, [p for p in pairs if p[1] > top]),
+        (name, marker, [(p, text) for p, text in told if p[1] <= top]),
+        (f"{name}, above the axis", above, [(p, text) for p, text in told if p[1] > top]),
     ):
         if members:
             figure.add_trace(
                 style.scatter(
-                    x=[t.number for t, _ in members],
-                    y=[min(v, top) for _, v in members],
+                    x=[t.number for (t, _), _ in members],
+                    y=[min(v, top) for (_, v), _ in members],
                     mode="markers",
                     name=label,
                     showlegend=label == name,
                     marker=look,
-                    customdata=[f"{_hover(t, unit)}<br>{number(v)} {unit}" for t, v in members],
+                    customdata=[text for _, text in members],
                     hovertemplate=f"%{{customdata}}<extra>{label}</extra>",
                 )
             )
@@ -171,15 +181,15 @@ def _add_best_so_far(
     )
 
 
-def curves_figure(result: StudyView) -> go.Figure | None:
-    """Draw the fold-averaged learning curves of the best trials, the winner's on top."""
+def curves_figure(result: StudyView, words: ScoreWords = BY_FOLDS) -> go.Figure | None:
+    """Draw the learning curves of the best trials, the winner's on top."""
     done = sorted(complete_trials(result.trials), key=lambda pair: pair[1])
     best = [t for t, _ in done if t.curve and t.number != result.winner_trial][: TOP_CURVES - 1]
     winner = _winner_curve(result)
     if winner is None and not best:
         return None
     unit = escape(result.data.target_unit)
-    figure = style.new_figure("epoch", f"fold-averaged RMSE ({unit})", showlegend=True)
+    figure = style.new_figure("epoch", f"{words.curve} ({unit})", showlegend=True)
     for i, trial in enumerate(best):
         name = f"{trial.number}" + (f" ({escape(trial.label)})" if trial.label else "")
         line = {"width": 1.3, "color": style.PUBLISHED if trial.label else style.MUTED}
@@ -252,15 +262,15 @@ def importance_figure(result: StudyView) -> go.Figure | None:
     return figure
 
 
-def slice_figures(result: StudyView) -> dict[str, go.Figure]:
-    """Draw value against CV RMSE for each leading parameter; empty below two complete trials."""
+def slice_figures(result: StudyView, words: ScoreWords = BY_FOLDS) -> dict[str, go.Figure]:
+    """Draw value against score for each leading parameter; empty below two complete trials."""
     done = complete_trials(result.trials)
     if len(done) < 2:
         return {}
     top = style.ceiling([v for _, v in done])
     limits = style.padded(min(v for _, v in done), top, 0.1)
     names = leading_parameters(result)
-    return {name: _slice(result, name, done, limits) for name in names}
+    return {name: _slice(result, name, done, limits, words) for name in names}
 
 
 def _slice(
@@ -268,9 +278,10 @@ def _slice(
     name: str,
     done: list[tuple[TrialRecord, float]],
     limits: list[float],
+    words: ScoreWords,
 ) -> go.Figure:
     unit = escape(result.data.target_unit)
-    figure = style.new_figure(escape(name), f"CV RMSE ({unit})", height=240)
+    figure = style.new_figure(escape(name), f"{words.name} ({unit})", height=240)
     figure.update_layout(margin={"l": 44, "r": 8, "t": 8, "b": 40})
     winner = result.winner_trial
     groups = {
@@ -292,7 +303,7 @@ def _slice(
                     y=[min(v, limits[1]) for _, v in pairs],
                     mode="markers",
                     marker=looks[group],
-                    customdata=[_hover(t, unit) for t, _ in pairs],
+                    customdata=[_hover(t, unit, words) for t, _ in pairs],
                     hovertemplate=f"%{{x}}<br>%{{customdata}}<extra>{group}</extra>",
                 )
             )

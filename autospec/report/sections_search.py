@@ -22,7 +22,7 @@ from autospec.report.search_figures import (
     importance_figure,
     slice_figures,
 )
-from autospec.report.views import StudyView
+from autospec.report.views import BY_FOLDS, ScoreWords, StudyView
 from autospec.report.words import (
     MISSING,
     UNIT_SIGNS,
@@ -63,11 +63,12 @@ def search_section(result: SearchResult, figures: Figures) -> str:
     )
 
 
-def study_parts(result: StudyView, figures: Figures) -> str:
+def study_parts(result: StudyView, figures: Figures, words: ScoreWords = BY_FOLDS) -> str:
     """Return what the trials of any search show: figures and tables, without a heading."""
     return (
-        f"{_history(result, figures)}{_leaders(result)}{_curves(result, figures)}"
-        f"{_importance(result, figures)}{_slices(result, figures)}{_parallel(result, figures)}"
+        f"{_history(result, figures, words)}{_leaders(result, words)}"
+        f"{_curves(result, figures, words)}{_importance(result, figures, words)}"
+        f"{_slices(result, figures, words)}{_parallel(result, figures, words)}"
         f"{_lost_trials(result)}"
     )
 
@@ -77,21 +78,21 @@ def trials_words(n: int) -> str:
     return "1 trial" if n == 1 else f"{n} trials"
 
 
-def _history(result: StudyView, figures: Figures) -> str:
-    drawn = history_figure(result)
-    words = (
-        "Each point is a trial's mean fold RMSE on the training rows. Crosses were stopped early, "
+def _history(result: StudyView, figures: Figures, words: ScoreWords) -> str:
+    drawn = history_figure(result, words)
+    said = (
+        f"Each point is {words.each}. Crosses were stopped early, "
         "at their last epoch. These numbers are tuned: they are not the accuracy."
     )
-    words = words if drawn else "No trial is complete, so there is no history to draw."
-    return figures.figure("history", drawn, ("Optimisation history", words))
+    said = said if drawn else "No trial is complete, so there is no history to draw."
+    return figures.figure("history", drawn, ("Optimisation history", said))
 
 
-def _leaders(result: StudyView) -> str:
+def _leaders(result: StudyView, words: ScoreWords) -> str:
     done = sorted(complete_trials(result.trials), key=lambda pair: pair[1])[:SHOWN_TRIALS]
     if not done:
         return ""
-    names = ("Trial", "CV RMSE", "Fold RMSE", "Best epoch", "Parameters", "Multiply–adds")
+    names = ("Trial", words.name, words.parts, "Best epoch", "Parameters", "Multiply–adds")
     head = [f'<th scope="col"{" class=n" if i != 2 else ""}>{n}</th>' for i, n in enumerate(names)]
     rows = []
     for trial, value in done:
@@ -103,52 +104,53 @@ def _leaders(result: StudyView) -> str:
             f'<td class="n">{count(trial.best_epoch)}</td><td class="n">{size(trial.n_parameters)}'
             f'</td><td class="n">{size(trial.multiply_adds)}</td></tr>'
         )
-    caption = f"Leading trials. RMSE in {result.data.target_unit}, on the training rows."
+    caption = f"Leading trials. RMSE in {result.data.target_unit}, {words.where}."
     link = '<p><small>All trials: <a href="leaderboard.csv">leaderboard.csv</a></small></p>'
     return f"<h3>Leading trials</h3>{html_table(head, rows, caption)}{link}"
 
 
-def _curves(result: StudyView, figures: Figures) -> str:
-    drawn = curves_figure(result)
-    words = (
-        f"RMSE averaged over the folds after each epoch, for the best {TOP_CURVES} trials. The "
-        "ring marks the epoch that the final networks were trained to."
+def _curves(result: StudyView, figures: Figures, words: ScoreWords) -> str:
+    drawn = curves_figure(result, words)
+    said = (
+        f"{words.averaged} after each epoch, for the best {TOP_CURVES} trials. The "
+        f"ring marks {words.ring}."
     )
-    words = words if drawn else "No complete trial kept its learning curve."
-    return figures.figure("curves", drawn, ("Learning curves", words))
+    said = said if drawn else "No complete trial kept its learning curve."
+    return figures.figure("curves", drawn, ("Learning curves", said))
 
 
-def _importance(result: StudyView, figures: Figures) -> str:
+def _importance(result: StudyView, figures: Figures, words: ScoreWords) -> str:
     drawn = importance_figure(result)
     shown = min(len(result.importance), TOP_IMPORTANCE)
-    words = (
-        "fANOVA: the share of the variance of CV RMSE that a parameter explains; the "
+    said = (
+        f"fANOVA: the share of the variance of {words.name} that a parameter explains; the "
         f"{shown} highest of {len(result.importance)}. "
     )
-    words = words if drawn else ""
+    said = said if drawn else ""
     note = result.importance_note or ("" if drawn else "It could not be computed.")
-    return figures.figure("importance", drawn, ("Parameter importance", words + note))
+    return figures.figure("importance", drawn, ("Parameter importance", said + note))
 
 
-def _slices(result: StudyView, figures: Figures) -> str:
-    drawn = slice_figures(result)
+def _slices(result: StudyView, figures: Figures, words: ScoreWords) -> str:
+    drawn = slice_figures(result, words)
     if not drawn:
         return figures.figure("slices", None, ("Parameter by parameter", TOO_FEW))
     which = "most important" if result.importance else "most usual"
     plots = "".join(figures.plot(f"slice-{i}", f) for i, f in enumerate(drawn.values(), start=1))
     return (
         "<figure><figcaption><b>Parameter by parameter</b>"
-        f"The {min(len(drawn), TOP_PARAMETERS)} {which} parameters against CV RMSE; the star is "
-        "the winner. Pale rings: trials whose design has no such block, so the value was ignored."
+        f"The {min(len(drawn), TOP_PARAMETERS)} {which} parameters against {words.name}; the star "
+        "is the winner. Pale rings: trials whose design has no such block, so the value was "
+        "ignored."
         f'</figcaption><div class="slices">{plots}</div></figure>'
     )
 
 
-def _parallel(result: StudyView, figures: Figures) -> str:
-    drawn = parallel_figure(result)
-    words = "Each line is a complete trial, darker is better; ends are the lowest and highest."
+def _parallel(result: StudyView, figures: Figures, words: ScoreWords) -> str:
+    drawn = parallel_figure(result, words)
+    said = "Each line is a complete trial, darker is better; ends are the lowest and highest."
     title = "Parameters together"
-    return figures.figure("parallel", drawn, (title, words if drawn else TOO_FEW), "wide")
+    return figures.figure("parallel", drawn, (title, said if drawn else TOO_FEW), "wide")
 
 
 def _lost_trials(result: StudyView) -> str:

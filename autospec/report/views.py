@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from autospec.evaluate.metrics import Scores
 from autospec.search.result import TrialRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreWords:
+    """How a report calls what a search minimised; plain text.
+
+    Parameters
+    ----------
+    name : str
+        In axes, tables and hover texts.
+    each : str
+        What a point of the history is.
+    parts : str
+        What it is the mean of.
+    averaged, curve : str
+        What a learning curve is, at the start of a sentence and on an axis.
+    ring : str
+        What the ring on the winner's curve marks.
+    where : str
+        Which rows the scores are of.
+    """
+
+    name: str = "CV RMSE"
+    each: str = "a trial's mean fold RMSE on the training rows"
+    parts: str = "Fold RMSE"
+    averaged: str = "RMSE averaged over the folds"
+    curve: str = "fold-averaged RMSE"
+    ring: str = "the epoch that the final networks were trained to"
+    where: str = "on the training rows"
+
+
+BY_FOLDS = ScoreWords()
 
 
 class TargetView(Protocol):

@@ -77,7 +77,12 @@ def published_seconds(
 
 
 def _members_s(trial: TrialRecord, settings: Settings, folds_total: int) -> float:
-    """Return the seconds of a refit: its networks learn from the rows of all folds."""
+    """Return the seconds of a refit: its networks learn from the rows of all folds.
+
+    Where one part is watched it stays so: at most, the trial's own network is trained again.
+    """
+    if settings.folds == 1:
+        return trial.seconds
     whole = settings.folds / (settings.folds - 1)
     return _network_s(trial, folds_total) * settings.members * whole
 

@@ -67,7 +67,10 @@ class StudyPlan:
         """Seconds that refit and twins take a second of their trial.
 
         A refit has more networks, on all training rows; the twins are the networks of one repeat.
+        Where one part is watched there are none: at most, the same network is trained again.
         """
+        if self.settings.folds == 1:
+            return 1.0
         members_a_fold = self.settings.members / (self.settings.folds - 1)
         return (members_a_fold + 1) / self.settings.repeats
 

@@ -1,8 +1,8 @@
-"""What a study must know of what it searches: the same loop serves spectra and cubes.
+"""What a study must know of what it searches: the same loop serves spectra, cubes and maps.
 
 A design is opaque here: it has a digest, a price on what it will see, and a space that writes it
-down as parameters. What it sees, the axis of spectra or the shape of cubes, only the validation and
-the design itself need to understand.
+down as parameters. What it sees, such as the axis of spectra or the shape of cubes, only the
+validation and the design itself need to understand.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Settings(Protocol):
 
     @property
     def folds(self) -> int:
-        """Inner folds."""
+        """Inner folds; 1 where one part is watched, and no twins are trained."""
 
     @property
     def repeats(self) -> int:

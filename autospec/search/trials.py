@@ -252,13 +252,13 @@ class Watch:
     def after_lead_epoch(self, epoch: int, mean_rmse: float) -> None:
         """Take in an epoch of the folds that lead."""
         self.lead_curve.append(mean_rmse)
-        self._go_on(f"epoch {epoch} of the first {self.leading} folds, RMSE {mean_rmse:.3f}")
+        whose = "" if self.folds == 1 else f" of the first {self.leading} folds"
+        self._go_on(f"epoch {epoch}{whose}, RMSE {mean_rmse:.4g}")
         why = why_lead_is_given_up(RULE, self.seen, np.array(self.lead_curve))
         if why:  # the sampler ranks a pruned trial by its step: here, epochs of all folds
             self.trial.report(mean_rmse, max(1, epoch * self.leading // self.folds))
-            raise _GivenUp(
-                f"pruned after {epoch} epochs on {self.leading} of {self.folds} folds: {why}"
-            )
+            where = "" if self.folds == 1 else f" on {self.leading} of {self.folds} folds"
+            raise _GivenUp(f"pruned after {epoch} epochs{where}: {why}")
 
     def after_epoch(self, epoch: int, mean_rmse: float) -> bool:
         """Take in an epoch of all folds; True ends the training."""
@@ -266,12 +266,14 @@ class Watch:
         if self._out_of_time():
             _note(self.trial, reason="cut short by the time budget")
             return True
-        self._go_on(f"epoch {epoch}, fold-averaged RMSE {mean_rmse:.3f}")
+        kind = "watched" if self.folds == 1 else "fold-averaged"
+        self._go_on(f"epoch {epoch}, {kind} RMSE {mean_rmse:.4g}")
         if epoch % RULE.every == 0:
             self.trial.report(mean_rmse, epoch)
         why = "" if self.label else why_given_up(RULE, self.seen, np.array(self.curve))
         if why:
-            raise _GivenUp(f"pruned after {epoch} epochs on all {self.folds} folds: {why}")
+            where = "" if self.folds == 1 else f" on all {self.folds} folds"
+            raise _GivenUp(f"pruned after {epoch} epochs{where}: {why}")
         return False
 
     def _out_of_time(self) -> bool:

@@ -164,7 +164,7 @@ def _how(settings: MapSettings, run: TrainRun, data: dict[str, object], begun: f
     )
 
 
-def _baselines(settings: MapSettings) -> tuple[str, ...]:
+def baseline_names(settings: MapSettings) -> tuple[str, ...]:
     """Return who stands beside the network."""
     names = (MEAN, PERSISTENCE, RIDGE) if settings.aims.horizon else (MEAN, RIDGE)
     return (*names, PATCH_RIDGE, PATCH_FOREST) if settings.baselines == "all" else names
@@ -178,7 +178,7 @@ def _scored(
     run: TrainRun,
 ) -> tuple[Mapping[str, str], Mapping[str, MapTally]]:
     """Open the seal: return each model's words and what it was worth there."""
-    names, seed = _baselines(settings), settings.split.seed
+    names, seed = baseline_names(settings), settings.split.seed
     others = fit_map_baselines(problem, plan, network.scaler, names, seed)
     models = {NETWORK: network} | {other.name: other.model for other in others}
     details = {NETWORK: ""} | {other.name: other.detail for other in others}

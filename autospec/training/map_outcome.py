@@ -78,7 +78,9 @@ def map_training(outcome: MapOutcome) -> MapTraining:
     """Compare the network with the best of the others, and put everything together."""
     o = outcome
     targets, seed = o.settings.aims.targets, o.settings.split.seed
-    models = tuple(_model(name, o.details[name], tally, seed) for name, tally in o.tallies.items())
+    models = tuple(
+        map_model(name, o.details[name], tally, seed) for name, tally in o.tallies.items()
+    )
     network, *others = models
     rival = min(others, key=_first_rmse)
     versus = compare_maps(o.tallies[NETWORK], o.tallies[rival.name], 0, seed=seed)
@@ -144,7 +146,8 @@ def _first_rmse(model: MapModel) -> float:
     return value
 
 
-def _model(name: str, detail: str, tally: MapTally, seed: int) -> MapModel:
+def map_model(name: str, detail: str, tally: MapTally, seed: int) -> MapModel:
+    """Return one model's row; `seed` fixes the draws of its intervals."""
     return MapModel(
         name=name,
         detail=detail,

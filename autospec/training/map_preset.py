@@ -31,7 +31,7 @@ def map_preset(data: Any) -> MapPreset:  # noqa: ANN401 (parsed JSON)
     data : str or parsed JSON
         "tiny", "small" or "v8"; an object with "sizes", one of these names or the fields of
         `CNNTransformerSizes`, and "terms", fields of `MapTerms`, either of which may be left out;
-        or a map-train.json, whose settings have both.
+        or a map-train.json, whose settings have both, or a search's best_architecture.json.
 
     Raises
     ------
@@ -42,8 +42,9 @@ def map_preset(data: Any) -> MapPreset:  # noqa: ANN401 (parsed JSON)
         return MapPreset(sizes=_sizes(data))
     if not isinstance(data, dict):
         raise ValueError(f"want an object with {' and '.join(PARTS)}; {EXAMPLE}")
-    if isinstance(data.get("settings"), dict):
-        data = {part: data["settings"].get(part, {}) for part in PARTS}
+    for key in ("settings", "design"):
+        if isinstance(data.get(key), dict):
+            data = {part: data[key].get(part, {}) for part in PARTS}
     unknown = sorted(set(data) - set(PARTS))
     if unknown or not data:
         what = f"{unknown[0]!r}: no such part" if unknown else "nothing in it"

@@ -37,6 +37,7 @@ NAMES = (
     "summary",
     "model",
     "map_train",
+    "map_run",
 )
 
 
