@@ -1,4 +1,4 @@
-"""What each part of the CNN-Transformer and of its loss is worth: one switch at a time, sealed maps.
+"""What each part of the CNN-Transformer and of its loss is worth: one switch at a time.
 
     python tests/benchmarks/map_ablation.py run STACK --target T2M --horizon 1 -o inca.jsonl
     python tests/benchmarks/map_ablation.py run STACK --target ndvi --horizon 1 --gaps 30 -o n.jsonl
@@ -57,7 +57,7 @@ PLAIN = "plain"
 
 
 def variants(aims: MapAims, *, static: bool, gappy: bool) -> dict[str, dict[str, Any]]:
-    """Return what differs from the plain one, by name; switches that change nothing are left out."""
+    """Return what differs from the plain one, by name; what would change nothing is left out."""
     found: dict[str, dict[str, Any]] = {
         PLAIN: {},
         "+ pinball": {"terms": MapTerms(pinball=True)},
@@ -92,7 +92,7 @@ class ConvLSTM(nn.Module):
     def forward(
         self, x: torch.Tensor, static: torch.Tensor | None, present: torch.Tensor
     ) -> torch.Tensor:
-        """Return (b, t, k, h, w) for x (b, t, c, h, w); a date that is not there changes nothing."""
+        """Return (b, t, k, h, w) for x (b, t, c, h, w); a date that is absent changes nothing."""
         if static is not None:
             x = torch.cat([x, static[:, None].expand(-1, x.shape[1], -1, -1, -1)], dim=2)
         b, t, _, h, w = x.shape
@@ -141,6 +141,18 @@ def _convlstm_weights(channels: int, targets: int, hidden: int) -> int:
     return 4 * hidden * (9 * (first + second) + 2) + targets * (hidden + 1)
 
 
+def cropped(stack: RasterStack, side: int | None) -> RasterStack:
+    """Return the north-western corner of a stack."""
+    if side is None:
+        return stack
+    corner = (slice(0, side), slice(0, side))
+    return replace(
+        stack,
+        dynamic=np.array(stack.dynamic[:, :, *corner], dtype=np.float32),
+        static=stack.static[:, *corner],
+    )
+
+
 def with_gaps(stack: RasterStack, percent: float, seed: int) -> RasterStack:
     """Hide cells under clouds that differ from date to date, all channels at once."""
     if not percent:
@@ -157,7 +169,7 @@ def open_data(args: argparse.Namespace, seed: int) -> RasterStack:
     if args.stack == "synthetic":
         settings = SyntheticSettings(effect="none", n=1, dates=48, no_value_percent=5.0)
         return with_gaps(synthesise(settings, seed)[0], args.gaps, seed)
-    return with_gaps(open_stack(Path(args.stack)), args.gaps, seed)
+    return with_gaps(cropped(open_stack(Path(args.stack)), args.crop), args.gaps, seed)
 
 
 def train(
@@ -223,7 +235,7 @@ def rows_of(args: argparse.Namespace, kind: str, seed: int) -> Iterator[dict[str
     about: dict[str, dict[str, Any]] = {name: {} for name in models}
     chosen = variants(aims, static=bool(stack.static_channels), gappy=scaler.gappy)
     for name, change in chosen.items():
-        if args.only and name not in args.only:
+        if (args.only and name not in args.only) or name in args.skip:
             continue
         begun = time.perf_counter()
         settings = replace(
@@ -293,6 +305,7 @@ def main() -> None:
     one.add_argument("--horizon", type=int, default=0)
     one.add_argument("--length", type=int, default=8)
     one.add_argument("--tile", type=int, default=32)
+    one.add_argument("--crop", type=int, help="cells along each side, from the north-west")
     one.add_argument("--gaps", type=float, default=0.0, help="percent of cells to hide")
     one.add_argument("--splits", default="forward,blocks")
     one.add_argument("--seeds", type=int, default=3)
@@ -302,6 +315,7 @@ def main() -> None:
     one.add_argument("--lr", type=float, default=1e-3)
     one.add_argument("--size", choices=sorted(SIZES), default="micro")
     one.add_argument("--only", nargs="*", help="variants")
+    one.add_argument("--skip", nargs="*", default=(), help="variants")
     one.add_argument("-o", "--out", type=Path, required=True)
     one.set_defaults(do=run)
     shown = commands.add_parser("table")
