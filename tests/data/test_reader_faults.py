@@ -218,7 +218,7 @@ class Bomb:
         ("a.xlsx", b"PK\x03\x04rest", ("Excel", "save the sheet as CSV")),
         ("a.csv.gz", gzip.compress(b"id,soc\n"), ("gzip", "unpack it first")),
         ("a.parquet", b"id,soc\n1,2\n", ("content is not Parquet", "rename it")),
-        ("a.parquet", b"PAR1 but not really PAR1", ("Parquet content is broken", "Export")),
+        ("a.parquet", b"PAR1 but not really PAR1", ("Parquet footer", "cut short", "Export")),
         ("a.csv", b'id,"soc\n1,2\n', ("quotation mark is not closed",)),
         ("a.csv", b'id,soc,350\n1,2,"3\n', ("row 2", "quoting breaks", "quotation mark closed")),
         ("a.csv", b"id,soc\n1,\x81\n", ("cannot be read", "CSV (UTF-8)")),

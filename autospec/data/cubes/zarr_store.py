@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from autospec.data.cubes.extra import BROKEN
 from autospec.data.findings import Findings, some
 from autospec.data.tables import MAX_DECODED_BYTES
 from autospec.errors import DataError
@@ -65,7 +66,7 @@ def _arrays(path: Path) -> list[tuple[str, Any]]:
     try:
         root = zarr.open_group(path, mode="r")
         return sorted(root.arrays())
-    except (BaseZarrError, OSError, KeyError, ValueError, TypeError) as error:
+    except (BaseZarrError, *BROKEN) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise DataError(
             f"the Zarr store's metadata are missing or broken ({reason}); want a complete store. "
