@@ -29,6 +29,7 @@ from autospec.data.cubes.places import unit_problem
 from autospec.data.cubes.raw_cubes import RawCubes, settle_cubes
 from autospec.data.cubes.references import WGS84, crs_of_attributes
 from autospec.data.cubes.stacks import RasterStack
+from autospec.data.cubes.zarr_store import METADATA, check_store
 from autospec.data.findings import Findings, some
 from autospec.data.tables import MAX_DECODED_BYTES
 from autospec.errors import DataError, near
@@ -45,7 +46,6 @@ NEEDED: dict[GridForm, tuple[str, ...]] = {
     "geotiffs": ("rasterio",),
 }
 MAX_AXIS = 10_000_000  # coordinates are read whole
-_ZARR_FILES = ("zarr.json", ".zgroup", ".zmetadata", ".zarray", ".zattrs")
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 
@@ -147,7 +147,7 @@ def grid_form(path: Path) -> GridForm:
     """
     if path.is_dir():
         names = sorted(p.name for p in path.iterdir())
-        if path.suffix.lower() == ".zarr" or any(name in names for name in _ZARR_FILES):
+        if path.suffix.lower() == ".zarr" or any(name in names for name in METADATA):
             return "zarr"
         if any(name.lower().endswith((".tif", ".tiff")) for name in names):
             return "geotiffs"
@@ -201,8 +201,6 @@ def open_grid(path: Path, form: GridForm, findings: Findings) -> xr.Dataset:
     import xarray as xr
 
     if form == "zarr":
-        from autospec.data.cubes.zarr_store import check_store
-
         check_store(path, findings)
     elif form == "netcdf4":
         import h5netcdf
