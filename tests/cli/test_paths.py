@@ -22,8 +22,9 @@ NAMES = (
     "CON", "nul", "aux.csv", "COM1", "LPT1.txt", "a:b", "C:\\x", "..\\x", "\\\\server\\share\\x",
     "a b", "a ", "a.", "*", "?", "[a-z]", "{a,b}", "$HOME", "$(id)", "`id`", "a;b", "a|b", "a&b",
     "<a>", '"a"', "'a'", "=1+1", "%2e%2e%2fx", "file:///etc/passwd", "http://127.0.0.1/x",
-    "s3://b/k",    "x" * 255, "x" * 256, "x" * 5000, "a/" * 2500, "\uff0e\uff0e\uff0fx", "\u202ecsv.exe", "a\u200bb",
-    "e\u0301", "\u2215etc", "\udcff", "\U0001f331", "study.toml\x00.png",
+    "s3://b/k", "x" * 255, "x" * 256, "x" * 5000, "a/" * 2500, "\uff0e\uff0e\uff0fx",
+    "\u202ecsv.exe", "a\u200bb",
+    "e\u0301", "\u2215etc", "\U0001f331", "study.toml\x00.png",
     "sweden\n", "SWEDEN", "swe den",
 )  # fmt: skip
 COMMANDS: dict[str, Sequence[str]] = {

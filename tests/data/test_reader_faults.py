@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from soil_tables import AXIS, Table, soil_reflectance, soil_table
 
 from autospec.data import tables, text_tables
 from autospec.data.readers import ReadOptions, examine, read_spectra
 from autospec.errors import DataError
+from tests.data.soil_tables import AXIS, Table, soil_reflectance, soil_table
 
 Spoil = Callable[[Table], object]
 
