@@ -23,7 +23,11 @@ def written(path: Path, change: Callable[[Any], None] = lambda made: None, **how
         made = file.create_dataset("x", (4, 4), "f4", chunks=(2, 4), **how)
         made[:] = np.arange(16).reshape(4, 4)
         file["word"] = "text of any length"
-        file.create_dataset("ids", data=["a", "b"], chunks=(1,), dtype=h5py.string_dtype())
+        names = ["a", "b", "c", "d"]
+        ids = file.create_dataset("ids", data=names, chunks=(1,), dtype=h5py.string_dtype())
+        ids.make_scale("ids")
+        for axis in (0, 1):
+            made.dims[axis].attach_scale(ids)
         file["empty"] = h5py.Empty("f4")
         change(made)
     return path
