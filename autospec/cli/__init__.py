@@ -18,7 +18,7 @@ from autospec.cli.predict import predict
 from autospec.cli.runs import export_table, report
 from autospec.cli.search import search
 from autospec.cli.train import train
-from autospec.errors import EXIT_INTERRUPTED, AutospecError
+from autospec.errors import EXIT_INTERRUPTED, AutospecError, OutputError
 
 app = typer.Typer(
     name="autospec",
@@ -70,6 +70,10 @@ def main() -> None:
         if os.environ.get("RANK", "0") == "0":  # of several processes, the main one speaks
             typer.echo(f"autospec: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:  # a path that no reader could name better: too long, a loop of links
+        reason = error.strerror or type(error).__name__
+        typer.echo(f"autospec: {str(error.filename)[:200]}: {reason}. Check the path.", err=True)
+        sys.exit(OutputError.exit_code)
     except KeyboardInterrupt:
         typer.echo("autospec: stopped. What was finished is kept.", err=True)
         sys.exit(EXIT_INTERRUPTED)

@@ -9,8 +9,9 @@ there. Text columns run along batch by batch. Nothing here says what the values 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from shutil import disk_usage
 from tempfile import SpooledTemporaryFile, gettempdir
 
@@ -18,12 +19,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from autospec.data.parquet_footer import group_bytes, unpacked_bytes
 from autospec.data.parquet_tables import (
     LONG_LABEL,
     arrow_errors,
     check_types,
     is_text,
     numbers_of,
+    open_parquet,
     texts_of,
 )
 from autospec.data.spectra import FloatArray
@@ -78,11 +81,19 @@ class _Columns:
         return np.dtype(np.float32 if self.single else np.float64)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """A row group: its number, its rows, and which stored columns are decoded together."""
+
+    number: int
+    rows: int
+    portions: tuple[tuple[str, ...], ...]
+
+
 def parquet_rows(table: OpenTable) -> int:
     """Return the number of rows that the footer promises."""
     with arrow_errors():
-        table.handle.seek(0)
-        return int(pq.ParquetFile(table.handle).metadata.num_rows)
+        return int(open_parquet(table).metadata.num_rows)
 
 
 def parquet_blocks(table: OpenTable, wanted: Wanted, block_rows: int) -> Iterator[RawTable]:
@@ -109,21 +120,18 @@ def parquet_blocks(table: OpenTable, wanted: Wanted, block_rows: int) -> Iterato
         folder is full, or the file is broken.
     """
     with arrow_errors():
-        table.handle.seek(0)
-        schema = pq.ParquetFile(table.handle).schema_arrow
+        schema = open_parquet(table).schema_arrow
         check_types(schema, wanted)
         columns = _plan(schema, wanted)
         texts = [n for n in columns.names if is_text(schema.field(n).type)]
-        table.handle.seek(0)
         # Without the buffer, every wanted column of a row group is read before the first row.
-        file = pq.ParquetFile(
-            table.handle, read_dictionary=texts, pre_buffer=False, buffer_size=_BUFFER_BYTES
+        file = open_parquet(
+            table, read_dictionary=texts, pre_buffer=False, buffer_size=_BUFFER_BYTES
         )
-        sizes = [_check_group(file, g, columns) for g in range(file.metadata.num_row_groups)]
         first = 2
-        for group, n in enumerate(sizes):
+        for group in _groups(table, file, columns):
             yield from _group_blocks(file, group, columns, block_rows, first)
-            first += n
+            first += group.rows
 
 
 def _plan(schema: pa.Schema, wanted: Wanted) -> _Columns:
@@ -142,32 +150,47 @@ def _plan(schema: pa.Schema, wanted: Wanted) -> _Columns:
     )
 
 
-def _check_group(file: pq.ParquetFile, group: int, columns: _Columns) -> int:
-    """Return the rows of a row group, or refuse what no block can bound."""
-    meta = file.metadata.row_group(group)
-    sizes = _chunk_bytes(file, group)
+def _groups(table: OpenTable, file: pq.ParquetFile, columns: _Columns) -> list[_Group]:
+    """Settle how each row group is read, or refuse what no block can bound."""
+    rows = [int(file.metadata.row_group(g).num_rows) for g in range(file.metadata.num_row_groups)]
+    unpacked: Iterator[Mapping[str, int]] = repeat({}, len(rows))
+    # A row group that is no larger than one column may be needs no look at its columns.
+    if max(group_bytes(file), default=0) > MAX_CHUNK_BYTES:
+        unpacked = unpacked_bytes(table.handle)
+    return [
+        _Group(number=number, rows=n, portions=_portions(number, n, columns, sizes))
+        for number, (n, sizes) in enumerate(zip(rows, unpacked, strict=True))
+    ]
+
+
+def _portions(
+    number: int, rows: int, columns: _Columns, sizes: Mapping[str, int]
+) -> tuple[tuple[str, ...], ...]:
+    """Cut the stored columns of a row group into portions that are decoded together."""
     largest = max(columns.names, key=lambda name: sizes.get(name, 0))
-    if meta.num_rows > MAX_GROUP_ROWS or sizes.get(largest, 0) > MAX_CHUNK_BYTES:
+    if rows > MAX_GROUP_ROWS or sizes.get(largest, 0) > MAX_CHUNK_BYTES:
         raise DataError(
-            f"row group {group + 1}: {meta.num_rows:,} rows, and column {largest[:40]!r} unpacks "
+            f"row group {number + 1}: {rows:,} rows, and column {largest[:40]!r} unpacks "
             f"to {sizes.get(largest, 0):,} bytes; want at most {MAX_GROUP_ROWS:,} and "
             f"{MAX_CHUNK_BYTES:,}. Write the file again in row groups of 100,000 rows."
         )
-    return int(meta.num_rows)
-
-
-def _chunk_bytes(file: pq.ParquetFile, group: int) -> dict[str, int]:
-    """Return what each column of a row group unpacks to."""
-    meta = file.metadata.row_group(group)
-    chunks = [meta.column(c) for c in range(meta.num_columns)]
-    return {chunk.path_in_schema: int(chunk.total_uncompressed_size) for chunk in chunks}
+    portions: list[tuple[str, ...]] = []
+    start = taken = 0
+    names = tuple(columns.names[place] for place in columns.stored)
+    for k, name in enumerate(names):
+        size = max(8 * rows, sizes.get(name, 0))
+        if k > start and taken + size > _DECODE_BYTES:
+            portions.append(names[start:k])
+            start, taken = k, 0
+        taken += size
+    return (*portions, names[start:]) if names else ()
 
 
 def _group_blocks(
-    file: pq.ParquetFile, group: int, columns: _Columns, block_rows: int, first: int
+    file: pq.ParquetFile, group: _Group, columns: _Columns, block_rows: int, first: int
 ) -> Iterator[RawTable]:
     """Read one row group, whose first row has the number `first`."""
-    n = file.metadata.row_group(group).num_rows
+    n = group.rows
     with SpooledTemporaryFile(max_size=STORE_BYTES) as store:
         _fill(store, file, group, columns)
         start = 0
@@ -183,58 +206,41 @@ def _group_blocks(
             yield _with_texts(values, first + start, batch, columns)
             start = stop
     if start != n:
-        raise _wrong_footer(group, n)
+        raise _wrong_footer(group)
 
 
 def _fill(
-    store: SpooledTemporaryFile[bytes], file: pq.ParquetFile, group: int, columns: _Columns
+    store: SpooledTemporaryFile[bytes], file: pq.ParquetFile, group: _Group, columns: _Columns
 ) -> None:
     """Write the number columns of a row group into the store, one behind the other."""
-    n = file.metadata.row_group(group).num_rows
-    needed = n * len(columns.stored) * columns.cell.itemsize
+    needed = group.rows * len(columns.stored) * columns.cell.itemsize
     if needed > STORE_BYTES:
-        _check_room(group, needed)
-    for names in _portions(file, group, columns):
-        table = file.read_row_group(group, columns=names, use_threads=False)
-        if table.num_rows != n:
-            raise _wrong_footer(group, n)
+        _check_room(group.number, needed)
+    for names in group.portions:
+        table = file.read_row_group(group.number, columns=list(names), use_threads=False)
+        if table.num_rows != group.rows:
+            raise _wrong_footer(group)
         for name in names:
             cells = numbers_of(table.column(name))[0].astype(columns.cell, copy=False)
             try:
                 store.write(cells.tobytes())
             except OSError as error:
-                raise _no_room(group, needed, str(error.strerror)) from error
-
-
-def _portions(file: pq.ParquetFile, group: int, columns: _Columns) -> Iterator[list[str]]:
-    """Cut the stored columns into portions that are decoded together."""
-    sizes = _chunk_bytes(file, group)
-    decoded = 8 * file.metadata.row_group(group).num_rows
-    portion: list[str] = []
-    taken = 0
-    for name in (columns.names[place] for place in columns.stored):
-        size = max(decoded, sizes.get(name, 0))
-        if portion and taken + size > _DECODE_BYTES:
-            yield portion
-            portion, taken = [], 0
-        portion.append(name)
-        taken += size
-    if portion:
-        yield portion
+                raise _no_room(group.number, needed, str(error.strerror)) from error
 
 
 def _along(
-    file: pq.ParquetFile, group: int, columns: _Columns, block_rows: int
+    file: pq.ParquetFile, group: _Group, columns: _Columns, block_rows: int
 ) -> Iterator[tuple[int, pa.RecordBatch | None]]:
     """Yield the rows of each block, and the columns that are read batch by batch."""
     if columns.along:
         names = [columns.names[place] for place in columns.along]
-        for batch in file.iter_batches(block_rows, [group], columns=names, use_threads=False):
+        for batch in file.iter_batches(
+            block_rows, [group.number], columns=names, use_threads=False
+        ):
             yield batch.num_rows, batch
         return
-    n = file.metadata.row_group(group).num_rows
-    for start in range(0, n, block_rows):
-        yield min(block_rows, n - start), None
+    for start in range(0, group.rows, block_rows):
+        yield min(block_rows, group.rows - start), None
 
 
 def _with_texts(
@@ -287,8 +293,8 @@ def _no_room(group: int, needed: int, why: str) -> DataError:
     )
 
 
-def _wrong_footer(group: int, n: int) -> DataError:
+def _wrong_footer(group: _Group) -> DataError:
     return DataError(
-        f"the Parquet footer says {n:,} rows in row group {group + 1} but there are more or "
-        "fewer. Export again."
+        f"the Parquet footer says {group.rows:,} rows in row group {group.number + 1} but "
+        "there are more or fewer. Export again."
     )

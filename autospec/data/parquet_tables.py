@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from autospec.data.findings import Findings
+from autospec.data.parquet_footer import check_footer, group_bytes, unpacked_bytes
 from autospec.data.spectra import FloatArray
 from autospec.data.tables import (
     MAX_BAD_CELLS,
@@ -53,7 +55,7 @@ def read_parquet_header(table: OpenTable, *, any_length: bool = False) -> tuple[
         If the footer is broken, or the table is above a cap on rows or columns.
     """
     with arrow_errors():
-        file = pq.ParquetFile(table.handle)
+        file = open_parquet(table)
         rows = 0 if any_length else file.metadata.num_rows
         check_shape(rows, file.metadata.num_columns, 0)
         return tuple(file.schema_arrow.names)
@@ -83,15 +85,26 @@ def read_parquet_rows(table: OpenTable, wanted: Wanted, findings: Findings) -> R
         file is broken.
     """
     with arrow_errors():
-        table.handle.seek(0)
-        schema = pq.ParquetFile(table.handle).schema_arrow
+        schema = open_parquet(table).schema_arrow
         check_types(schema, wanted)
         names = [schema.field(c).name for c in (*wanted.bands, *wanted.labels)]
         texts = [n for n in names if is_text(schema.field(n).type)]
-        table.handle.seek(0)
-        file = pq.ParquetFile(table.handle, read_dictionary=texts)
-        _check_decoded(file, names, len(wanted.bands))
+        file = open_parquet(table, read_dictionary=texts)
+        _check_decoded(table, file, names, len(wanted.bands))
         return _read(file, wanted, names, findings)
+
+
+def open_parquet(table: OpenTable, **how: Any) -> pq.ParquetFile:  # noqa: ANN401 (pyarrow's own)
+    """Read the footer of an open file, which is not above the cap.
+
+    Raises
+    ------
+    DataError
+        If the file ends before its footer, or the footer is too large.
+    """
+    check_footer(table.handle)
+    table.handle.seek(0)
+    return pq.ParquetFile(table.handle, **how)
 
 
 @contextmanager
@@ -100,9 +113,10 @@ def arrow_errors() -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise DataError(
-            f"the Parquet content is broken or not supported ({str(error).splitlines()[0][:200]})"
-            "; want a plain Parquet table. Export the file again."
+            f"the Parquet content is broken or not supported ({reason}); want a "
+            "plain Parquet table. Export the file again."
         ) from error
 
 
@@ -149,18 +163,14 @@ def _is_bytes(kind: pa.DataType) -> bool:
     )
 
 
-def _check_decoded(file: pq.ParquetFile, names: list[str], bands: int) -> None:
+def _check_decoded(table: OpenTable, file: pq.ParquetFile, names: list[str], bands: int) -> None:
     """Refuse a table whose wanted columns unfold above the cap, from the footer alone."""
-    meta = file.metadata
-    check_shape(meta.num_rows, meta.num_columns, bands)
-    wanted = set(names)
-    unpacked = 0
-    for g in range(meta.num_row_groups):
-        group = meta.row_group(g)
-        for c in range(group.num_columns):
-            chunk = group.column(c)
-            if chunk.path_in_schema in wanted:
-                unpacked += chunk.total_uncompressed_size
+    check_shape(file.metadata.num_rows, file.metadata.num_columns, bands)
+    unpacked = sum(group_bytes(file))
+    if unpacked > MAX_DECODED_BYTES:  # of all columns; perhaps they are not wanted
+        wanted = set(names)
+        groups = unpacked_bytes(table.handle)
+        unpacked = sum(size for group in groups for name, size in group.items() if name in wanted)
     if unpacked > MAX_DECODED_BYTES:
         raise DataError(
             f"the columns unpack to {unpacked:,} bytes; want at most {MAX_DECODED_BYTES:,}. "

@@ -94,9 +94,11 @@ def replacing_file(path: Path) -> Iterator[Path]:
     OutputError
         If the file cannot be written; what was there before is still there.
     """
-    real = _real(path)
-    temporary = real.with_name(f".{real.name}.{secrets.token_hex(6)}{TEMPORARY}")
+    if not path.name or "\x00" in str(path):
+        raise OutputError(f"{str(path)!r} is no name of a file. Choose another.")
     try:
+        real = _real(path)
+        temporary = real.with_name(f".{real.name}.{secrets.token_hex(6)}{TEMPORARY}")
         real.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary

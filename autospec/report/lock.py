@@ -40,7 +40,7 @@ def locked(folder: Path) -> Iterator[None]:
     RetryLater
         If another process holds it.
     OutputError
-        If the lock file cannot be opened.
+        If the lock file cannot be opened, or a link in the folder leads out of it.
     """
     path = folder / LOCK_FILE
     make_folder(folder)
@@ -59,6 +59,7 @@ def locked(folder: Path) -> Iterator[None]:
         except OSError as error:
             raise OutputError(cannot("locked", path, error)) from error
         _remove_leftovers(folder)
+        _refuse_links(folder)
         yield
     finally:
         os.close(handle)
@@ -80,6 +81,17 @@ def discard_empty(folder: Path) -> Iterator[None]:
                 for path in new:
                     path.rmdir()
         raise
+
+
+def _refuse_links(folder: Path) -> None:
+    """Refuse links that lead out of the folder: a folder from elsewhere could name any file."""
+    within = folder.resolve()
+    for path in (path for depth in ("*", "*/*") for path in folder.glob(depth)):
+        if path.is_symlink() and not path.resolve().is_relative_to(within):
+            raise OutputError(
+                f"{path} is a link out of the output folder, and is not written through. Remove "
+                "it, or choose another folder with --out."
+            )
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -128,15 +129,16 @@ def read_study(name: str | Path) -> StudyFile:
         if path.stat().st_size > MAX_STUDY_BYTES:
             raise UsageError(f"{path}: larger than {MAX_STUDY_BYTES} bytes; is this a study file?")
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # tomllib's own error is a ValueError
         raise UsageError(f"{path}: cannot be read as a study file: {error}") from error
     return _parse_study(data, str(path))
 
 
 def find_study(name: str) -> Path:
     """Return the path of a study file, given its path or the name of a bundled one."""
-    if Path(name).is_file():
-        return Path(name)
+    with suppress(OSError):  # longer than a name may be
+        if Path(name).is_file():
+            return Path(name)
     names = sorted(p.stem for p in _bundled_studies().glob("*.toml"))
     if name in names:
         return _bundled_studies() / f"{name}.toml"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from autospec.data.cubes.cube_checks import Needs, check_channels
 from autospec.data.cubes.cubes import Cubes
-from autospec.data.cubes.extra import need
+from autospec.data.cubes.extra import BROKEN, need
 from autospec.data.cubes.grid_axes import (
     GridDims,
     find_dims,
@@ -29,6 +29,7 @@ from autospec.data.cubes.places import unit_problem
 from autospec.data.cubes.raw_cubes import RawCubes, settle_cubes
 from autospec.data.cubes.references import WGS84, crs_of_attributes
 from autospec.data.cubes.stacks import RasterStack
+from autospec.data.cubes.zarr_store import METADATA, check_store
 from autospec.data.findings import Findings, some
 from autospec.data.tables import MAX_DECODED_BYTES
 from autospec.errors import DataError, near
@@ -45,7 +46,6 @@ NEEDED: dict[GridForm, tuple[str, ...]] = {
     "geotiffs": ("rasterio",),
 }
 MAX_AXIS = 10_000_000  # coordinates are read whole
-_ZARR_FILES = ("zarr.json", ".zgroup", ".zmetadata", ".zarray", ".zattrs")
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 
@@ -147,7 +147,7 @@ def grid_form(path: Path) -> GridForm:
     """
     if path.is_dir():
         names = sorted(p.name for p in path.iterdir())
-        if path.suffix.lower() == ".zarr" or any(name in names for name in _ZARR_FILES):
+        if path.suffix.lower() == ".zarr" or any(name in names for name in METADATA):
             return "zarr"
         if any(name.lower().endswith((".tif", ".tiff")) for name in names):
             return "geotiffs"
@@ -182,7 +182,7 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except DataError as error:
         raise DataError([f"{path.name}: {line}" for line in error.problems]) from error
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError, IndexError) as error:
+    except BROKEN as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise DataError(
             f"{path.name}: the content is broken or half-written ({reason}); want a complete "
@@ -201,15 +201,13 @@ def open_grid(path: Path, form: GridForm, findings: Findings) -> xr.Dataset:
     import xarray as xr
 
     if form == "zarr":
-        from autospec.data.cubes.zarr_store import check_store
-
         check_store(path, findings)
     elif form == "netcdf4":
         import h5netcdf
 
-        from autospec.data.cubes.hdf5_links import check_contained
+        from autospec.data.cubes.hdf5_probe import check_survivable
 
-        check_contained(path)
+        check_survivable(path)
         with h5netcdf.File(path, "r") as file:
             _check_axes({name: len(dim) for name, dim in file.dimensions.items()})
     engine = {"netcdf4": "h5netcdf", "netcdf3": "scipy", "zarr": "zarr"}[form]
@@ -236,8 +234,8 @@ def _decoding() -> Iterator[None]:
     """Say it when dates are those of a model's calendar."""
     try:
         yield
-    except ValueError as error:
-        if "decode time" not in str(error):
+    except (ValueError, ImportError) as error:  # cftime, which other calendars want, is no need
+        if "decode time" not in str(error) and "cftime" not in str(error):
             raise
         raise DataError(
             f"dates cannot be decoded ({str(error).split('.')[0][:160]}); want the standard "
@@ -279,6 +277,10 @@ def _stack(
         )
     dims = find_dims(data)
     assert dims.time is not None
+    if none := [dim for dim in (dims.time, dims.y, dims.x) if not data.sizes[dim]]:
+        raise DataError(
+            f"dimension {none[0]!r} has no place at all; want at least one date and cell."
+        )
     times = read_times(data, dims.time)
     place = place_of(data, dims)
     chosen = choose_layers(data, dims, categorical, findings)

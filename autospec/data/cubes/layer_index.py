@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from autospec.data.cubes.cubes import Float32Array
+from autospec.data.cubes.extra import BROKEN
 from autospec.errors import DataError
 
 NO_QUANTITY = 1e38  # rasters without a declared no-value often hold the largest float32 or float64
@@ -46,7 +47,7 @@ def part_of(shape: tuple[int, ...], index: Any, read: ReadPart) -> Float32Array:
     t, rows, columns = (_span(ranges[axis]) for axis in (0, 2, 3))
     try:
         block = read(t, list(ranges[1]), rows, columns)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except BROKEN as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise DataError(
             f"the raster cannot be read at layers {t[0] + 1} to {t[1]}, rows {rows[0] + 1} to "

@@ -9,11 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from autospec.data.cubes.extra import BROKEN
 from autospec.data.findings import Findings, some
 from autospec.data.tables import MAX_DECODED_BYTES
 from autospec.errors import DataError
 
 MAX_COORDINATE = 10_000_000
+METADATA = ("zarr.json", ".zgroup", ".zmetadata", ".zarray", ".zattrs")
 
 
 def check_store(path: Path, findings: Findings) -> None:
@@ -52,7 +54,7 @@ def check_store(path: Path, findings: Findings) -> None:
                 f"{MAX_COORDINATE:,}."
             )
             continue
-        problems += _missing(name, array, findings)
+        problems += _missing(name, array, findings) + _oversized(path / name, array)
     if problems:
         raise DataError(problems)
 
@@ -65,7 +67,7 @@ def _arrays(path: Path) -> list[tuple[str, Any]]:
     try:
         root = zarr.open_group(path, mode="r")
         return sorted(root.arrays())
-    except (BaseZarrError, OSError, KeyError, ValueError, TypeError) as error:
+    except (BaseZarrError, *BROKEN) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise DataError(
             f"the Zarr store's metadata are missing or broken ({reason}); want a complete store. "
@@ -99,6 +101,23 @@ def _missing(name: str, array: Any, findings: Findings) -> list[str]:  # noqa: A
         f"{some([name])}: {promised - there} of {promised} chunks are not in the store and read "
         f"as {_fill(array)}; that is so on purpose, or the store is half-written"
     )
+    return []
+
+
+def _oversized(folder: Path, array: Any) -> list[str]:  # noqa: ANN401
+    """Refuse a chunk that is larger packed than it should be unpacked: it would inflate further."""
+    if array.dtype.kind not in "biufcM":
+        return []
+    size = int(array.dtype.itemsize)
+    for length in array.shards or array.chunks:
+        size *= int(length)
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name not in METADATA and path.stat().st_size > 2 * size + 4096:
+            return [
+                f"array {folder.name!r}: chunk {path.relative_to(folder).as_posix()} has "
+                f"{path.stat().st_size:,} bytes and should unpack to {size:,}; it is damaged. "
+                "Write the store again."
+            ]
     return []
 
 
