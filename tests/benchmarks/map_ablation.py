@@ -6,7 +6,7 @@
     python tests/benchmarks/map_ablation.py table *.jsonl
 
 Every variant differs in one switch from the plain one: masked squared error, changes instead of
-levels (where there is a last value), deformable, static layers in the stream. All are trained
+levels (where there is a last value), not deformable, static layers in the stream. All are trained
 alike, with the weights of the best watched epoch, and scored on the same sealed cells beside
 persistence, the mean, ridge on single cells, and a ConvLSTM of as many weights
 (https://arxiv.org/abs/1506.04214). The seed fixes weights, squares and injected gaps. STACK is what
@@ -48,7 +48,9 @@ from autospec.training.map_task import MapTask
 from autospec.training.trainer import one_thread
 
 SIZES = PRESETS | {
-    "micro": CNNTransformerSizes(widths=(8, 16, 32, 64), embedding=64, depth=2, heads=4)
+    "micro": CNNTransformerSizes(
+        widths=(8, 16, 32, 64), embedding=64, depth=2, heads=4, deformable=False
+    )
 }
 SEASON = tuple(1.0 + 0.5 * np.cos(2 * np.pi * (np.arange(12) - 6) / 12))  # more weight in July
 SEED_LOSS = MapTerms(pinball=True, weighted=True, edge=True, season=SEASON, gaps="sentinel")
@@ -65,7 +67,7 @@ def variants(aims: MapAims, *, static: bool, gappy: bool) -> dict[str, dict[str,
         "+ edge term": {"terms": MapTerms(edge=True)},
         "+ season weights": {"terms": MapTerms(season=SEASON)},
         "the seed's loss": {"terms": SEED_LOSS},
-        "not deformable": {"sizes": {"deformable": False}},
+        "+ deformable": {"sizes": {"deformable": True}},
         CONVLSTM: {},
     }
     if gappy:
@@ -141,15 +143,15 @@ def _convlstm_weights(channels: int, targets: int, hidden: int) -> int:
     return 4 * hidden * (9 * (first + second) + 2) + targets * (hidden + 1)
 
 
-def cropped(stack: RasterStack, side: int | None) -> RasterStack:
-    """Return the north-western corner of a stack."""
-    if side is None:
-        return stack
+def cropped(stack: RasterStack, side: int | None, last: int | None) -> RasterStack:
+    """Return the north-western corner of a stack, and its last dates."""
     corner = (slice(0, side), slice(0, side))
+    dates = slice(None if last is None else max(0, len(stack.times) - last), None)
     return replace(
         stack,
-        dynamic=np.array(stack.dynamic[:, :, *corner], dtype=np.float32),
+        dynamic=np.array(stack.dynamic[dates, :, *corner], dtype=np.float32),
         static=stack.static[:, *corner],
+        times=stack.times[dates],
     )
 
 
@@ -169,7 +171,8 @@ def open_data(args: argparse.Namespace, seed: int) -> RasterStack:
     if args.stack == "synthetic":
         settings = SyntheticSettings(effect="none", n=1, dates=48, no_value_percent=5.0)
         return with_gaps(synthesise(settings, seed)[0], args.gaps, seed)
-    return with_gaps(cropped(open_stack(Path(args.stack)), args.crop), args.gaps, seed)
+    stack = cropped(open_stack(Path(args.stack)), args.crop, args.last)
+    return with_gaps(stack, args.gaps, seed)
 
 
 def train(
@@ -306,6 +309,7 @@ def main() -> None:
     one.add_argument("--length", type=int, default=8)
     one.add_argument("--tile", type=int, default=32)
     one.add_argument("--crop", type=int, help="cells along each side, from the north-west")
+    one.add_argument("--last", type=int, help="dates")
     one.add_argument("--gaps", type=float, default=0.0, help="percent of cells to hide")
     one.add_argument("--splits", default="forward,blocks")
     one.add_argument("--seeds", type=int, default=3)

@@ -32,7 +32,7 @@ ROLES = (
     ("left out between", "#d8d2c6"),
     ("learned from", style.WINNER),
     ("watched", "#3f6fb5"),
-    ("sealed", style.PLSR),
+    ("sealed, scored once", style.PLSR),
 )  # in the order of the digits 0 to 3
 SEASONS = ("Dec–Feb", "Mar–May", "Jun–Aug", "Sep–Nov")
 ROW_HEIGHT = 40
