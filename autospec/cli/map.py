@@ -78,10 +78,11 @@ def map_stack_file(
 
     check_suffix(out)
     bundle = _map_model(model)
-    asked = _tiling(bundle, tile, margin) if tile is not None or margin is not None else None
+    raster = read_stack(stack)
+    asked = _tiling(bundle, raster.shape, tile, margin)
     bounds = _bound(first, "--from"), _bound(last, "--to")
     runner = open_map_runner(bundle, device.value)
-    plan = plan_map(bundle, read_stack(stack), first=bounds[0], last=bounds[1], tiling=asked)
+    plan = plan_map(bundle, raster, first=bounds[0], last=bounds[1], tiling=asked)
     check_output(out, plan, stack)
     typer.echo("\n".join(shorten(_cost(plan, stack, out))), err=True)
     begun = time.monotonic()
@@ -115,13 +116,15 @@ def _map_model(model: Path) -> MapBundle:
     )
 
 
-def _tiling(bundle: MapBundle, tile: int | None, margin: int | None) -> Tiling:
+def _tiling(
+    bundle: MapBundle, shape: tuple[int, int], tile: int | None, margin: int | None
+) -> Tiling:
     """Return the tiling that was asked for."""
-    from autospec.data.maps.tiling import Tiling
+    from autospec.data.maps.tiling import Tiling, usual_tiling
 
     side = bundle.tile if tile is None else tile
     try:
-        return Tiling(tile=side, margin=side // 8 if margin is None else margin)
+        return usual_tiling(side, shape) if margin is None else Tiling(tile=side, margin=margin)
     except ValueError as error:
         raise UsageError(
             f"--tile {side}: {error}. Give a smaller --margin, or a larger --tile."

@@ -10,7 +10,7 @@ from autospec.data.cubes.cubes import TIME_TYPE, TimeArray
 from autospec.data.cubes.stacks import RasterStack
 from autospec.data.findings import count
 from autospec.data.maps.problem import MapProblem
-from autospec.data.maps.tiling import Tiling
+from autospec.data.maps.tiling import Tiling, usual_tiling
 from autospec.data.spectra import IntArray
 from autospec.errors import UsageError
 from autospec.evaluate.mapping import has_values, n_tiles
@@ -135,15 +135,6 @@ def plan_map(
         tiling=usual_tiling(bundle.tile, problem.stack.shape) if tiling is None else tiling,
         notes=notes,
     )
-
-
-def usual_tiling(tile: int, shape: tuple[int, int]) -> Tiling:
-    """Return the tiles that suit a network which learned from tiles of `tile` cells.
-
-    It has seen no larger ones, and what it pools over a whole tile depends on their size. A raster
-    (h, w) that fits in one is predicted in one, without mirrored cells, as in the training.
-    """
-    return Tiling(tile=tile, margin=0 if max(shape) <= tile else tile // 8)
 
 
 def slot_times(problem: MapProblem, slots: IntArray) -> TimeArray:

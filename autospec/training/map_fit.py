@@ -16,7 +16,7 @@ from autospec.data.maps.problem import MapProblem
 from autospec.data.maps.resident import held
 from autospec.data.maps.scaling import MapScaler, fit_map_scaler
 from autospec.data.maps.splits import SEALED, MapSplitPlan, make_map_split
-from autospec.data.maps.tiling import Tiling
+from autospec.data.maps.tiling import usual_tiling
 from autospec.evaluate.map_baselines import fit_map_baselines
 from autospec.evaluate.map_frames import MapFrames
 from autospec.evaluate.map_scoring import MapTally, score_maps
@@ -37,7 +37,6 @@ from autospec.training.map_task import MapTask
 from autospec.training.train_run import TrainRun
 from autospec.training.trainer import one_thread
 
-MARGIN_SHARE = 8  # a tile's margin is this part of its side
 SAY_EVERY_S = 10.0
 
 
@@ -141,11 +140,6 @@ def cost_line(network: MapNetwork, task: Task, settings: MapSettings) -> str:
     )
 
 
-def scoring_tiles(settings: MapSettings) -> Tiling:
-    """Return the tiles in which sealed maps are made: of the size that was learned from."""
-    return Tiling(tile=settings.tile, margin=settings.tile // MARGIN_SHARE)
-
-
 def _how(settings: MapSettings, run: TrainRun, data: dict[str, object], begun: float) -> FitRun:
     """Return how the loop runs, and what has to be the same where it is taken up.
 
@@ -187,7 +181,7 @@ def _scored(
         plan.unseal(),
         SEALED,
         models,
-        scoring_tiles(settings),
+        usual_tiling(settings.tile, problem.stack.shape),
         block=plan.block,
         on_tile=_now_and_then(run.say),
     )

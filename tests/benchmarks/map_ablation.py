@@ -9,8 +9,9 @@ Every variant differs in one switch from the plain one: masked squared error, ch
 levels (where there is a last value), not deformable, static layers in the stream. All are trained
 alike, with the weights of the best watched epoch, and scored on the same sealed cells beside
 persistence, the mean, ridge on single cells, and a ConvLSTM of as many weights
-(https://arxiv.org/abs/1506.04214). The seed fixes weights, squares and injected gaps. STACK is what
-`autospec cube check` reads, the MODIS example of the R package sits too (`forecast_cubes.py`).
+(https://arxiv.org/abs/1506.04214), which sees earlier dates only. The seed fixes weights, squares
+and injected gaps. STACK is what `autospec cube check` reads, the MODIS example of the R package
+sits too (`forecast_cubes.py`).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from autospec.data.maps.asking import pose
 from autospec.data.maps.problem import MapAims, MapProblem
 from autospec.data.maps.scaling import MapScaler, fit_map_scaler
 from autospec.data.maps.splits import SEALED, MapSplit, MapSplitPlan, make_map_split
-from autospec.data.maps.tiling import Tiling
+from autospec.data.maps.tiling import usual_tiling
 from autospec.evaluate.map_baselines import fit_map_baselines
 from autospec.evaluate.map_scoring import score_maps
 from autospec.evaluate.mapping import MapPredictor
@@ -212,7 +213,7 @@ def rows_of(args: argparse.Namespace, kind: str, seed: int) -> Iterator[dict[str
     problem = pose(stack, aims)
     plan = make_map_split(problem, MapSplit(kind=kind, seed=seed))
     scaler = fit_map_scaler(problem, plan)
-    tiling = Tiling(tile=args.tile, margin=args.tile // 8)
+    tiling = usual_tiling(args.tile, stack.shape)
     told = {"data": args.name, "split": kind, "seed": seed}
     base = MapSettings(
         aims=aims,

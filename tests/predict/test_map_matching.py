@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from autospec.data.cubes.stacks import RasterStack
-from autospec.data.maps.tiling import Tiling
+from autospec.data.maps.tiling import Tiling, usual_tiling
 from autospec.errors import DataError, UsageError
 from autospec.predict.map_matching import fit_stack
-from autospec.predict.map_planning import plan_map, usual_tiling
+from autospec.predict.map_planning import plan_map
 from autospec.predict.map_running import map_stack
 from tests.predict.made_map_bundles import CHANNELS, DAY, UTM, made_stack, map_bundle
 

@@ -20,7 +20,7 @@ from autospec.errors import SettingsDiffer, UsageError
 from autospec.evaluate.map_frames import MapFrames
 from autospec.nets.map_sizes import CNNTransformerSizes
 from autospec.training import map_fit
-from autospec.training.map_fit import scoring_tiles, train_map
+from autospec.training.map_fit import train_map
 from autospec.training.map_network import MapNetwork
 from autospec.training.map_result import MapTraining
 from autospec.training.map_settings import MAP_FIT, MapSettings, MapTerms
@@ -244,12 +244,6 @@ def test_before_the_training_its_cost_is_told() -> None:
     assert said[0].startswith(f"{result.n_parameters:,} parameters; ")
     assert "8 of them an epoch in 2 optimiser steps" in said[0]
     assert "scoring" in said[1]
-
-
-@pytest.mark.parametrize("tile", [8, 9, 16, 64, 100, 366])
-def test_scoring_tiles_can_be_cut(tile: int) -> None:
-    tiling = scoring_tiles(replace(SETTINGS, tile=tile))
-    assert tiling.tile == tile and tiling.margin >= 1
 
 
 def test_what_the_stack_lacks_is_refused_before_anything_is_learned() -> None:

@@ -151,6 +151,13 @@ def test_untrained_a_forecast_of_changes_is_persistence(final: str) -> None:
     np.testing.assert_allclose(made(final=final).predict(one), wanted, rtol=1e-5, atol=1e-5)
 
 
+def test_untrained_a_forecast_that_was_taught_a_sentinel_says_it_where_there_was_no_value() -> None:
+    one = tile()
+    network = made(gaps="sentinel")
+    scaled = answer(network.network, network.encode([one]))[0].detach().numpy()
+    np.testing.assert_allclose(scaled[np.isnan(one.last)], NO_VALUE, atol=1e-6)
+
+
 @pytest.mark.parametrize("final", ["none", "sigmoid", "relu"])
 @pytest.mark.parametrize("how", [{"horizon": 0}, {"horizon": 2, "change": False}], ids=str)
 def test_untrained_other_networks_say_the_mean(final: str, how: dict[str, Any]) -> None:

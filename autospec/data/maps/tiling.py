@@ -79,6 +79,15 @@ class Tiling:
         return weights
 
 
+def usual_tiling(tile: int, shape: tuple[int, int]) -> Tiling:
+    """Return the tiles that suit a network which learned from tiles of `tile` cells.
+
+    It has seen no larger ones, and what it pools over a whole tile depends on their size. A raster
+    (h, w) that fits in one is predicted in one, without mirrored cells, as in the training.
+    """
+    return Tiling(tile=tile, margin=0 if max(shape) <= tile else tile // 8)
+
+
 def map_in_tiles(
     read: Reader, network: Network, shape: tuple[int, int], tiling: Tiling
 ) -> Iterator[tuple[int, AnyFloats]]:

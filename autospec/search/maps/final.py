@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from autospec.data.maps.facts import StackFacts
 from autospec.data.maps.splits import SEALED, WATCH
+from autospec.data.maps.tiling import usual_tiling
 from autospec.errors import StudyFailed, TrialFailed
 from autospec.evaluate.map_baselines import MapBaseline
 from autospec.evaluate.map_frames import MapFrames
@@ -19,7 +20,7 @@ from autospec.evaluate.mapping import MapPredictor
 from autospec.search.candidates import Candidate
 from autospec.search.maps.objective import MapValidation
 from autospec.training.distributed import Processes
-from autospec.training.map_fit import n_parameters, scoring_tiles
+from autospec.training.map_fit import n_parameters
 from autospec.training.map_outcome import MapOutcome, map_model, map_training
 from autospec.training.map_result import NETWORK, MapModel, MapTraining
 from autospec.training.map_trial import WatchedTraining
@@ -130,7 +131,7 @@ class MapsFinalEvaluation:
         """Open the seal: return what every model was worth there."""
         ground, settings = self.validation.ground, self.validation.settings
         models = {**networks, **{b.name: b.model for b in self.baselines}}
-        tiling = scoring_tiles(settings.training(settings.space.reference_design()))
+        tiling = usual_tiling(settings.tile, ground.problem.stack.shape)
         roles, block = ground.plan.unseal(), ground.plan.block
         return score_maps(ground.problem, roles, SEALED, models, tiling, block=block)
 
@@ -163,7 +164,7 @@ def watched_scores(
     """Return the simpler models' RMSE on the watched part, in the unit of the trials' scores."""
     ground, settings = validation.ground, validation.settings
     roles = (ground.plan.dates, ground.plan.cells)
-    tiling = scoring_tiles(settings.training(settings.space.reference_design()))
+    tiling = usual_tiling(settings.tile, ground.problem.stack.shape)
     models = {b.name: b.model for b in baselines}
     tallies = score_maps(ground.problem, roles, WATCH, models, tiling, block=ground.plan.block)
     spans = ground.scaler.target_high - ground.scaler.target_low

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from autospec.data.maps.tiles import Tile
-from autospec.data.maps.tiling import Reader, Tiling, map_in_tiles
+from autospec.data.maps.tiling import Reader, Tiling, map_in_tiles, usual_tiling
 
 Floats = NDArray[np.floating]
 
@@ -117,3 +117,10 @@ def test_memory_does_not_grow_with_the_height() -> None:
 def test_tiles_that_do_not_overlap_well_are_refused(tile: int, margin: int) -> None:
     with pytest.raises(ValueError, match="quarter"):
         Tiling(tile=tile, margin=margin)
+
+
+@pytest.mark.parametrize("tile", [8, 9, 16, 64, 100, 366])
+@pytest.mark.parametrize("side", [5, 64, 65, 400])
+def test_usual_tiles_have_a_margin_where_there_are_several(tile: int, side: int) -> None:
+    tiling = usual_tiling(tile, (3, side))
+    assert tiling.tile == tile and bool(tiling.margin) == (side > tile)
