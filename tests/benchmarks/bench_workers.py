@@ -96,9 +96,7 @@ def main() -> None:
                 cpu = 100 * (time.process_time() - cpu)
             print(f"{sampler}: {len(settings.space.distributions())} parameters; a trial takes")
             print(f"  {counts[0] / 10:.0f} statements in {counts[1] / 10:.0f} transactions,")
-            print(
-                f"  {spent:.0f} ms alone with a sleep of 0, {cpu:.0f} ms of them our own processor time"
-            )
+            print(f"  {spent:.0f} ms alone with a sleep of 0, {cpu:.0f} ms of processor time")
             print("  workers  trials  seconds  overhead/trial (ms)  efficiency")
             for workers in arguments.workers:
                 trials = workers * arguments.trials
