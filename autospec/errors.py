@@ -9,6 +9,7 @@
     ├── StorageError      (69)    the study database cannot be opened or written
     ├── OutputError       (74)    a result file cannot be written or read
     ├── RetryLater        (75)    another process holds the output folder
+    ├── ReportedElsewhere (0)     another worker makes the report; this one is done
     ├── StudyFailed       (1)     the study cannot go on
     └── TrialFailed       (1)     this trial is lost; the study goes on
         └── OutOfMemory     (1)   it did not fit the memory there is
@@ -77,6 +78,12 @@ class RetryLater(AutospecError):
     """Another process holds what this one needs; the same call may work later."""
 
     exit_code: ClassVar[int] = 75
+
+
+class ReportedElsewhere(AutospecError):
+    """This worker is done, and another one makes the report, or has made it."""
+
+    exit_code: ClassVar[int] = 0
 
 
 class StudyFailed(AutospecError):

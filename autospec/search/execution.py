@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from optuna.study import Study
 
 from autospec.search.candidates import published_seconds, refit_seconds
+from autospec.search.claims import Crew, worker_name
 from autospec.search.plan import StudyPlan, no_limit
 from autospec.search.progress import Progress, ProgressCallback, silent
+from autospec.search.report_turn import ReportTurn
 from autospec.search.result import Stopped, TrialRecord
 from autospec.search.searched import Settings, Validation
+from autospec.search.storage import open_shared
 from autospec.search.study import open_study, run_study
 from autospec.search.trials import trial_records
 from autospec.training.trainer import Device
@@ -50,6 +53,12 @@ class Execution:
         Given what can be kept with intervals and domain, after it was scored: "winner" and "plsr"
         (`CalibratedModel`) of spectra, "winner" (`CalibratedCubes`) of cubes; one whose twins could
         not be trained is not given.
+    shared : bool
+        Whether other processes, on whatever hosts, run the same study in the same storage at the
+        same time. Trials are then counted over all of them; what is proposed depends on which ends
+        first, and the score of a design stays the same.
+    turn : ReportTurn
+        Of a shared study: with `shared`, search within it, and write the report before it ends.
     """
 
     storage: str | None = None
@@ -58,6 +67,8 @@ class Execution:
     progress: ProgressCallback = silent
     interrupted: Callable[[], bool] = _never
     on_model: Callable[[str, Any], None] | None = None
+    shared: bool = False
+    turn: ReportTurn = field(default_factory=ReportTurn)
 
     def say(self, message: str) -> None:
         """Tell what is under way at the end of a search."""
@@ -128,7 +139,26 @@ def plan_study(
         seconds_for_winner=clock.seconds_for_winner,
         report=report,
         trials_at_once=execution.trials_at_once,
+        crew=form_crew(execution),
     )
+
+
+def form_crew(execution: Execution) -> Crew | None:
+    """Return this worker, if the storage is shared.
+
+    Raises
+    ------
+    UsageError, StorageError
+        If the storage cannot be shared, or not be opened.
+    """
+    if not execution.shared:
+        return None
+
+    def say(text: str) -> None:
+        execution.progress(Progress(stage="epoch", message=text))
+
+    storage = open_shared(execution.storage, say, execution.interrupted)
+    return Crew(name=worker_name(), storage=storage)
 
 
 def _stop_rule(

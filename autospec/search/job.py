@@ -68,6 +68,8 @@ def search(
         If the storage holds another study of that name, or cannot be used.
     StudyFailed
         If no trial could be completed.
+    ReportedElsewhere
+        If the study is shared, and another worker makes the report.
     """
     settings, execution = settings or SearchSettings(), execution or Execution()
     started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -82,6 +84,7 @@ def search(
     trials = trial_records(study)
     best_trial(trials)  # raises if there is nothing to report
     control = run_control(study, name, plan, execution, stopped)
+    execution.turn.take(study, plan.crew)
     job = _Job(
         name=name,
         settings=settings,

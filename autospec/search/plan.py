@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from optuna.study import Study
 
+from autospec.search.claims import Crew
 from autospec.search.progress import ProgressCallback
 from autospec.search.result import Stopped
 from autospec.search.searched import Searched, Settings, Validation
@@ -50,6 +51,8 @@ class StudyPlan:
         Another study on the same rows, whose scores of identical designs are taken over.
     trials_at_once : int
         Above 1, so many are trained at once, each in a process of its own.
+    crew : Crew or None
+        This worker, where several share the storage.
     """
 
     validation: Validation
@@ -61,6 +64,7 @@ class StudyPlan:
     seconds_left: Callable[[], float] = no_limit
     seconds_for_winner: Callable[[], float] = no_limit
     trials_at_once: int = 1
+    crew: Crew | None = None
 
     @property
     def refit_share(self) -> float:

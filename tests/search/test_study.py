@@ -19,6 +19,7 @@ from optuna.trial import TrialState
 from autospec.data.spectra import Spectra
 from autospec.data.splits import make_folds
 from autospec.errors import SettingsDiffer, StorageError, StudyFailed, TrialFailed
+from autospec.search.crew import SETTINGS_KEY
 from autospec.search.design import Caps
 from autospec.search.objective import CrossValidation
 from autospec.search.plan import StudyPlan
@@ -26,7 +27,8 @@ from autospec.search.progress import Progress, silent
 from autospec.search.pruning import Seen
 from autospec.search.result import Stopped, TrialRecord
 from autospec.search.settings import SearchSettings
-from autospec.search.study import SETTINGS_KEY, hide_password, open_study, run_study
+from autospec.search.storage import hide_password
+from autospec.search.study import open_study, run_study
 from autospec.search.trials import RULE, seen_in, trial_records
 from tests.conftest import made_spectra
 

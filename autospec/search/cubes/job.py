@@ -75,6 +75,8 @@ def search_cubes(
         If the storage holds another study of that name, or cannot be used.
     StudyFailed
         If no trial could be completed.
+    ReportedElsewhere
+        If the study is shared, and another worker makes the report.
     """
     settings, execution = settings or CubeSettings(), execution or Execution()
     started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -90,6 +92,7 @@ def search_cubes(
     trials = trial_records(study)
     best_trial(trials)  # raises if there is nothing to report
     control = run_control(study, name, plan, execution, stopped)
+    execution.turn.take(study, plan.crew)
     job = _Job(
         name=name,
         settings=settings,
