@@ -65,7 +65,7 @@ def open_shared(url: str | None, say: Say = lambda text: None) -> PatientStorage
     """
     if url is None:
         raise UsageError("a study in memory cannot be shared; want --storage with a database.")
-    _refuse_unsharable(url)
+    refuse_unsharable(url)
     with storage_errors(url):
         return PatientStorage(url, say=say)
 
@@ -202,7 +202,14 @@ def is_away(error: Exception) -> bool:
     )
 
 
-def _refuse_unsharable(text: str) -> None:
+def refuse_unsharable(text: str) -> None:
+    """Refuse the address of a database that several cannot use, or that holds a password.
+
+    Raises
+    ------
+    UsageError
+        If it is one.
+    """
     try:
         url = make_url(text)
     except ArgumentError:
