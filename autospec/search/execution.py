@@ -261,6 +261,11 @@ def notes_on_end(
             f"{plan.trials_at_once} trials were trained at once: what was proposed depended on "
             "which ended first. Each score is what it would be alone."
         )
+    if plan.crew is not None:
+        notes.append(
+            "The study was open to several workers: what was proposed depended on which trial "
+            "ended first. Each score is what it would be alone."
+        )
     return tuple(notes)
 
 

@@ -217,7 +217,8 @@ def _refuse_differences(
         raise SettingsDiffer(
             f"study {name!r} was begun with other settings:\n"
             + "\n".join(lines)
-            + "\nUse the same settings to resume it, or another --out to begin anew."
+            + "\nUse the same settings to resume it, or another --out (in a shared storage another "
+            "--name) to begin anew."
         )
 
 
