@@ -58,9 +58,13 @@ def test_while_one_makes_it_the_others_do_not(
 def test_a_report_that_failed_is_made_by_the_next(
     study: optuna.Study, crew: Crew, new_crew: Callable[[], Crew]
 ) -> None:
-    with pytest.raises(OSError, match="full"), ReportTurn() as turn:
-        turn.take(study, crew)
-        raise OSError("full")
+    def make_in_vain() -> None:
+        with ReportTurn() as turn:
+            turn.take(study, crew)
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        make_in_vain()
     assert take(study, new_crew())
 
 

@@ -91,7 +91,7 @@ def failed(text: str) -> OperationalError:
 
 @pytest.mark.parametrize("text", ["database or disk is full", "disk I/O error"])
 def test_a_full_disk_is_said_with_the_next_step(text: str) -> None:
-    with pytest.raises(OutputError, match="disk is full.*make room"), storage_errors("sqlite://"):
+    with pytest.raises(OutputError, match=r"disk is full.*make room"), storage_errors("sqlite://"):
         raise failed(text)
 
 
