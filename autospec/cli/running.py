@@ -107,6 +107,7 @@ def run_job(job: Job[R], folder: Path, where: Where) -> R:
     """
     from autospec.report.lock import locked, make_folder
     from autospec.search.execution import Execution
+    from autospec.search.storage import storage_errors
 
     started = time.monotonic()
     make_folder(folder)
@@ -126,7 +127,7 @@ def run_job(job: Job[R], folder: Path, where: Where) -> R:
             started=started,
             origin=job.origin if where.shared else None,
         )
-        with execution.turn:
+        with storage_errors(None), execution.turn:
             result = _search(job, execution, folder, where)
             with nullcontext() if alone else locked(folder):
                 job.write(result)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -16,13 +16,13 @@ from sqlalchemy import func
 from sqlalchemy.engine import make_url
 
 from autospec.errors import UsageError
-from autospec.search.claims import WORKER, worker_of
+from autospec.search.claims import WORK, WORKER, worker_of
 from autospec.search.crew import SETTINGS_KEY
 from autospec.search.execution import CONTROL_SUFFIX
 from autospec.search.origin import ORIGIN_KEY, no_study
 from autospec.search.progress import Progress
 from autospec.search.report_turn import REPORT_SUFFIX
-from autospec.search.storage import WORK, hide_password, refuse_unsharable, storage_errors
+from autospec.search.storage import hide_password, refuse_unsharable, storage_errors
 from autospec.search.trials import trial_records
 
 Report = Literal["none", "under way", "made"]
@@ -61,7 +61,7 @@ class StudyStatus:
     total : int
         Trials wanted; complete, pruned and failed ones count towards it.
     complete, pruned, infeasible, failed, running, waiting : int
-        Trials by state; waiting are those of workers that are gone, and published designs.
+        Trials by state; waiting are those that a search run alone has queued.
     best, best_trial : float or None, int or None
         Lowest mean fold RMSE and its trial.
     eta_s : float or None
@@ -236,7 +236,8 @@ def _heartbeat_ages(storage: RDBStorage, running: list[FrozenTrial]) -> dict[int
                 TrialHeartbeatModel.trial_id.in_(numbers)
             )
         ).all()
-    now = now.replace(tzinfo=None)
+    if now.tzinfo is not None:  # heartbeats are written in UTC
+        now = now.astimezone(UTC).replace(tzinfo=None)
     return {trial: max(0.0, (now - beaten).total_seconds()) for trial, beaten in rows}
 
 

@@ -77,7 +77,7 @@ def open_study(storage: str | None, name: str, plan: StudyPlan) -> Study:
         if plan.crew is None:
             _drop_running(study)  # left by a killed process
         elif plan.origin is not None and ORIGIN_KEY not in study.user_attrs:
-            study.set_user_attr(ORIGIN_KEY, plan.origin)
+            plan.crew.storage.set_once(study._study_id, ORIGIN_KEY, plan.origin)
     return study
 
 

@@ -21,7 +21,10 @@ from tests.faults.crewed import Task, kill_at_random
 from tests.postgres import Server, programs
 
 TRIALS, A_STUDY = 60, 25
-COLUMNS = "storage kills retried studies lost doubled left miscounted wrong seconds".split()
+COLUMNS = (
+    *("storage", "kills", "retried", "studies", "lost", "doubled", "left"),
+    *("miscounted", "wrong", "seconds"),
+)
 
 
 def soak(url: str, kills: int, workers: int) -> list[int]:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
 from autospec.cli.status_show import StatusDisplay, status_line
 from autospec.data.spectra import Spectra
 from autospec.errors import UsageError
-from autospec.search.claims import Crew, beating, worker_name
+from autospec.search.claims import WORKER, Crew, withdraw, worker_name
 from autospec.search.report_turn import ReportTurn
 from autospec.search.settings import SearchSettings
 from autospec.search.status import OpenStudy, StudyStatus, open_to_read, read_status
@@ -63,18 +63,18 @@ def test_a_study_is_counted_and_its_workers_are_named(
     run(url, spectra, replace(small_settings, trials=2), crew)
     plan = plan_for(spectra, small_settings, crew=crew)
     study = open_study(url, "farm", plan)
-    trial = study.ask()
-    with beating(study, trial.number, crew):
-        seen = look(url)
+    template = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: crew.name})
+    trial_id = crew.storage.create_new_trial(study._study_id, template)
+    seen = look(url)
     assert (seen.trained, seen.total, seen.running) == (2, 6, 1)
     assert seen.best == min(t.value for t in study.trials if t.value is not None)
     assert seen.eta_s is not None and seen.eta_s > 0
     (at_work,) = seen.under_way
     assert crew.name.startswith(at_work.worker + "-")
-    assert at_work.trial == trial.number
+    assert at_work.trial == study.trials[-1].number
     assert at_work.heartbeat_s is not None and at_work.heartbeat_s < 60
     assert not seen.ended
-    study.tell(trial, state=TrialState.FAIL)
+    withdraw(crew, trial_id)
     after = look(url)
     assert (after.running, after.failed, after.under_way, after.eta_s) == (0, 0, (), None)
 
@@ -163,9 +163,9 @@ def test_the_table_on_a_terminal_names_workers_and_the_line_the_rest(
     url: str, spectra: Spectra, small_settings: SearchSettings, crew: Crew
 ) -> None:
     study = open_study(url, "farm", plan_for(spectra, small_settings, crew=crew))
-    trial = study.ask()
-    with beating(study, trial.number, crew):
-        seen = look(url)
+    template = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: crew.name})
+    crew.storage.create_new_trial(study._study_id, template)
+    seen = look(url)
     display = StatusDisplay()
     display.last = seen
     console = Console(record=True, width=200, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115

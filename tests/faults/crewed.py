@@ -49,6 +49,13 @@ SMALL = SearchSpace(
     fc_blocks=(0, 1),
     nodes=(8, 16),
 )
+CHEAP = SearchSettings(
+    folds=3,
+    published=False,
+    sampler="random",
+    caps=Caps(multiply_adds=10**12, parameters=10**12),
+    space=SMALL,
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,9 +100,7 @@ class Task:
     trials: int
     seconds: float = 0.2
     name: str = "s"
-    settings: SearchSettings = SearchSettings(
-        folds=3, published=False, sampler="random", caps=Caps(multiply_adds=10**12), space=SMALL
-    )
+    settings: SearchSettings = CHEAP
     report: Path | None = None
     report_s: float = 0.0
     patience_s: float = 600.0
@@ -176,15 +181,12 @@ def judged(task: Task, seen: dict[int, FrozenTrial]) -> Judgement:
     errands = Counter(errand_of(t) for t in finished)
     complete = [t for t in finished if t.state == TrialState.COMPLETE]
     return Judgement(
-        lost=sum(
-            (known[n].state, known[n].values) != (t.state, t.values) for n, t in seen.items()
-        ),
+        lost=sum((known[n].state, known[n].values) != (t.state, t.values) for n, t in seen.items()),
         duplicates=sum(count - 1 for count in errands.values()),
         left=sum(t.state in (TrialState.RUNNING, TrialState.WAITING) for t in known),
         miscounted=abs(len(trained) - task.trials),
         wrong=sum(
-            not math.isclose(t.value or 0.0, score(t.params, task.settings.space))
-            for t in complete
+            not math.isclose(t.value or 0.0, score(t.params, task.settings.space)) for t in complete
         ),
     )
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from autospec.search.claims import Crew, worker_name
-from autospec.search.storage import PatientStorage, open_shared
+from autospec.search.patience import PatientStorage
+from autospec.search.storage import open_shared
 from tests.postgres import Server
 
 

@@ -10,13 +10,16 @@ from multiprocessing import get_context
 
 import pytest
 from optuna.storages._rdb.models import TrialHeartbeatModel
-from optuna.trial import TrialState
+from optuna.study import Study
+from optuna.trial import TrialState, create_trial
 from sqlalchemy import update
 
-from autospec.search import claims
 from autospec.search.claims import (
+    ERRAND,
+    LOST,
+    TRIES,
+    WORKER,
     Crew,
-    beating,
     claimed,
     free_lost,
     is_done,
@@ -99,42 +102,65 @@ def stop_heartbeat(crew: Crew, trial_id: int) -> None:
         session.commit()
 
 
-def test_the_trial_of_a_worker_that_is_gone_is_queued_once(
+def begun(study: Study, crew: Crew) -> int:
+    """Begin a trial as a worker does; return its id."""
+    template = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: crew.name})
+    return crew.storage.create_new_trial(study._study_id, template)
+
+
+def test_the_trial_of_a_worker_that_is_gone_is_found_once(
     new_crew: Callable[[], Crew], study_name: str
 ) -> None:
     gone, others = new_crew(), [new_crew(), new_crew()]
     study, _ = create_or_load(study_name, gone)
-    trial = study.ask()
-    trial.suggest_float("x", 0, 1)
-    with beating(study, trial.number, gone):
-        pass  # no heartbeat from here on
-    stop_heartbeat(gone, trial._trial_id)
+    trial_id = begun(study, gone)
+    free_lost(study, others[0])
+    assert study.trials[0].state == TrialState.RUNNING  # its heart beat just now
+    stop_heartbeat(gone, trial_id)
     for crew in others:
         free_lost(create_or_load(study_name, crew)[0], crew)
-    states = [t.state for t in study.trials]
-    assert states == [TrialState.FAIL, TrialState.WAITING]
-    assert worker_of(study.trials[0]) == gone.name
-    assert worker_of(study.trials[1]) is None
+    (trial,) = study.trials
+    assert trial.state == TrialState.FAIL
+    assert trial.user_attrs[LOST] == others[0].name
+    assert "reason" not in trial.user_attrs  # it does not count: it is made again
+    assert worker_of(trial) == gone.name
+
+
+def test_a_trial_that_is_lost_again_and_again_counts_as_failed(
+    new_crew: Callable[[], Crew], study_name: str
+) -> None:
+    crew, other = new_crew(), new_crew()
+    study, _ = create_or_load(study_name, crew)
+    for attempt in range(TRIES):
+        errand = {ERRAND: "trial 0"} if attempt else {}
+        marks = {WORKER: crew.name} | errand
+        template = create_trial(state=TrialState.RUNNING, user_attrs=marks)
+        stop_heartbeat(crew, crew.storage.create_new_trial(study._study_id, template))
+        free_lost(study, other)
+    reasons = [t.user_attrs.get("reason") for t in study.trials]
+    assert reasons[:-1] == [None] * (TRIES - 1)
+    assert "gone" in reasons[-1]
 
 
 def test_a_trial_without_a_mark_is_waited_for_and_then_freed(
-    new_crew: Callable[[], Crew], study_name: str, monkeypatch: pytest.MonkeyPatch
+    new_crew: Callable[[], Crew], study_name: str
 ) -> None:
     crew = new_crew()
     study, _ = create_or_load(study_name, crew)
-    study.ask()  # by a worker that is gone before its first heartbeat
+    study.ask()  # by a process without a crew
     free_lost(study, crew)
     assert [t.state for t in study.trials] == [TrialState.RUNNING]
-    monkeypatch.setattr(claims, "GRACE_S", -1.0)
+    crew.storage.grace_s = -1
     free_lost(study, crew)
-    assert [t.state for t in study.trials] == [TrialState.FAIL, TrialState.WAITING]
+    assert [t.state for t in study.trials] == [TrialState.FAIL]
 
 
 def test_a_trial_given_up_twice_is_no_error(new_crew: Callable[[], Crew], study_name: str) -> None:
-    study, _ = create_or_load(study_name, new_crew())
-    trial = study.ask()
-    withdraw(study, trial.number)
-    withdraw(study, trial.number)
+    crew = new_crew()
+    study, _ = create_or_load(study_name, crew)
+    trial_id = begun(study, crew)
+    withdraw(crew, trial_id)
+    withdraw(crew, trial_id)
     assert [t.state for t in study.trials] == [TrialState.FAIL]
 
 

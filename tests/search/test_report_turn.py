@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
 from autospec.errors import ReportedElsewhere
-from autospec.search.claims import Crew, beating
+from autospec.search.claims import WORKER, Crew, withdraw
 from autospec.search.crew import create_or_load
 from autospec.search.report_turn import ReportTurn
 
@@ -71,14 +71,12 @@ def test_a_report_that_failed_is_made_by_the_next(
 def test_while_others_are_at_trials_nobody_makes_it(
     study: optuna.Study, crew: Crew, new_crew: Callable[[], Crew]
 ) -> None:
-    other, trial = new_crew(), study.ask()
-    with (
-        beating(study, trial.number, other),
-        pytest.raises(ReportedElsewhere, match=other.name),
-        ReportTurn() as turn,
-    ):
+    other = new_crew()
+    template = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: other.name})
+    trial_id = other.storage.create_new_trial(study._study_id, template)
+    with pytest.raises(ReportedElsewhere, match=other.name), ReportTurn() as turn:
         turn.take(study, crew)
-    study.tell(trial, state=TrialState.FAIL)
+    withdraw(other, trial_id)
     assert take(study, crew)
 
 

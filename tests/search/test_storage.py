@@ -6,26 +6,21 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-import optuna
 import pytest
 from optuna.exceptions import StorageInternalError
-from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from autospec.errors import OutputError, RetryLater, StorageError, UsageError
+from autospec.search import patience
 from autospec.search import storage as room
 from autospec.search.claims import Crew
 from autospec.search.crew import create_or_load
+from autospec.search.patience import PatientStorage, is_away
 from autospec.search.storage import (
-    TRIES,
-    WORK,
-    PatientStorage,
     file_system,
-    is_away,
     open_shared,
     refuse_network_file,
     storage_errors,
-    try_again,
 )
 
 # trials are asked for here by hand, as in `autospec.search.crew`, and kept alive by `beating`
@@ -123,7 +118,7 @@ def test_what_may_be_back_soon_is_told_from_what_will_not(error: Exception, away
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(patience.time, "sleep", lambda seconds: None)
 
 
 @pytest.mark.usefixtures("no_pauses")
@@ -171,44 +166,24 @@ def test_an_end_that_was_written_although_the_answer_was_lost_is_no_error(
 ) -> None:
     crew = new_crew()
     study, _ = create_or_load(study_name, crew)
-    trial, write, lost = study.ask(), optuna.storages.RDBStorage.set_trial_state_values, [1]
+    trial, write, lost = study.ask(), PatientStorage.try_to_end, [1]
 
-    def lose_the_answer(self: PatientStorage, *args: object, **kwargs: object) -> bool:
-        done = write(self, *args, **kwargs)  # type: ignore[arg-type]
-        if lost.pop() if lost else False:
+    def lose_the_answer(self: PatientStorage, *args: object) -> None:
+        write(self, *args)  # type: ignore[arg-type]
+        if lost and lost.pop():
             raise failed("database is locked")
-        return done
 
-    monkeypatch.setattr(optuna.storages.RDBStorage, "set_trial_state_values", lose_the_answer)
-    monkeypatch.setattr(room.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(PatientStorage, "try_to_end", lose_the_answer)
+    monkeypatch.setattr(patience.time, "sleep", lambda seconds: None)
     study.tell(trial, 1.5)
     assert study.trials[0].value == 1.5
 
 
-def states(study: optuna.Study) -> list[TrialState]:
-    return [trial.state for trial in study.get_trials(deepcopy=False)]
-
-
-def test_a_lost_trial_is_tried_again_but_not_without_end(
+def test_of_many_that_say_what_a_study_is_the_first_is_heard(
     new_crew: Callable[[], Crew], study_name: str
 ) -> None:
-    study, _ = create_or_load(study_name, new_crew())
-    study.enqueue_trial({"x": 0.25})
-    for _ in range(TRIES):
-        trial = study.ask()
-        assert trial.suggest_float("x", 0, 1) == 0.25
-        study.tell(trial, state=TrialState.FAIL)
-        try_again(study, study.trials[trial.number])
-    assert TrialState.WAITING not in states(study)
-    last = study.trials[-1]
-    assert last.state == TrialState.FAIL
-    assert "gone" in last.user_attrs["reason"]
-
-
-def test_a_lost_claim_is_not_queued(new_crew: Callable[[], Crew], study_name: str) -> None:
-    study, _ = create_or_load(study_name, new_crew())
-    trial = study.ask()
-    trial.set_user_attr(WORK, "report")
-    study.tell(trial, state=TrialState.FAIL)
-    try_again(study, study.trials[0])
-    assert states(study) == [TrialState.FAIL]
+    crews = [new_crew(), new_crew()]
+    for number, crew in enumerate(crews):
+        study, _ = create_or_load(study_name, crew)
+        crew.storage.set_once(study._study_id, "said", number)
+        assert study.user_attrs["said"] == 0
