@@ -94,7 +94,7 @@ def under_way(known: list[FrozenTrial]) -> list[FrozenTrial]:
 def withdraw(study: Study, number: int) -> None:
     """Give a trial up without a trace: it does not count, and is not tried again."""
     with suppress(UpdateFinishedTrialError):
-        study.tell(number, state=TrialState.FAIL)
+        study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
 
 
 def free_lost(study: Study, crew: Crew) -> None:
@@ -149,7 +149,8 @@ def claimed(study: Study, crew: Crew, work: str) -> Iterator[bool]:
         except BaseException:
             withdraw(study, number)
             raise
-        study.tell(number, 0.0)
+        # where we were silent for so long that the work was freed, another one does it again
+        study.tell(number, 0.0, skip_if_finished=True)
 
 
 def is_done(study: Study, work: str) -> bool:
