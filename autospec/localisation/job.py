@@ -146,7 +146,9 @@ def _form_crew(execution: LocaliseExecution) -> Crew | None:
     def say(text: str) -> None:
         execution.progress(LocaliseProgress(stage="plan", message=text))
 
-    return Crew(name=worker_name(), storage=open_shared(execution.storage, say))
+    return Crew(
+        name=worker_name(), storage=open_shared(execution.storage, say, execution.interrupted)
+    )
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -3,8 +3,11 @@
 A piece of work is a trial, and the database numbers trials one after the other. Whoever wants a
 piece creates its trial first and looks round afterwards: of those that are under way for the same
 work the lowest number has it, and the others withdraw. So no two workers ever do the same, and
-nobody has to coordinate them. A trial under way has a heartbeat; where it stops, the worker is
-gone, and the work is free again.
+nobody has to coordinate them. A trial under way has a heartbeat from its first moment; where it
+stops, the worker is gone, and the work is free again.
+
+A worker that is silent for so long that it counts as gone, and then goes on (a laptop that slept),
+finds its trial ended by another: what it has is dropped, and never overwrites.
 """
 
 from __future__ import annotations
@@ -14,19 +17,24 @@ import socket
 import threading
 import time
 import uuid
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import optuna
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
-from autospec.search.storage import GRACE_S, HEARTBEAT_S, WORK, PatientStorage, try_again
+from autospec.search.patience import PatientStorage
 
-WORKER = "worker"  # the attribute that says whose a trial is, and which: "host-123-ab12cd#7"
+TRIES = 4  # of a trial whose worker dies: a design that ends its process must not end all of them
+WORK = "work"  # the attribute of a claim: the name of the work
+WORKER = "worker"  # the attribute that says whose a trial is
+ERRAND = "errand"  # the attribute of a trial that is made again: which one it was at first
+LOST = "lost"  # the attribute of a trial whose worker is gone: who found it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,7 +51,8 @@ class Crew:
 
     name: str
     storage: PatientStorage
-    unmarked: dict[tuple[str, int], float] = field(default_factory=dict)
+    held: set[int] = field(default_factory=set)  # ids of the trials that this worker is at
+    unmarked: dict[int, float] = field(default_factory=dict)
 
     @property
     def seed(self) -> int:
@@ -58,32 +67,37 @@ def worker_name() -> str:
 
 @contextmanager
 def beating(study: Study, number: int, crew: Crew) -> Iterator[None]:
-    """Keep a trial's heartbeat while the block runs, and say whose it is."""
+    """Keep a trial's heartbeat while the block runs."""
     storage = crew.storage
-    study_id = storage.get_study_id_from_name(study.study_name)
-    trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
+    trial_id = storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
     ended = threading.Event()
 
     def beat() -> None:
-        while not ended.wait(HEARTBEAT_S):
-            with suppress(Exception):  # the trial's own next question says what is wrong
-                storage.record_heartbeat(trial_id)
+        while not ended.wait(storage.heartbeat_s):
+            storage.beat(trial_id)
 
-    storage.record_heartbeat(trial_id)
-    storage.set_trial_user_attr(trial_id, WORKER, f"{crew.name}#{number}")
     thread = threading.Thread(target=beat, name=f"heartbeat of trial {number}", daemon=True)
+    crew.held.add(trial_id)
     thread.start()
     try:
         yield
     finally:
         ended.set()
         thread.join()
+        crew.held.discard(trial_id)
 
 
 def worker_of(trial: FrozenTrial) -> str | None:
-    """Return the worker that is or was at a trial; a trial tried again inherits no worker."""
-    name, _, number = str(trial.user_attrs.get(WORKER, "")).rpartition("#")
-    return name if number == str(trial.number) else None
+    """Return the worker that is or was at a trial; None for one of a process without a crew."""
+    name = trial.user_attrs.get(WORKER)
+    return None if name is None else str(name)
+
+
+def errand_of(trial: FrozenTrial) -> str:
+    """Return what a trial is for: the same for all tries of the same."""
+    if "label" in trial.user_attrs:
+        return f"design {trial.user_attrs['label']}"
+    return str(trial.user_attrs.get(ERRAND, f"trial {trial.number}"))
 
 
 def under_way(known: list[FrozenTrial]) -> list[FrozenTrial]:
@@ -91,37 +105,61 @@ def under_way(known: list[FrozenTrial]) -> list[FrozenTrial]:
     return [t for t in known if t.state == TrialState.RUNNING]
 
 
-def withdraw(study: Study, number: int) -> None:
-    """Give a trial up without a trace: it does not count, and is not tried again."""
-    with suppress(UpdateFinishedTrialError):
-        study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+def withdraw(crew: Crew, trial_id: int) -> None:
+    """Give a trial up without a trace: it does not count, and is not tried again.
+
+    The database is asked once: without an answer the trial is lost, which is found in time.
+    """
+    with suppress(UpdateFinishedTrialError, SQLAlchemyError, StorageInternalError):
+        crew.storage.try_to_end(trial_id, TrialState.FAIL, None, {})
 
 
 def free_lost(study: Study, crew: Crew) -> None:
-    """Let the trials of workers that are gone be tried again.
+    """End the trials of workers that are gone, so that they can be tried again.
 
-    Optuna finds those whose heartbeat has stopped. A worker that was gone before its first one has
-    left a trial without a mark: that is waited for as long, by our own clock.
+    A trial of this very worker that it is not at was made, and only the answer was lost. A process
+    without a crew, which ran the study before, may have left a queue, which crews have none of,
+    and trials without a heartbeat: those are waited for as long as for one that has stopped, by our
+    own clock.
     """
     now = time.monotonic()
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if worker_of(trial) is not None:
-            continue
-        since = crew.unmarked.setdefault((study.study_name, trial.number), now)
-        if now - since > GRACE_S:
-            with suppress(UpdateFinishedTrialError):  # another was faster, and has queued it
-                study.tell(trial.number, state=TrialState.FAIL)
-                try_again(study, trial)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        optuna.storages.fail_stale_trials(study)
+    known = study.get_trials(deepcopy=False)
+    stale = crew.storage.stale_trials(study._study_id)
+    for queued in (t for t in known if t.state == TrialState.WAITING):
+        withdraw(crew, queued._trial_id)
+    for trial in under_way(known):
+        if worker_of(trial) is None:
+            since = crew.unmarked.setdefault(trial._trial_id, now)
+            gone = now - since > crew.storage.grace_s
+        else:
+            gone = trial._trial_id in stale
+        mine = worker_of(trial) == crew.name and trial._trial_id not in crew.held
+        if gone or mine:
+            with suppress(UpdateFinishedTrialError):  # another was faster, or it has ended
+                facts = {} if mine else _facts_of_loss(trial, known, crew)
+                crew.storage.end_trial(trial._trial_id, TrialState.FAIL, facts=facts)
+
+
+def _facts_of_loss(trial: FrozenTrial, known: list[FrozenTrial], crew: Crew) -> dict[str, object]:
+    """Return what is to be known of a lost trial; one with a reason counts, and is not repeated."""
+    facts: dict[str, object] = {LOST: crew.name}
+    errand = errand_of(trial)
+    if sum(LOST in t.user_attrs and errand_of(t) == errand for t in known) + 1 >= TRIES:
+        facts["reason"] = (
+            f"its worker was gone before it ended, {TRIES} times: perhaps for want of memory"
+        )
+    return facts
 
 
 @contextmanager
-def claimed(study: Study, crew: Crew, work: str) -> Iterator[bool]:
+def claimed(
+    study: Study, crew: Crew, work: str, facts: Mapping[str, object] | None = None
+) -> Iterator[bool]:
     """Have a piece of work alone; the block is given False where another worker has it, or had it.
 
-    When the block ends without an exception the work is done, and nobody will have it again.
+    When the block ends without an exception the work is done, and nobody will have it again. A
+    worker that was silent for so long that it counted as gone may find that another does its work
+    again.
 
     Parameters
     ----------
@@ -131,26 +169,33 @@ def claimed(study: Study, crew: Crew, work: str) -> Iterator[bool]:
         This worker.
     work : str
         Which piece.
+    facts : mapping, optional
+        Looked at when the block has ended: kept as attributes of the trial, with its end.
     """
+    facts = {} if facts is None else facts
     free_lost(study, crew)
-    if any(t.state in (TrialState.RUNNING, TrialState.COMPLETE) for t in _of(study, work)):
+    if _is_taken(study, work):
         yield False
         return
-    number = _begin(study, crew, work)
+    trial_id, number = _begin(study, crew, work)
     with beating(study, number, crew):
+        free_lost(study, crew)  # one of ours, if the first answer to its making was lost
         others = _of(study, work)
-        first = min(t.number for t in others if t.state == TrialState.RUNNING)
-        if first != number or any(t.state == TrialState.COMPLETE for t in others):
-            withdraw(study, number)
+        running = [t.number for t in under_way(others)]
+        if min(running, default=-1) != number or is_done(study, work):
+            withdraw(crew, trial_id)
             yield False
             return
         try:
             yield True
         except BaseException:
-            withdraw(study, number)
+            withdraw(crew, trial_id)
             raise
-        # where we were silent for so long that the work was freed, another one does it again
-        study.tell(number, 0.0, skip_if_finished=True)
+        try:
+            crew.storage.end_trial(trial_id, TrialState.COMPLETE, 0.0, facts)
+        except UpdateFinishedTrialError:
+            if not _is_taken(study, work):
+                study.add_trial(_template(crew, work, TrialState.COMPLETE, facts))
 
 
 def is_done(study: Study, work: str) -> bool:
@@ -158,11 +203,25 @@ def is_done(study: Study, work: str) -> bool:
     return any(t.state == TrialState.COMPLETE for t in _of(study, work))
 
 
-def _begin(study: Study, crew: Crew, work: str) -> int:
-    """Create the trial of a piece of work, its name in the same transaction; return its number."""
-    template = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs={WORK: work})
-    study_id = crew.storage.get_study_id_from_name(study.study_name)
-    return crew.storage.get_trial(crew.storage.create_new_trial(study_id, template)).number
+def _is_taken(study: Study, work: str) -> bool:
+    return any(t.state in (TrialState.RUNNING, TrialState.COMPLETE) for t in _of(study, work))
+
+
+def _begin(study: Study, crew: Crew, work: str) -> tuple[int, int]:
+    """Create the trial of a piece of work; return its id and its number."""
+    template = _template(crew, work, TrialState.RUNNING)
+    made = crew.storage._create_new_trial(study._study_id, template)
+    return made._trial_id, made.number
+
+
+def _template(
+    crew: Crew, work: str, state: TrialState, facts: Mapping[str, object] = MappingProxyType({})
+) -> FrozenTrial:
+    return optuna.trial.create_trial(
+        state=state,
+        value=0.0 if state == TrialState.COMPLETE else None,
+        user_attrs={**facts, WORK: work, WORKER: crew.name},
+    )
 
 
 def _of(study: Study, work: str) -> list[FrozenTrial]:

@@ -9,14 +9,26 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.study import Study, create_study, load_study
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from autospec.errors import RetryLater
-from autospec.search.claims import Crew, beating, free_lost, under_way, withdraw
+from autospec.search.claims import (
+    ERRAND,
+    LOST,
+    WORKER,
+    Crew,
+    beating,
+    errand_of,
+    free_lost,
+    under_way,
+    withdraw,
+)
 from autospec.search.plan import StopSearch, StudyPlan
 from autospec.search.result import Stopped
 from autospec.search.steps import (
@@ -29,11 +41,10 @@ from autospec.search.trials import begin_trial, is_finished, state_of
 
 POLL_S = 1.0  # between two looks at what the other workers are at
 SETTINGS_KEY = "autospec"  # the attribute that says what a study is
-FOUNDING_S = 60.0  # for the worker that created a study to write down what it is
 
 
 def join_study(name: str, plan: StudyPlan, wanted: dict[str, object]) -> Study:
-    """Create a study and queue the published designs, or wait until another worker has.
+    """Create a study, or join it.
 
     Parameters
     ----------
@@ -41,29 +52,12 @@ def join_study(name: str, plan: StudyPlan, wanted: dict[str, object]) -> Study:
     plan : StudyPlan
         With a crew.
     wanted : dict
-        What the study is, settings and digests: written down last.
-
-    Raises
-    ------
-    RetryLater
-        If the worker that created it never said what it is.
+        What the study is, settings and digests: written down by whichever worker is the first.
     """
     assert plan.crew is not None
-    study, created = create_or_load(name, plan.crew)
-    if created:
-        for label, design in plan.references.items():
-            study.enqueue_trial(plan.settings.space.encode(design), user_attrs={"label": label})
-        study.set_user_attr(SETTINGS_KEY, wanted)
-        return study
-    until = time.monotonic() + FOUNDING_S
-    while SETTINGS_KEY not in study.user_attrs:
-        if time.monotonic() > until:
-            raise RetryLater(
-                f"study {name!r} was created by a worker that was gone before it could say what "
-                "the study is. Choose another name, or delete it: "
-                f"optuna delete-study --study-name {name}"
-            )
-        time.sleep(POLL_S)
+    study, _ = create_or_load(name, plan.crew)
+    if SETTINGS_KEY not in study.user_attrs:
+        plan.crew.storage.set_once(study._study_id, SETTINGS_KEY, wanted)
     return study
 
 
@@ -101,44 +95,111 @@ def run_shared(study: Study, plan: StudyPlan, crew: Crew) -> Stopped:
             time.sleep(POLL_S)  # the last ones are under way; one of them may be lost yet
             continue
         try:
-            _run_one(study, plan, crew, len(known))
+            _run_one(study, plan, crew, known)
+        except UpdateFinishedTrialError:
+            continue  # we were silent for so long that another worker was given this trial
         except StopSearch as stop:
             return stop.why
         tell_progress(study, plan)
 
 
-def _run_one(study: Study, plan: StudyPlan, crew: Crew, known: int) -> None:
-    """Propose, train and tell one trial, unless it is one too many."""
-    study.sampler = make_sampler(plan.settings, known ^ crew.seed)
-    with warnings.catch_warnings():  # it cannot know that we keep the heartbeat ourselves
-        warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")
-        trial = study.ask(plan.settings.space.distributions())
+def _run_one(study: Study, plan: StudyPlan, crew: Crew, known: list[FrozenTrial]) -> None:
+    """Propose, train and tell one trial, unless it is one too many.
+
+    Raises
+    ------
+    UpdateFinishedTrialError
+        If this worker counted as gone before it had told the end.
+    """
+    trial = _ask(study, plan, crew, known)
     with beating(study, trial.number, crew):
         try:
-            if _is_surplus(study.get_trials(deepcopy=False), trial, plan.settings.trials):
-                _give_back(study, trial)
+            others = study.get_trials(deepcopy=False)
+            if _is_surplus(others, trial, plan.settings.trials) or _is_taken(others, trial):
+                withdraw(crew, trial._trial_id)
                 return
             run = begin_trial(study, trial, plan)
             if run is not None:
                 watch = run.watch
                 evaluate = partial(plan.validation.evaluate, run.design)
                 run.advance(partial(evaluate, watch.after_epoch, watch.lead()))
-        except UpdateFinishedTrialError:
-            return  # we were silent for so long that another worker was given this trial
         except BaseException:
-            _give_back(study, trial)
+            withdraw(crew, trial._trial_id)
             raise
 
 
-def _give_back(study: Study, trial: Trial) -> None:
-    """Withdraw a trial; a published design is queued again, for another worker or another day."""
-    if "label" in trial.user_attrs:
-        study.enqueue_trial(trial.params, user_attrs={"label": trial.user_attrs["label"]})
-    withdraw(study, trial.number)
+def _ask(study: Study, plan: StudyPlan, crew: Crew, known: list[FrozenTrial]) -> Trial:
+    """Begin a trial: one that was lost, a published design, or what the sampler proposes.
+
+    There is no queue: what is still to be done is seen from what there is, so that nothing is left
+    in it when a study ends, and nothing is lost with a worker that took it out.
+    """
+    study.sampler = make_sampler(plan.settings, len(known) ^ crew.seed)
+    crew.storage.template = _lost_trial(known, crew) or _published(known, plan, crew)
+    if crew.storage.template is None:
+        crew.storage.template = _template(crew, {}, {}, {})
+    try:
+        with warnings.catch_warnings():  # it cannot know that we keep the heartbeat ourselves
+            warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")
+            return study.ask(plan.settings.space.distributions())
+    finally:
+        crew.storage.template = None
+
+
+def _lost_trial(known: list[FrozenTrial], crew: Crew) -> FrozenTrial | None:
+    """Return the first lost trial that nobody is at, or was, as a template."""
+    taken = _errands(known)
+    for lost in known:
+        if LOST in lost.user_attrs and errand_of(lost) not in taken:
+            label = lost.user_attrs.get("label")
+            marks = {"label": label} if label else {ERRAND: errand_of(lost)}
+            return _template(crew, lost.params, lost.distributions, marks)
+    return None
+
+
+def _published(known: list[FrozenTrial], plan: StudyPlan, crew: Crew) -> FrozenTrial | None:
+    """Return the first published design that nobody is at, or was, as a template."""
+    taken = _errands(known)
+    for label, design in plan.references.items():
+        if f"design {label}" not in taken:
+            params = plan.settings.space.encode(design)
+            all_of_them = plan.settings.space.distributions()
+            distributions = {key: all_of_them[key] for key in params}
+            return _template(crew, params, distributions, {"label": label})
+    return None
+
+
+def _template(
+    crew: Crew,
+    params: Mapping[str, Any],
+    distributions: dict[str, BaseDistribution],
+    marks: dict[str, str],
+) -> FrozenTrial:
+    return create_trial(
+        state=TrialState.RUNNING,
+        params=dict(params),
+        distributions=distributions,
+        user_attrs={WORKER: crew.name} | marks,
+    )
+
+
+def _errands(known: list[FrozenTrial]) -> set[str]:
+    """Return what is done, or being done."""
+    return {errand_of(t) for t in known if is_finished(t) or t.state == TrialState.RUNNING}
+
+
+def _is_taken(known: list[FrozenTrial], trial: Trial) -> bool:
+    """Say whether another worker is at the same, or has done it."""
+    mine = errand_of(known[trial.number])
+    return mine in _errands([t for t in known if is_finished(t) or t.number < trial.number])
 
 
 def _is_surplus(known: list[FrozenTrial], trial: Trial, trials: int) -> bool:
-    """Say whether trials under way with lower numbers are already as many as are wanted."""
+    """Say whether trials under way with lower numbers are already as many as are wanted.
+
+    Numbers follow the order in which trials began, for none ever waits: whoever has a lower one
+    was there before, and is seen.
+    """
     trained = sum(is_finished(t) and state_of(t) != "infeasible" for t in known)
     before = sum(t.number < trial.number for t in under_way(known))
     return before >= trials - trained

@@ -157,7 +157,8 @@ def form_crew(execution: Execution) -> Crew | None:
     def say(text: str) -> None:
         execution.progress(Progress(stage="epoch", message=text))
 
-    return Crew(name=worker_name(), storage=open_shared(execution.storage, say))
+    storage = open_shared(execution.storage, say, execution.interrupted)
+    return Crew(name=worker_name(), storage=storage)
 
 
 def _stop_rule(

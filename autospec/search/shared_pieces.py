@@ -7,16 +7,16 @@ trial: it can be read once the claim is done, whole or not at all. What the text
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from autospec.search.claims import Crew, claimed, free_lost, under_way, worker_of
+from autospec.search.claims import WORK, Crew, claimed, free_lost, under_way, worker_of
 from autospec.search.crew import create_or_load
-from autospec.search.storage import WORK, storage_errors
+from autospec.search.storage import storage_errors
 
 PIECE = "piece"  # the attribute that holds the text
 
@@ -35,6 +35,7 @@ class SharedPieces:
 
     study: Study
     crew: Crew
+    held: dict[str, dict[str, str]] = field(default_factory=dict)  # what is written so far
 
     def read(self, name: str) -> str | None:
         """Return the piece called `name`, or None if nobody has finished it."""
@@ -43,16 +44,8 @@ class SharedPieces:
         return str(done[0].user_attrs[PIECE]) if done and PIECE in done[0].user_attrs else None
 
     def write(self, name: str, text: str) -> None:
-        """Keep `text` as the piece called `name`; within a claim of it only."""
-        with storage_errors(None):
-            mine = [
-                t
-                for t in self._trials(TrialState.RUNNING)
-                if t.user_attrs[WORK] == name and worker_of(t) == self.crew.name
-            ]
-            if not mine:
-                raise UpdateFinishedTrialError  # we were silent for so long that another has it
-            self.crew.storage.set_trial_user_attr(mine[0]._trial_id, PIECE, text)
+        """Keep `text` as the piece called `name`, when the claim of it ends; within one only."""
+        self.held[name][PIECE] = text
 
     @contextmanager
     def claim(self, name: str) -> Iterator[bool]:
@@ -61,18 +54,14 @@ class SharedPieces:
         Where the block ends by an exception the piece is free again. A worker that was silent for
         so long that its piece was given to another one goes on as if it had never had it.
         """
-        begun = False
-        try:
-            with ExitStack() as held:
-                with storage_errors(None):
-                    mine = held.enter_context(claimed(self.study, self.crew, name))
-                begun = True
-                yield mine
-                with storage_errors(None):
-                    held.pop_all().close()
-        except UpdateFinishedTrialError:
-            if not begun:
-                yield False
+        facts = self.held.setdefault(name, {})
+        with suppress(UpdateFinishedTrialError), ExitStack() as claim:
+            claim.callback(self.held.pop, name)
+            with storage_errors(None):
+                mine = claim.enter_context(claimed(self.study, self.crew, name, facts))
+            yield mine
+            with storage_errors(None):
+                claim.pop_all().close()
 
     def done(self) -> set[str]:
         """Return the names of the pieces that are finished."""

@@ -29,6 +29,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from autospec.errors import SettingsDiffer
 from autospec.search.crew import SETTINGS_KEY, join_study, run_shared
 from autospec.search.parallel import Workers
+from autospec.search.patience import PatientStorage
 from autospec.search.plan import StopSearch, StudyPlan
 from autospec.search.result import Stopped
 from autospec.search.steps import (
@@ -37,7 +38,7 @@ from autospec.search.steps import (
     make_sampler,
     tell_progress,
 )
-from autospec.search.storage import PatientStorage, storage_errors
+from autospec.search.storage import storage_errors
 from autospec.search.trials import begin_trial, is_finished, state_of
 
 OPENED = "opened"  # the attribute that counts how often sealed rows were opened

@@ -86,6 +86,8 @@ class RunningTrial:
         Whom its end is told, and what it is there.
     design : Searched
         What to train.
+    size : dict
+        What is known of it before: its digest, parameters and multiply–adds.
     watch : Watch
         Its callbacks must be called after each epoch: they may end the training, by their answer
         or by what they raise.
@@ -96,6 +98,7 @@ class RunningTrial:
     study: Study
     trial: Trial
     design: Searched
+    size: dict[str, object]
     watch: Watch
     started: float
 
@@ -104,29 +107,31 @@ class RunningTrial:
 
         `train` returns None as long as there is more to come. `StopSearch` leaves the trial untold.
         """
-        trial, watch = self.trial, self.watch
+        watch = self.watch
         try:
             training = train()
         except _GivenUp as given_up:
             curve = watch.curve or watch.lead_curve
             best = int(np.argmin(smooth(np.array(curve)))) + 1
-            _note(trial, curve=_rounded(curve), best_epoch=best)
-            _note(trial, lead_curve=_rounded(watch.lead_curve), pruned=str(given_up))
-            _note(trial, seconds=self._seconds())
-            self.study.tell(trial, state=TrialState.PRUNED)
+            self._end(
+                TrialState.PRUNED,
+                curve=_rounded(curve),
+                best_epoch=best,
+                lead_curve=_rounded(watch.lead_curve),
+                pruned=str(given_up),
+            )
         except TrialFailed as error:
-            _note(trial, reason=str(error), curve=_rounded(watch.curve or watch.lead_curve))
-            _note(trial, seconds=self._seconds())
-            self.study.tell(trial, state=TrialState.FAIL)
+            curve = watch.curve or watch.lead_curve
+            self._end(TrialState.FAIL, curve=_rounded(curve), reason=str(error))
         else:
             if training is None:
                 return False
-            _note(trial, **_outcome(training), seconds=self._seconds())
-            self.study.tell(trial, training.score)
+            self._end(TrialState.COMPLETE, training.score, **_outcome(training), **watch.note)
         return True
 
-    def _seconds(self) -> float:
-        return time.perf_counter() - self.started
+    def _end(self, state: TrialState, value: float | None = None, **facts: object) -> None:
+        facts |= self.size | {"seconds": time.perf_counter() - self.started}
+        _end(self.study, self.trial, self.watch.plan, state, value, facts)
 
 
 def begin_trial(study: Study, trial: Trial, plan: StudyPlan) -> RunningTrial | None:
@@ -140,17 +145,41 @@ def begin_trial(study: Study, trial: Trial, plan: StudyPlan) -> RunningTrial | N
     for key, value in constraints.items():
         trial.set_constraint(key, value)
     if max(constraints.values()) > 0:
-        _note(trial, reason=_infeasible(constraints, plan.validation.sample))
-        study.tell(trial, state=TrialState.PRUNED)
+        reason = _infeasible(constraints, plan.validation.sample)
+        _end(study, trial, plan, TrialState.PRUNED, None, {"reason": reason})
         return None
     parameters, work = design.size(plan.validation.seen)
-    _note(trial, digest=design.digest, n_parameters=parameters, multiply_adds=work)
+    size = {"digest": design.digest, "n_parameters": parameters, "multiply_adds": work}
     twin = _twin(study, plan, design)
     if twin is not None:
-        _reuse(study, trial, *twin)
+        where, known = twin
+        facts = size | _taken_over(where, known)
+        _end(study, trial, plan, TrialState.COMPLETE, known.value, facts)
         return None
     watch = Watch(study, trial, plan)
-    return RunningTrial(study=study, trial=trial, design=design, watch=watch, started=started)
+    return RunningTrial(
+        study=study, trial=trial, design=design, size=size, watch=watch, started=started
+    )
+
+
+def _end(
+    study: Study,
+    trial: Trial,
+    plan: StudyPlan,
+    state: TrialState,
+    value: float | None,
+    facts: dict[str, object],
+) -> None:
+    """Tell a study how a trial ended; where workers share it, in one transaction.
+
+    Elsewhere what makes a trial without an end count, its reason, is written last.
+    """
+    if plan.crew is not None:
+        plan.crew.storage.end_trial(trial._trial_id, state, value, facts)
+        return
+    for key in sorted(facts, key=lambda key: key == "reason"):
+        trial.set_user_attr(key, facts[key])
+    study.tell(trial, value, state)
 
 
 def _infeasible(constraints: dict[str, float], sample: str) -> str:
@@ -180,11 +209,6 @@ def _rounded(numbers: list[float]) -> list[float]:
     return [float(f"{x:.6g}") for x in numbers]
 
 
-def _note(trial: Trial, **facts: object) -> None:
-    for key, value in facts.items():
-        trial.set_user_attr(key, value)
-
-
 def _twin(study: Study, plan: StudyPlan, design: Searched) -> tuple[str, FrozenTrial] | None:
     """Return a completed trial of the identical design, and the name of its study."""
     for known in (study, plan.elder):
@@ -196,12 +220,10 @@ def _twin(study: Study, plan: StudyPlan, design: Searched) -> tuple[str, FrozenT
     return None
 
 
-def _reuse(study: Study, trial: Trial, where: str, twin: FrozenTrial) -> None:
-    kept = ("curve", "fold_rmse", "best_epoch")
-    _note(trial, **{key: twin.user_attrs[key] for key in kept}, reused=twin.number)
-    _note(trial, reason=f"the same design as trial {twin.number} of {where}")
-    assert twin.value is not None
-    study.tell(trial, twin.value)
+def _taken_over(where: str, twin: FrozenTrial) -> dict[str, object]:
+    kept = {key: twin.user_attrs[key] for key in ("curve", "fold_rmse", "best_epoch")}
+    reason = f"the same design as trial {twin.number} of {where}"
+    return kept | {"reused": twin.number, "reason": reason}
 
 
 def seen_in(study: Study) -> Seen:
@@ -243,6 +265,7 @@ class Watch:
         self.leading = RULE.lead_members(self.folds)
         self.curve: list[float] = []
         self.lead_curve: list[float] = []
+        self.note: dict[str, object] = {}
 
     def lead(self) -> Lead:
         """Return which folds learn alone, and how long."""
@@ -264,7 +287,7 @@ class Watch:
         """Take in an epoch of all folds; True ends the training."""
         self.curve.append(mean_rmse)
         if self._out_of_time():
-            _note(self.trial, reason="cut short by the time budget")
+            self.note["reason"] = "cut short by the time budget"
             return True
         self._go_on(f"epoch {epoch}, fold-averaged RMSE {mean_rmse:.3f}")
         if epoch % RULE.every == 0:

@@ -32,7 +32,7 @@ JOBS: dict[str, LocaliseSettings] = {
     "given": replace(QUICK, quick=False, network_draws=2, members=1),
     "searched": replace(QUICK, quick=False, draws=1, network_draws=1, trials=4, members=1),
 }
-SILENT_S = 3.0  # a worker that is silent for so long is gone: in tests nobody waits 90 s
+SILENT_S = 3  # a worker that is silent for so long is gone: in tests nobody waits 90 s
 
 
 def tiny(*args: Any) -> NetworkSettings:
@@ -55,9 +55,7 @@ def main(url: str, name: str, stop: str = "") -> None:
         for room in (network_stage, shared_networks):
             patch.setattr(room, "network_settings", tiny if name == "searched" else given)
         patch.setattr("autospec.search.storage.GRACE_S", SILENT_S)
-        patch.setattr("autospec.search.claims.GRACE_S", SILENT_S)
         patch.setattr("autospec.search.storage.HEARTBEAT_S", 1)
-        patch.setattr("autospec.search.claims.HEARTBEAT_S", 1)
         patch.setattr("autospec.localisation.units.POLL_S", 0.2)
         if stop:
             patch.setattr(SharedPieces, "write", _die_at(stop))
