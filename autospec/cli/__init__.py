@@ -16,7 +16,9 @@ from autospec.cli.plan import plan
 from autospec.cli.predict import predict
 from autospec.cli.runs import export_table, report
 from autospec.cli.search import search
+from autospec.cli.status import status
 from autospec.cli.train import train
+from autospec.cli.worker import worker
 from autospec.errors import EXIT_INTERRUPTED, AutospecError
 
 app = typer.Typer(
@@ -30,6 +32,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(search)
+app.command()(worker)
+app.command()(status)
 app.command()(localise)
 app.command()(train)
 app.command()(predict)

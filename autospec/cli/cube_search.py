@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from autospec.cli.interrupt import CtrlC
-from autospec.cli.live import SearchDisplay
 from autospec.cli.options import Where
+from autospec.cli.origins import origin_of_cubes
 from autospec.cli.predict import show_next
+from autospec.cli.running import Job, is_whole, run_job
 from autospec.cli.search_show import show_architecture, show_files, show_scores
 from autospec.errors import EXIT_INTERRUPTED, UsageError
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from autospec.evaluate.cube_trust import CalibratedCubes
     from autospec.search.cubes.result import CubeResult
     from autospec.search.cubes.settings import CubeSettings
+    from autospec.search.execution import Execution
+    from autospec.search.origin import Origin
 
 FILES = (
     "report.html",
@@ -35,7 +37,6 @@ FILES = (
     "MODEL.md",
     "study.db",
 )
-STOPPING = "the best design so far is refitted and reported; finished trials are kept"
 OF_CUBES = ("split", "buffer_km", "block_km", "show_leakage")
 OF_SPECTRA = (
     "file",
@@ -135,7 +136,12 @@ def _was_given(ctx: typer.Context, name: str) -> bool:
 
 
 def search_cube(
-    file: Path, choice: CubeChoice, changes: dict[str, Any], out: Path | None, where: Where
+    file: Path,
+    choice: CubeChoice,
+    changes: dict[str, Any],
+    called: str | None,
+    out: Path | None,
+    where: Where,
 ) -> None:
     """Search on the samples of `file`, report, and print.
 
@@ -147,10 +153,12 @@ def search_cube(
         The split.
     changes : dict
         Other settings by name; None is autospec's default.
+    called : str, optional
+        Name of the study; by default the file's.
     out : Path, optional
         Folder of the results; by default runs/NAME.
     where : Where
-        Storage, device, trials at once, and whether JSON is printed.
+        Storage, device, processes, and whether JSON is printed.
 
     Raises
     ------
@@ -161,12 +169,11 @@ def search_cube(
 
     settings = cube_settings(choice, changes)
     warn_of_leaks(settings.split)
-    cubes, name = read_labelled(file, choice.target), study_name(file.stem)
+    cubes, name = read_labelled(file, choice.target), called or study_name(file.stem)
+    origin = origin_of_cubes(file, choice.target, cubes.target_unit)
     folder = out or Path("runs") / name
-    result = _run(cubes, name, settings, folder, where)
-    _show(result, folder, as_json=where.as_json)
-    if result.stopped == "interrupt":
-        raise typer.Exit(EXIT_INTERRUPTED)
+    result = run_cube_search(cubes, name, settings, folder, where, origin)
+    show_cube_search(result, folder, as_json=where.as_json)
 
 
 def cube_settings(choice: CubeChoice, changes: dict[str, Any]) -> CubeSettings:
@@ -248,51 +255,69 @@ def read_labelled(file: Path, target: str | None) -> Cubes:
     return cubes
 
 
-def _run(cubes: Cubes, name: str, settings: CubeSettings, folder: Path, where: Where) -> CubeResult:
-    """Search under the folder's lock, with Ctrl-C as a request to finish, and write the report."""
+def run_cube_search(
+    cubes: Cubes,
+    name: str,
+    settings: CubeSettings,
+    folder: Path,
+    where: Where,
+    origin: Origin,
+) -> CubeResult:
+    """Search on cubes, and write the report into `folder`.
+
+    Raises
+    ------
+    AutospecError
+        As `run_job` and the search.
+    """
     from autospec.data.cubes.splits import make_cube_split
     from autospec.report.cube_model_files import write_cube_models
     from autospec.report.cubes import write_cube_report
     from autospec.report.cubes.folder import finished_cube_result
     from autospec.report.jobs import CUBE_FILE, refuse_other
-    from autospec.report.lock import locked, make_folder
     from autospec.report.sections import MODEL_FILE
-    from autospec.search.cubes.job import search_cubes
-    from autospec.search.execution import Execution
+    from autospec.search.cubes.job import found_cube_search, search_cubes
 
     make_cube_split(cubes.labelled(), settings.split)  # refuses too few before anything is written
     refuse_other(folder, CUBE_FILE)
-    make_folder(folder)
-    with locked(folder):
+    models: dict[str, CalibratedCubes] = {}
+
+    def finished() -> CubeResult | None:
         done = finished_cube_result(folder, name, settings, cubes.digest)
-        if done is not None:
-            kept = any(model.trust is not None for model in done.models)
-            if not kept or (folder / MODEL_FILE).is_file():
-                typer.echo("This search is already finished; nothing was run again.", err=True)
-                return done
-            typer.echo(f"{MODEL_FILE} is gone; the winner is refitted.", err=True)
-        with (
-            SearchDisplay(cubes.target_unit) as display,
-            CtrlC(display.console, STOPPING) as ctrl_c,
-        ):
-            models: dict[str, CalibratedCubes] = {}
-            result = search_cubes(
-                cubes,
-                name=name,
-                settings=settings,
-                execution=Execution(
-                    storage=where.storage or f"sqlite:///{(folder / 'study.db').absolute()}",
-                    device=where.device,
-                    trials_at_once=where.trials_at_once,
-                    progress=display,
-                    interrupted=ctrl_c.pressed,
-                    on_model=models.__setitem__,
-                ),
-            )
+        if done is None:
+            return None
+        kept = any(model.trust is not None for model in done.models)
+        return done if is_whole(kept, folder / MODEL_FILE) else None
+
+    def found(execution: Execution) -> None:
+        found_cube_search(cubes, name=name, settings=settings, execution=execution)
+
+    def run(execution: Execution) -> CubeResult:
+        kept = replace(execution, on_model=models.__setitem__)
+        return search_cubes(cubes, name=name, settings=settings, execution=kept)
+
+    def write(result: CubeResult) -> None:
         # before the report, whose cube-run.json ends the run: a finished run has its model
         typer.echo(write_cube_models(result, models.get("winner"), folder).choice, err=True)
         write_cube_report(result, folder)
-    return result
+
+    job = Job(
+        name=name,
+        budget_s=settings.budget_s,
+        origin=origin,
+        finished=finished,
+        found=found,
+        search=run,
+        write=write,
+    )
+    return run_job(job, folder, where)
+
+
+def show_cube_search(result: CubeResult, folder: Path, *, as_json: bool) -> None:
+    """Print a search's tables, or its numbers as JSON; a search that was stopped exits with 130."""
+    _show(result, folder, as_json=as_json)
+    if result.stopped == "interrupt":
+        raise typer.Exit(EXIT_INTERRUPTED)
 
 
 def _show(result: CubeResult, folder: Path, *, as_json: bool) -> None:

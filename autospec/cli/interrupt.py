@@ -16,19 +16,23 @@ class CtrlC:
         Where the first is answered.
     finish : str
         What will now be done, after "Stopping: ".
+    on_term : bool
+        Whether a scheduler's SIGTERM counts as Ctrl-C.
     """
 
-    def __init__(self, console: Console, finish: str) -> None:
+    def __init__(self, console: Console, finish: str, *, on_term: bool = False) -> None:
         self.console, self.finish, self.count = console, finish, 0
+        self.signals = (signal.SIGINT, signal.SIGTERM) if on_term else (signal.SIGINT,)
 
     def __enter__(self) -> CtrlC:
         """Take over Ctrl-C."""
-        self.before = signal.signal(signal.SIGINT, self._handle)
+        self.before = {number: signal.signal(number, self._handle) for number in self.signals}
         return self
 
     def __exit__(self, *rest: object) -> None:
         """Give it back."""
-        signal.signal(signal.SIGINT, self.before)
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
 
     def pressed(self) -> bool:
         """Say whether Ctrl-C was pressed."""

@@ -85,18 +85,58 @@ StorageOption = Annotated[
     str | None,
     typer.Option("--storage", help="Optuna storage URL.", show_default="study.db in the folder"),
 ]
+SharedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        help="Database of a study that workers share: the same command on any hosts.",
+        show_default="study.db in the folder, alone",
+    ),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Folder of the results.", show_default="runs/NAME"),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 RunArgument = Annotated[Path, typer.Argument(help="A run's folder, such as runs/sweden.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
-    """Where and how a search runs and answers, as the command says."""
+    """Where and how a search runs and answers, as the command says.
+
+    Parameters
+    ----------
+    storage : str or None
+        Of a study that others may work at too; None: the folder's own.
+    device : {"auto", "cpu", "cuda"}
+    trials_at_once : int
+        Of one process, in a study that it runs alone.
+    workers : int
+        Processes of this machine that train; above 1 each is one of its own.
+    as_json : bool
+        Whether the result is printed as JSON.
+    report : bool
+        Whether this process makes the report if it is the one to.
+    threads : int or None
+        Stacks of networks trained at once on a CPU; by default one a core.
+    parent : int or None
+        The process that started this one, with which it ends.
+    """
 
     storage: str | None
     device: Device
-    trials_at_once: int
-    as_json: bool
+    trials_at_once: int = 1
+    workers: int = 1
+    as_json: bool = False
+    report: bool = True
+    threads: int | None = None
+    parent: int | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may work at the study at the same time."""
+        return self.storage is not None or self.workers > 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,8 +22,6 @@ from autospec.cli.cube_search import (
     refuse_mixed,
     search_cube,
 )
-from autospec.cli.interrupt import CtrlC
-from autospec.cli.live import SearchDisplay
 from autospec.cli.options import (
     AxisUnitOption,
     DeviceName,
@@ -35,9 +33,10 @@ from autospec.cli.options import (
     LabChoice,
     LabOption,
     NegativeOption,
+    OutOption,
     QuantityOption,
     ReplicatesOption,
-    StorageOption,
+    SharedOption,
     TargetOption,
     TargetUnitOption,
     Where,
@@ -45,13 +44,17 @@ from autospec.cli.options import (
     read_options,
     refuse_lab,
 )
+from autospec.cli.origins import origin_of_spectra
 from autospec.cli.predict import show_next
+from autospec.cli.running import Job, is_whole, refuse_workers, run_job
 from autospec.cli.search_show import show_architecture, show_files, show_scores
 from autospec.errors import EXIT_INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
     from autospec.data.spectra import Spectra
     from autospec.evaluate.calibrated import CalibratedModel
+    from autospec.search.execution import Execution
+    from autospec.search.origin import Origin
     from autospec.search.result import SearchResult
     from autospec.search.settings import DataSource, SearchSettings, StudyFile
 
@@ -64,7 +67,6 @@ FILES = (
     "MODEL.md",
     "study.db",
 )
-STOPPING = "the best design so far is refitted and reported; finished trials are kept"
 
 
 class SamplerName(StrEnum):
@@ -141,11 +143,16 @@ def search(
             "is proposed.",
         ),
     ] = 1,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="Folder of the results.", show_default="runs/NAME"),
+    workers: Annotated[
+        int,
+        typer.Option("--workers", min=1, help="Processes of this machine that work at the study."),
+    ] = 1,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Of the study.", show_default="the site's or the file's"),
     ] = None,
-    storage: StorageOption = None,
+    out: OutOption = None,
+    storage: SharedOption = None,
     cube: CubeOption = None,
     split: SplitOption = None,
     buffer_km: BufferOption = None,
@@ -162,13 +169,21 @@ def search(
     autospec search farm.csv --target soc --budget 20m
 
     autospec search --cube samples.npz --split blocks --buffer-km 1.2
+
+    autospec search farm.csv --storage postgresql+psycopg://user@host/studies
     """
     from autospec.search.settings import DataSource, parse_duration, read_study
 
     refuse_mixed(ctx, cubes=cube is not None)
     where = Where(
-        storage=storage, device=device.value, trials_at_once=trials_per_device, as_json=as_json
+        storage=storage,
+        device=device.value,
+        trials_at_once=trials_per_device,
+        workers=workers,
+        as_json=as_json,
     )
+    refuse_workers(where)
+    called = None if name is None else check_name(name)
     changes = {
         "trials": trials,
         "budget_s": parse_duration(budget) if budget else None,
@@ -178,14 +193,14 @@ def search(
         "folds": folds,
     }
     if cube is not None:
-        choice = CubeChoice(
+        on_cubes = CubeChoice(
             target=target,
             split=split and split.value,
             buffer_km=buffer_km,
             block_km=block_km,
             show_leakage=show_leakage,
         )
-        search_cube(cube, choice, changes, out, where)
+        search_cube(cube, on_cubes, changes, called, out, where)
         return
     given = read_study(study) if study else None
     data = DataSource(
@@ -201,12 +216,13 @@ def search(
         allow_negative=allow_negative,
     )
     settings = _settings(given, changes | {"repeats": repeats})
-    spectra, name = _load(_merge_data(given, data), lab_choice(lab, replicates))
+    merged, choice = _merge_data(given, data), lab_choice(lab, replicates)
+    spectra, own_name = load_spectra(merged, choice)
+    name = called or own_name
+    origin = origin_of_spectra(merged, choice, spectra.target_unit)
     folder = out or Path("runs") / name
-    result = _run(spectra, name, settings, folder, where)
-    _show(result, folder, as_json)
-    if result.stopped == "interrupt":
-        raise typer.Exit(EXIT_INTERRUPTED)
+    result = run_search(spectra, name, settings, folder, where, origin)
+    show_search(result, folder, as_json)
 
 
 def _settings(given: StudyFile | None, changes: dict[str, Any]) -> SearchSettings:
@@ -232,8 +248,14 @@ def _merge_data(given: StudyFile | None, data: DataSource) -> DataSource:
     return replace(given.data, **changed)
 
 
-def _load(data: DataSource, choice: LabChoice) -> tuple[Spectra, str]:
-    """Return the spectra and the study's name."""
+def load_spectra(data: DataSource, choice: LabChoice) -> tuple[Spectra, str]:
+    """Return the spectra and the study's name.
+
+    Raises
+    ------
+    UsageError, DataError
+        If there is no such site, or the file cannot be read.
+    """
     if bool(data.site) == bool(data.file):
         raise UsageError(
             "want either --site NAME or a FILE (or a study file that names one). "
@@ -251,6 +273,22 @@ def _load(data: DataSource, choice: LabChoice) -> tuple[Spectra, str]:
     return spectra, study_name(Path(data.file).stem)
 
 
+def check_name(name: str) -> str:
+    """Return a study's name, unless it could lead out of the folder of runs.
+
+    Raises
+    ------
+    UsageError
+        If it has other letters than small ones, digits, - and _, or more than 64.
+    """
+    if not NAME.match(name):
+        raise UsageError(
+            f"{name!r} is no name of a study; want up to 64 small letters, digits, - and _, such "
+            "as farm-2024"
+        )
+    return name
+
+
 def study_name(stem: str) -> str:
     """Turn a file's stem into a study name of small letters, digits, - and _.
 
@@ -263,56 +301,69 @@ def study_name(stem: str) -> str:
     return f"{name[:57]}-{hashlib.sha256(stem.encode('utf-8', 'surrogateescape')).hexdigest()[:6]}"
 
 
-def _run(
+def run_search(
     spectra: Spectra,
     name: str,
     settings: SearchSettings,
     folder: Path,
     where: Where,
+    origin: Origin,
 ) -> SearchResult:
-    """Search under the folder's lock, with Ctrl-C as a request to finish, and write the report."""
+    """Search on spectra, and write the report into `folder`.
+
+    Raises
+    ------
+    AutospecError
+        As `run_job` and the search.
+    """
     from autospec.report.folder import finished_result
     from autospec.report.html import write_report
     from autospec.report.jobs import SEARCH_FILE, refuse_other
-    from autospec.report.lock import locked, make_folder
     from autospec.report.model_files import write_search_models
     from autospec.report.sections import MODEL_FILE
-    from autospec.search.job import Execution, plan_split
-    from autospec.search.job import search as run_search
+    from autospec.search.job import found_search, plan_split, search
 
-    plan_split(spectra.labelled(), settings)  # refuses too few rows before anything is written
+    labelled = spectra.labelled()
+    plan_split(labelled, settings)  # refuses too few rows before anything is written
     refuse_other(folder, SEARCH_FILE)
-    make_folder(folder)
-    with locked(folder):
-        done = finished_result(folder, name, settings, spectra.labelled().digest)
-        if done is not None:
-            kept = any(model.trust is not None for model in done.models)
-            if not kept or (folder / MODEL_FILE).is_file():
-                typer.echo("This search is already finished; nothing was run again.", err=True)
-                return done
-            typer.echo(f"{MODEL_FILE} is gone; the winner is refitted.", err=True)
-        with (
-            SearchDisplay(spectra.target_unit) as display,
-            CtrlC(display.console, STOPPING) as ctrl_c,
-        ):
-            models: dict[str, CalibratedModel] = {}
-            result = run_search(
-                spectra,
-                name=name,
-                settings=settings,
-                execution=Execution(
-                    storage=where.storage or f"sqlite:///{(folder / 'study.db').absolute()}",
-                    device=where.device,
-                    trials_at_once=where.trials_at_once,
-                    progress=display,
-                    interrupted=ctrl_c.pressed,
-                    on_model=models.__setitem__,
-                ),
-            )
+    models: dict[str, CalibratedModel] = {}
+
+    def finished() -> SearchResult | None:
+        done = finished_result(folder, name, settings, labelled.digest)
+        if done is None:
+            return None
+        kept = any(model.trust is not None for model in done.models)
+        return done if is_whole(kept, folder / MODEL_FILE) else None
+
+    def found(execution: Execution) -> None:
+        found_search(spectra, name=name, settings=settings, execution=execution)
+
+    def run(execution: Execution) -> SearchResult:
+        kept = replace(execution, on_model=models.__setitem__)
+        return search(spectra, name=name, settings=settings, execution=kept)
+
+    def write(result: SearchResult) -> None:
         # before the report, whose run.json ends the run: a finished run has its models
         typer.echo(write_search_models(result, models, folder).choice, err=True)
         write_report(result, folder)
-    return result
+
+    job = Job(
+        name=name,
+        budget_s=settings.budget_s,
+        origin=origin,
+        finished=finished,
+        found=found,
+        search=run,
+        write=write,
+    )
+    return run_job(job, folder, where)
+
+
+def show_search(result: SearchResult, folder: Path, as_json: bool) -> None:
+    """Print a search's tables, or its numbers as JSON; a search that was stopped exits with 130."""
+    _show(result, folder, as_json)
+    if result.stopped == "interrupt":
+        raise typer.Exit(EXIT_INTERRUPTED)
 
 
 def _show(result: SearchResult, folder: Path, as_json: bool) -> None:

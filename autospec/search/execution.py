@@ -9,8 +9,10 @@ from typing import Any
 
 from optuna.study import Study
 
+from autospec.errors import ReportedElsewhere
 from autospec.search.candidates import published_seconds, refit_seconds
 from autospec.search.claims import Crew, worker_name
+from autospec.search.origin import Origin, origin_words
 from autospec.search.plan import StudyPlan, no_limit
 from autospec.search.progress import Progress, ProgressCallback, silent
 from autospec.search.report_turn import ReportTurn
@@ -59,6 +61,14 @@ class Execution:
         first, and the score of a design stays the same.
     turn : ReportTurn
         Of a shared study: with `shared`, search within it, and write the report before it ends.
+    report : bool
+        Whether this worker of a shared study makes the report if it is the one to.
+    threads : int or None
+        Stacks of networks trained at once on a CPU; by default one a core.
+    started : float or None
+        When the budget began, by `time.monotonic`; by default when the search does.
+    origin : Origin or None
+        Where the rows are from: a shared study then tells its workers.
     """
 
     storage: str | None = None
@@ -69,6 +79,10 @@ class Execution:
     on_model: Callable[[str, Any], None] | None = None
     shared: bool = False
     turn: ReportTurn = field(default_factory=ReportTurn)
+    report: bool = True
+    threads: int | None = None
+    started: float | None = None
+    origin: Origin | None = None
 
     def say(self, message: str) -> None:
         """Tell what is under way at the end of a search."""
@@ -140,7 +154,21 @@ def plan_study(
         report=report,
         trials_at_once=execution.trials_at_once,
         crew=form_crew(execution),
+        origin=None if execution.origin is None else origin_words(execution.origin),
     )
+
+
+def take_turn(execution: Execution, study: Study, plan: StudyPlan) -> None:
+    """Go on to the report of a shared study, if this worker is the one to make it.
+
+    Raises
+    ------
+    ReportedElsewhere
+        If it is not.
+    """
+    if plan.crew is not None and not execution.report:
+        raise ReportedElsewhere(f"study {study.study_name!r}: this worker leaves the report.")
+    execution.turn.take(study, plan.crew)
 
 
 def form_crew(execution: Execution) -> Crew | None:
@@ -196,6 +224,7 @@ def run_control(
         seconds_for_winner=no_limit,
         report=execution.progress,
         elder=study,
+        origin=None,
     )
     control = open_study(execution.storage, name + CONTROL_SUFFIX, control_plan)
     run_study(control, control_plan)

@@ -20,6 +20,7 @@ from autospec.search.execution import (
     notes_on_trials,
     plan_study,
     run_control,
+    take_turn,
 )
 from autospec.search.execution import Execution as Execution  # it is given to `search`
 from autospec.search.final import Evaluated, FinalEvaluation, verdict
@@ -73,7 +74,7 @@ def search(
     """
     settings, execution = settings or SearchSettings(), execution or Execution()
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    clock = Clock(started=time.monotonic(), budget_s=settings.budget_s)
+    clock = Clock(started=execution.started or time.monotonic(), budget_s=settings.budget_s)
     labelled = spectra.labelled()
     split = plan_split(labelled, settings)
     validation, plan = _study_plan(labelled, split, settings, execution, clock)
@@ -84,7 +85,7 @@ def search(
     trials = trial_records(study)
     best_trial(trials)  # raises if there is nothing to report
     control = run_control(study, name, plan, execution, stopped)
-    execution.turn.take(study, plan.crew)
+    take_turn(execution, study, plan)
     job = _Job(
         name=name,
         settings=settings,
@@ -103,6 +104,22 @@ def search(
     )
     final = _evaluate(job, execution)
     return _result(job, final, parameter_importance(study, settings.seed), execution.device)
+
+
+def found_search(
+    spectra: Spectra, *, name: str, settings: SearchSettings, execution: Execution
+) -> None:
+    """Create a shared study, unless it is there, so that workers find it; run nothing.
+
+    Raises
+    ------
+    DataError, SettingsDiffer, StorageError
+        As `search`.
+    """
+    labelled = spectra.labelled()
+    clock = Clock(started=time.monotonic(), budget_s=settings.budget_s)
+    _, plan = _study_plan(labelled, plan_split(labelled, settings), settings, execution, clock)
+    open_study(execution.storage, name, plan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -221,6 +238,7 @@ def _study_plan(
         folds=split.folds,
         seed=settings.seed + SEEDS_APART,
         device=execution.device,
+        threads=execution.threads,
     )
     digests = {"data_digest": labelled.digest, "split_digest": split.digest}
     return validation, plan_study(validation, settings, digests, execution, clock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from optuna.study import Study
 
@@ -53,6 +54,8 @@ class StudyPlan:
         Above 1, so many are trained at once, each in a process of its own.
     crew : Crew or None
         This worker, where several share the storage.
+    origin : dict or None
+        Where the rows are from: written into a study that is shared.
     """
 
     validation: Validation
@@ -65,6 +68,7 @@ class StudyPlan:
     seconds_for_winner: Callable[[], float] = no_limit
     trials_at_once: int = 1
     crew: Crew | None = None
+    origin: dict[str, Any] | None = None
 
     @property
     def refit_share(self) -> float:

@@ -59,7 +59,7 @@ def open_shared(
     """
     if url is None:
         raise UsageError("a study in memory cannot be shared; want --storage with a database.")
-    _refuse_unsharable(url)
+    refuse_unsharable(url)
     with storage_errors(url):
         for _ in range(OPENINGS - 1):
             try:
@@ -82,7 +82,14 @@ def _is_made_elsewhere(error: Exception) -> bool:
     return isinstance(error.__cause__ or error, IntegrityError) or "already exists" in str(error)
 
 
-def _refuse_unsharable(text: str) -> None:
+def refuse_unsharable(text: str) -> None:
+    """Refuse the address of a database that several cannot use, or that holds a password.
+
+    Raises
+    ------
+    UsageError
+        If it is one.
+    """
     try:
         url = make_url(text)
     except ArgumentError:

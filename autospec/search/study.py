@@ -28,6 +28,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from autospec.errors import SettingsDiffer
 from autospec.search.crew import SETTINGS_KEY, join_study, run_shared
+from autospec.search.origin import ORIGIN_KEY
 from autospec.search.parallel import Workers
 from autospec.search.patience import PatientStorage
 from autospec.search.plan import StopSearch, StudyPlan
@@ -39,7 +40,7 @@ from autospec.search.steps import (
     tell_progress,
 )
 from autospec.search.storage import storage_errors
-from autospec.search.trials import begin_trial, is_finished, state_of
+from autospec.search.trials import begin_trial, is_finished, state_of, trial_records
 
 OPENED = "opened"  # the attribute that counts how often sealed rows were opened
 PROPOSAL = "proposal"  # the attribute that holds which proposal a trial is, from 0
@@ -74,9 +75,24 @@ def open_study(storage: str | PatientStorage | None, name: str, plan: StudyPlan)
             study.set_user_attr(SETTINGS_KEY, wanted)
         else:
             _refuse_differences(found, wanted, name, plan.settings.EXTENDABLE)
+            _extend(study, found, wanted, plan.settings.EXTENDABLE)
         if plan.crew is None:
             _drop_running(study)  # left by a killed process
+        elif plan.origin is not None and ORIGIN_KEY not in study.user_attrs:
+            study.set_user_attr(ORIGIN_KEY, plan.origin)
     return study
+
+
+def _extend(
+    study: Study,
+    found: dict[str, object],
+    wanted: dict[str, object],
+    extendable: frozenset[str],
+) -> None:
+    """Write down how many trials are wanted now; the budget is each process' own."""
+    changed = {key: wanted[key] for key in extendable - {"budget_s"} if key in wanted}
+    if any(found.get(key) != value for key, value in changed.items()):
+        study.set_user_attr(SETTINGS_KEY, found | changed)
 
 
 def _open_alone(storage: str | PatientStorage | None, name: str) -> Study:
@@ -101,6 +117,8 @@ def run_study(study: Study, plan: StudyPlan) -> Stopped:
     """
     if plan.crew is not None:
         with storage_errors(None):
+            if trial_records(study):  # what a trial takes tells this worker's clock of the refits
+                tell_progress(study, plan)
             return run_shared(study, plan, plan.crew)
     count = min(plan.trials_at_once, plan.settings.trials)
     pool = Workers(plan.validation, count) if count > 1 else nullcontext()

@@ -29,6 +29,7 @@ from autospec.search.execution import (
     notes_on_trials,
     plan_study,
     run_control,
+    take_turn,
 )
 from autospec.search.importance import parameter_importance
 from autospec.search.plan import StudyPlan
@@ -81,7 +82,9 @@ def search_cubes(
     settings, execution = settings or CubeSettings(), execution or Execution()
     started = datetime.now(UTC).isoformat(timespec="seconds")
     sets = 2 if settings.show_leakage else 1
-    clock = Clock(started=time.monotonic(), budget_s=settings.budget_s, twin_sets=sets)
+    clock = Clock(
+        started=execution.started or time.monotonic(), budget_s=settings.budget_s, twin_sets=sets
+    )
     labelled = cubes.labelled()
     split = make_cube_split(labelled, settings.split)
     validation, plan = _study_plan(labelled, split, settings, execution, clock)
@@ -92,7 +95,7 @@ def search_cubes(
     trials = trial_records(study)
     best_trial(trials)  # raises if there is nothing to report
     control = run_control(study, name, plan, execution, stopped)
-    execution.turn.take(study, plan.crew)
+    take_turn(execution, study, plan)
     job = _Job(
         name=name,
         settings=settings,
@@ -112,6 +115,23 @@ def search_cubes(
     )
     final = _evaluate(job, execution)
     return _result(job, final, parameter_importance(study, settings.seed), execution.device)
+
+
+def found_cube_search(
+    cubes: Cubes, *, name: str, settings: CubeSettings, execution: Execution
+) -> None:
+    """Create a shared study, unless it is there, so that workers find it; run nothing.
+
+    Raises
+    ------
+    DataError, SettingsDiffer, StorageError
+        As `search_cubes`.
+    """
+    labelled = cubes.labelled()
+    clock = Clock(started=time.monotonic(), budget_s=settings.budget_s)
+    split = make_cube_split(labelled, settings.split)
+    _, plan = _study_plan(labelled, split, settings, execution, clock)
+    open_study(execution.storage, name, plan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -211,6 +231,7 @@ def _study_plan(
         folds=split.plan.folds,
         seed=settings.seed + SEEDS_APART,
         device=execution.device,
+        threads=execution.threads,
     )
     digests = {"data_digest": labelled.digest, "split_digest": split.plan.digest}
     return validation, plan_study(validation, settings, digests, execution, clock)
