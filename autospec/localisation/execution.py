@@ -32,6 +32,10 @@ class LocaliseExecution:
     turn : ReportTurn
         Of a shared localisation: with `shared`, localise within it, and write the report before it
         ends.
+    report : bool
+        Whether this worker of a shared localisation makes the report if it is the one to.
+    started : float or None
+        When the budget began, by `time.monotonic`; by default when the localisation does.
     device : {"auto", "cpu", "cuda"}
         Where networks train and RS-Local fits PLS.
     progress : callable (LocaliseProgress) -> None
@@ -46,6 +50,8 @@ class LocaliseExecution:
     storage: str | None = None
     shared: bool = False
     turn: ReportTurn = field(default_factory=ReportTurn)
+    report: bool = True
+    started: float | None = None
     device: Device = "auto"
     progress: LocaliseCallback = silent
     on_model: Callable[[CalibratedModel], None] | None = None

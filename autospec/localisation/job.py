@@ -126,7 +126,7 @@ def localise(
         execution=execution,
         digest=digest,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        clock=time.monotonic(),
+        clock=execution.started or time.monotonic(),
     )
     run.announce()
     # on tables this small more threads only wait for each other; that all is finite was checked

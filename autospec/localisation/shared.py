@@ -138,6 +138,10 @@ class SharedRun:
                 f"({', '.join(at_work[:3])}{' ...' if at_work[3:] else ''}) are still at work; "
                 "the last one makes the report."
             )
+        if not self.execution.report:
+            raise ReportedElsewhere(
+                f"{made} of {len(units)} units are finished; this worker leaves the report."
+            )
         self.execution.turn.take_once(self.name, f"{made} units", self.crew)
 
     @property

@@ -21,8 +21,9 @@ from autospec.data.writing import cannot
 from autospec.errors import DataError, StorageError, UsageError, near
 from autospec.search.crew import SETTINGS_KEY
 from autospec.search.cubes.settings import CubeSettings
+from autospec.search.patience import PatientStorage
 from autospec.search.settings import DataSource, SearchSettings
-from autospec.search.storage import PatientStorage, open_shared, storage_errors
+from autospec.search.storage import open_shared, storage_errors
 
 ORIGIN_KEY = "origin"  # the attribute that holds it
 POLL_S = 1.0

@@ -16,13 +16,13 @@ from sqlalchemy import func
 from sqlalchemy.engine import make_url
 
 from autospec.errors import UsageError
-from autospec.search.claims import WORKER, worker_of
+from autospec.search.claims import WORK, WORKER, worker_of
 from autospec.search.crew import SETTINGS_KEY
 from autospec.search.execution import CONTROL_SUFFIX
 from autospec.search.origin import ORIGIN_KEY, no_study
 from autospec.search.progress import Progress
 from autospec.search.report_turn import REPORT_SUFFIX
-from autospec.search.storage import WORK, hide_password, refuse_unsharable, storage_errors
+from autospec.search.storage import hide_password, refuse_unsharable, storage_errors
 from autospec.search.trials import trial_records
 
 Report = Literal["none", "under way", "made"]
