@@ -1,7 +1,7 @@
 """One worker of a shared localisation, as a process of its own: prints its result, or who has it.
 
 Usage: python -m tests.localisation.worker URL|alone JOB [STOP]; with STOP it ends itself, as by
-kill −9, at the first unit whose name begins with STOP.
+kill −9, at the end of the first unit whose name begins with STOP.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from autospec.errors import ReportedElsewhere
-from autospec.localisation import job, network_stage, shared_networks
+from autospec.localisation import network_stage, shared_networks
 from autospec.localisation.job import localise
 from autospec.localisation.network_draw import network_settings
 from autospec.localisation.progress import LocaliseProgress
@@ -29,7 +29,7 @@ from tests.transfer.farms import SMALL_SPACE, TINY
 
 JOBS: dict[str, LocaliseSettings] = {
     "quick": replace(QUICK, draws=4),
-    "given": replace(QUICK, quick=False, network_draws=2, members=1),
+    "given": replace(QUICK, quick=False, network_draws=1, members=1),
     "searched": replace(QUICK, quick=False, draws=1, network_draws=1, trials=4, members=1),
 }
 SILENT_S = 3  # a worker that is silent for so long is gone: in tests nobody waits 90 s
@@ -90,5 +90,4 @@ def _die_at(begins: str) -> Any:
 
 
 if __name__ == "__main__":
-    assert job is not None
     main(*sys.argv[1:])
