@@ -79,7 +79,8 @@ def _open(url: str, say: Say, interrupted: Callable[[], bool]) -> PatientStorage
 
 def _is_made_elsewhere(error: Exception) -> bool:
     """Say whether another worker is making the tables of an empty database at this moment."""
-    return isinstance(error.__cause__ or error, IntegrityError) or "already exists" in str(error)
+    twice = isinstance(error, IntegrityError) or isinstance(error.__cause__, IntegrityError)
+    return twice or "already exists" in str(error)
 
 
 def refuse_unsharable(text: str) -> None:

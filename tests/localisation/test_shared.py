@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
 
 from autospec.errors import ReportedElsewhere
 from autospec.localisation.execution import LocaliseExecution
@@ -69,18 +69,17 @@ def end(process: subprocess.Popen[str]) -> dict[str, Any]:
     return found
 
 
-def names(url: str) -> list[str]:
-    return optuna.get_all_study_names(url)
-
-
-def ends(url: str, suffix: str) -> dict[TrialState, Counter[str]]:
-    """Return how often each unit of the studies called so ended in each way."""
-    found: dict[TrialState, Counter[str]] = {state: Counter() for state in TrialState}
-    for name in names(url):
-        if name.endswith(suffix):
-            for trial in optuna.load_study(storage=url, study_name=name).trials:
-                found[trial.state][trial.user_attrs[WORK]] += 1
-    return found
+def studies(url: str) -> dict[str, list[FrozenTrial]]:
+    """Return the trials of every study, and leave no connection open."""
+    storage = RDBStorage(url)
+    try:
+        return {
+            study.study_name: storage.get_all_trials(study._study_id)
+            for study in storage.get_all_studies()
+        }
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 @pytest.mark.slow
@@ -93,16 +92,21 @@ def test_workers_of_which_one_is_killed_come_to_what_one_process_comes_to(
     expected = end(alone)
     killed, *others = crew
     found = [end(worker) for worker in others]
-    killed.communicate()
+    told = killed.communicate()[1]
     reports = [one for one in found if "elsewhere" not in one]
     # the one killed may find that the others had its unit
-    assert killed.returncode in (-signal.SIGKILL, 0)
+    assert killed.returncode in (-signal.SIGKILL, 0), told
     assert len(reports) == 1 or killed.returncode == 0
     for report in reports:
         assert timeless(report) == timeless(expected)
-    units, networks = ends(url, "-draws"), ends(url, "-networks")
-    done = units[TrialState.COMPLETE] + networks[TrialState.COMPLETE]
-    assert not units[TrialState.RUNNING] and not networks[TrialState.RUNNING]
+    units = [
+        trial
+        for name, trials in studies(url).items()
+        for trial in trials
+        if name.endswith(("-draws", "-networks"))
+    ]
+    done = Counter(t.user_attrs[WORK] for t in units if t.state == TrialState.COMPLETE)
+    assert not any(trial.state == TrialState.RUNNING for trial in units)
     assert set(done.values()) == {1}
 
 
@@ -115,10 +119,9 @@ def test_a_search_of_the_library_is_shared_and_never_has_more_trials_than_asked_
     (report,) = (one for one in found if "elsewhere" not in one)
     rows = [row["name"] for row in report["models"] if row["kind"] == "strategy"]
     assert len(rows) == 13 and not any("Without a result" in note for note in report["notes"])
-    searches = [name for name in names(url) if ": " in name]
+    searches = [trials for name, trials in studies(url).items() if ": " in name]
     assert len(searches) == 5  # Global, Country, Local, DTL-I_g, DTL-I_c
-    for name in searches:
-        trials = optuna.load_study(storage=url, study_name=name).trials
+    for trials in searches:
         trained = [t for t in trials if "digest" in t.user_attrs]
         assert len(trained) == JOBS["searched"].trials
         assert not any(t.state == TrialState.RUNNING for t in trials)
