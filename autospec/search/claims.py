@@ -114,8 +114,10 @@ def withdraw(crew: Crew, trial_id: int) -> None:
         crew.storage.try_to_end(trial_id, TrialState.FAIL, None, {})
 
 
-def free_lost(study: Study, crew: Crew) -> None:
+def free_lost(study: Study, crew: Crew) -> list[FrozenTrial]:
     """End the trials of workers that are gone, so that they can be tried again.
+
+    Returns all trials as they were before.
 
     A trial of this very worker that it is not at was made, and only the answer was lost. A process
     without a crew, which ran the study before, may have left a queue, which crews have none of,
@@ -138,6 +140,7 @@ def free_lost(study: Study, crew: Crew) -> None:
             with suppress(UpdateFinishedTrialError):  # another was faster, or it has ended
                 facts = {} if mine else _facts_of_loss(trial, known, crew)
                 crew.storage.end_trial(trial._trial_id, TrialState.FAIL, facts=facts)
+    return known
 
 
 def _facts_of_loss(trial: FrozenTrial, known: list[FrozenTrial], crew: Crew) -> dict[str, object]:

@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
-from optuna.distributions import BaseDistribution
 from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.study import Study, create_study, load_study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
@@ -79,8 +76,7 @@ def run_shared(study: Study, plan: StudyPlan, crew: Crew) -> Stopped:
     """
     trials, proposals = plan.settings.trials, PROPOSALS_PER_TRIAL * plan.settings.trials
     while True:
-        free_lost(study, crew)
-        known = study.get_trials(deepcopy=False)
+        known = free_lost(study, crew)
         finished = [t for t in known if is_finished(t)]
         trained = [t for t in finished if state_of(t) != "infeasible"]
         if len(trained) >= trials:
@@ -135,52 +131,34 @@ def _ask(study: Study, plan: StudyPlan, crew: Crew, known: list[FrozenTrial]) ->
     in it when a study ends, and nothing is lost with a worker that took it out.
     """
     study.sampler = make_sampler(plan.settings, len(known) ^ crew.seed)
-    crew.storage.template = _lost_trial(known, crew) or _published(known, plan, crew)
-    if crew.storage.template is None:
-        crew.storage.template = _template(crew, {}, {}, {})
+    params, marks = _still_to_do(known, plan)
+    crew.storage.template = create_trial(
+        state=TrialState.RUNNING,
+        user_attrs={WORKER: crew.name} | marks,
+        system_attrs={"fixed_params": params},  # as Optuna's own queue names them
+    )
     try:
-        with warnings.catch_warnings():  # it cannot know that we keep the heartbeat ourselves
+        with warnings.catch_warnings(), crew.storage.together():
+            # it cannot know that we keep the heartbeat ourselves
             warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")
             return study.ask(plan.settings.space.distributions())
     finally:
         crew.storage.template = None
 
 
-def _lost_trial(known: list[FrozenTrial], crew: Crew) -> FrozenTrial | None:
-    """Return the first lost trial that nobody is at, or was, as a template."""
+def _still_to_do(
+    known: list[FrozenTrial], plan: StudyPlan
+) -> tuple[dict[str, object], dict[str, str]]:
+    """Return the parameters and marks of what nobody has done, or is at; both may be empty."""
     taken = _errands(known)
     for lost in known:
         if LOST in lost.user_attrs and errand_of(lost) not in taken:
             label = lost.user_attrs.get("label")
-            marks = {"label": label} if label else {ERRAND: errand_of(lost)}
-            return _template(crew, lost.params, lost.distributions, marks)
-    return None
-
-
-def _published(known: list[FrozenTrial], plan: StudyPlan, crew: Crew) -> FrozenTrial | None:
-    """Return the first published design that nobody is at, or was, as a template."""
-    taken = _errands(known)
+            return dict(lost.params), {"label": label} if label else {ERRAND: errand_of(lost)}
     for label, design in plan.references.items():
         if f"design {label}" not in taken:
-            params = plan.settings.space.encode(design)
-            all_of_them = plan.settings.space.distributions()
-            distributions = {key: all_of_them[key] for key in params}
-            return _template(crew, params, distributions, {"label": label})
-    return None
-
-
-def _template(
-    crew: Crew,
-    params: Mapping[str, Any],
-    distributions: dict[str, BaseDistribution],
-    marks: dict[str, str],
-) -> FrozenTrial:
-    return create_trial(
-        state=TrialState.RUNNING,
-        params=dict(params),
-        distributions=distributions,
-        user_attrs={WORKER: crew.name} | marks,
-    )
+            return dict(plan.settings.space.encode(design)), {"label": label}
+    return {}, {}
 
 
 def _errands(known: list[FrozenTrial]) -> set[str]:

@@ -5,8 +5,8 @@ An answer that was lost is not a question that was lost, so what must happen onc
 which a second attempt knows the first. A trial's end and all that is known of it are one
 transaction: a worker that is killed leaves a trial ended or under way.
 
-Optuna's own storage is used below its public surface in three places, each named: the making of a
-trial, its end, and the founding of a study.
+Optuna's own storage is used below its public surface in four places, each named: the making of a
+trial, its parameters, its end, and the founding of a study.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial, wraps
 from types import MappingProxyType
 from typing import Any
 
+from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
@@ -76,6 +77,7 @@ class PatientStorage(RDBStorage):
         self.say, self.interrupted, self.patience_s = say, interrupted, patience_s
         self.heartbeat_s, self.grace_s = heartbeat_s, grace_s
         self.template: FrozenTrial | None = None  # of the next trial that a study asks for
+        self.params: list[dict[str, Any]] | None = None  # to be written together
         self.last_away = -math.inf  # by `time.monotonic`
         super().__init__(
             url,
@@ -130,6 +132,45 @@ class PatientStorage(RDBStorage):
         if time.monotonic() - self.last_away < self.grace_s:
             return frozenset()
         return frozenset(self._get_stale_trial_ids(study_id))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write the parameters that the block sets in one transaction, when it ends.
+
+        A design has some sixty, and a transaction each would cost more than all else.
+        """
+        rows: list[dict[str, Any]] = []
+        self.params = rows
+        try:
+            yield
+        finally:
+            self.params = None
+        if rows:
+            self.wait_for(partial(self._write_params, rows))
+
+    def _write_params(self, rows: list[dict[str, Any]]) -> None:
+        with suppress(IntegrityError), self.scoped_session() as session, session.begin():
+            trial_id = rows[0]["trial_id"]
+            trial: Any = models.TrialModel.find_or_raise_by_id(trial_id, session)
+            self.check_trial_is_updatable(trial_id, trial.state)
+            session.add_all(models.TrialParamModel(**row) for row in rows)
+
+    def _set_trial_param(
+        self,
+        trial_id: int,
+        param_name: str,
+        param_value_internal: float,
+        distribution: BaseDistribution,
+        previous_distribution: BaseDistribution | None = None,
+    ) -> None:
+        words = (trial_id, param_name, param_value_internal, distribution)
+        if self.params is None:
+            write = partial(RDBStorage._set_trial_param, self, *words, previous_distribution)
+            self.wait_for(write)
+            return
+        kind = distribution_to_json(distribution)
+        names = ("trial_id", "param_name", "param_value", "distribution_json")
+        self.params.append(dict(zip(names, (*words[:3], kind), strict=True)))
 
     def end_trial(
         self,
@@ -235,7 +276,7 @@ for _name in (
     *("create_new_study", "delete_study", "get_all_studies", "get_study_directions"),
     *("get_study_id_from_name", "get_study_name_from_id", "get_study_system_attrs"),
     *("get_study_user_attrs", "set_study_system_attr", "set_study_user_attr"),
-    *("_get_trials", "_set_trial_param", "_get_stale_trial_ids", "get_trial"),
+    *("_get_trials", "_get_stale_trial_ids", "get_trial"),
     *("get_trial_id_from_study_id_trial_number", "record_heartbeat", "set_trial_user_attr"),
     *("set_trial_intermediate_value", "set_trial_system_attr", "_get_best_trial_id"),
     *("get_trial_user_attrs", "get_trial_system_attrs", "get_trial_param"),

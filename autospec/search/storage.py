@@ -79,18 +79,11 @@ def _open(url: str, say: Say, interrupted: Callable[[], bool]) -> PatientStorage
 
 def _is_made_elsewhere(error: Exception) -> bool:
     """Say whether another worker is making the tables of an empty database at this moment."""
-    twice = isinstance(error, IntegrityError) or isinstance(error.__cause__, IntegrityError)
-    return twice or "already exists" in str(error)
+    doubled = isinstance(error, IntegrityError) or isinstance(error.__cause__, IntegrityError)
+    return doubled or "already exists" in str(error)
 
 
 def refuse_unsharable(text: str) -> None:
-    """Refuse the address of a database that several cannot use, or that holds a password.
-
-    Raises
-    ------
-    UsageError
-        If it is one.
-    """
     try:
         url = make_url(text)
     except ArgumentError:

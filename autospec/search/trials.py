@@ -150,13 +150,14 @@ def begin_trial(study: Study, trial: Trial, plan: StudyPlan) -> RunningTrial | N
         return None
     parameters, work = design.size(plan.validation.seen)
     size = {"digest": design.digest, "n_parameters": parameters, "multiply_adds": work}
-    twin = _twin(study, plan, design)
+    earlier = study.get_trials(deepcopy=False)  # read once: it is dear where workers share it
+    twin = _twin(study.study_name, earlier, plan, design)
     if twin is not None:
         where, known = twin
         facts = size | _taken_over(where, known)
         _end(study, trial, plan, TrialState.COMPLETE, known.value, facts)
         return None
-    watch = Watch(study, trial, plan)
+    watch = Watch(earlier, trial, plan)
     return RunningTrial(
         study=study, trial=trial, design=design, size=size, watch=watch, started=started
     )
@@ -209,14 +210,18 @@ def _rounded(numbers: list[float]) -> list[float]:
     return [float(f"{x:.6g}") for x in numbers]
 
 
-def _twin(study: Study, plan: StudyPlan, design: Searched) -> tuple[str, FrozenTrial] | None:
+def _twin(
+    name: str, earlier: list[FrozenTrial], plan: StudyPlan, design: Searched
+) -> tuple[str, FrozenTrial] | None:
     """Return a completed trial of the identical design, and the name of its study."""
-    for known in (study, plan.elder):
-        if known is None:
-            continue
-        for trial in known.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-            if trial.user_attrs.get("digest") == design.digest:
-                return known.study_name, trial
+    known = [(name, earlier)]
+    if plan.elder is not None:
+        known.append((plan.elder.study_name, plan.elder.get_trials(deepcopy=False)))
+    for where, trials in known:
+        for trial in trials:
+            same = trial.user_attrs.get("digest") == design.digest
+            if same and trial.state == TrialState.COMPLETE:
+                return where, trial
     return None
 
 
@@ -228,7 +233,11 @@ def _taken_over(where: str, twin: FrozenTrial) -> dict[str, object]:
 
 def seen_in(study: Study) -> Seen:
     """Return what the trained trials of a study came down to; reused scores were not trained."""
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    return _seen(study.get_trials(deepcopy=False))
+
+
+def _seen(known: list[FrozenTrial]) -> Seen:
+    trials = [t for t in known if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     leads = [t.user_attrs["lead_curve"] for t in trials if t.user_attrs.get("lead_curve")]
     trained = [t for t in trials if "reused" not in t.user_attrs]
     complete = [  # a pruned trial has a value too: what it last reported
@@ -255,11 +264,11 @@ class Watch:
     designs are never given up.
     """
 
-    def __init__(self, study: Study, trial: Trial, plan: StudyPlan) -> None:
+    def __init__(self, earlier: list[FrozenTrial], trial: Trial, plan: StudyPlan) -> None:
         self.trial, self.plan = trial, plan
         self.started = time.perf_counter()
-        self.seen = seen_in(study)
-        self.first = not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        self.seen = _seen(earlier)
+        self.first = all(t.state != TrialState.COMPLETE for t in earlier)
         self.label = trial.user_attrs.get("label", "")
         self.folds = len(plan.validation.folds)
         self.leading = RULE.lead_members(self.folds)
