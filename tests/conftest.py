@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ from autospec.data.spectra import Spectra
 from autospec.search.design import Caps
 from autospec.search.settings import SearchSettings
 from autospec.search.space import SearchSpace
+from tests.postgres import MUST_RUN, Server, programs
 
 torch.set_num_threads(1)  # the networks here are tiny: more threads only wait for each other
 
@@ -74,3 +78,17 @@ def small_settings(small_space: SearchSpace) -> SearchSettings:
         space=small_space,
         caps=Caps(multiply_adds=200_000),
     )
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server of the tests' own; skipped without one, which CI does not allow."""
+    folder = programs()
+    if folder is None:
+        said = "no PostgreSQL server: install one, such as Debian's package postgresql"
+        if os.environ.get(MUST_RUN):
+            pytest.fail(said)
+        pytest.skip(said)
+    server = Server(folder)
+    yield server
+    server.remove()

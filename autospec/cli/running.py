@@ -62,13 +62,17 @@ class Job(Generic[R]):
 
 
 def refuse_workers(where: Where) -> None:
-    """Refuse more processes than the storage can have, and two ways of having several.
+    """Refuse what cannot be shared before anything is read, and more processes than can share it.
 
     Raises
     ------
     UsageError
-        If the options do not go together.
+        If the options do not go together, or the storage's address holds a password.
     """
+    if where.storage is not None:
+        from autospec.search.storage import refuse_unsharable
+
+        refuse_unsharable(where.storage)
     if where.shared and where.trials_at_once > 1:
         raise UsageError(
             "--trials-per-device is for a study that one process runs alone. With --storage or "
@@ -114,6 +118,7 @@ def run_job(job: Job[R], folder: Path, where: Where) -> R:
     """
     from autospec.report.lock import locked, make_folder
     from autospec.search.execution import Execution
+    from autospec.search.storage import storage_errors
 
     started = time.monotonic()
     make_folder(folder)
@@ -133,7 +138,7 @@ def run_job(job: Job[R], folder: Path, where: Where) -> R:
             started=started,
             origin=job.origin if where.shared else None,
         )
-        with execution.turn:
+        with storage_errors(None), execution.turn:
             result = _search(job, execution, folder, where)
             with nullcontext() if alone else locked(folder):
                 job.write(result)

@@ -11,6 +11,7 @@ import typer
 from autospec.cli.cube_search import run_cube_search, show_cube_search
 from autospec.cli.options import DeviceName, DeviceOption, JsonOption, OutOption, Where
 from autospec.cli.origins import cubes_of, spectra_of
+from autospec.cli.running import refuse_workers
 from autospec.cli.search import check_name, run_search, show_search
 from autospec.errors import UsageError
 
@@ -68,6 +69,7 @@ def worker(
         threads=threads,
         parent=parent,
     )
+    refuse_workers(where)
     founded = read_founded(storage, name, parse_duration(wait) if wait else 0.0, _say)
     settings, origin = founded.settings, founded.origin
     if budget:

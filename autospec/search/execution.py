@@ -18,7 +18,7 @@ from autospec.search.progress import Progress, ProgressCallback, silent
 from autospec.search.report_turn import ReportTurn
 from autospec.search.result import Stopped, TrialRecord
 from autospec.search.searched import Settings, Validation
-from autospec.search.storage import open_shared
+from autospec.search.storage import open_shared, storage_errors
 from autospec.search.study import open_study, run_study
 from autospec.search.trials import trial_records
 from autospec.training.trainer import Device
@@ -168,7 +168,8 @@ def take_turn(execution: Execution, study: Study, plan: StudyPlan) -> None:
     """
     if plan.crew is not None and not execution.report:
         raise ReportedElsewhere(f"study {study.study_name!r}: this worker leaves the report.")
-    execution.turn.take(study, plan.crew)
+    with storage_errors(None):
+        execution.turn.take(study, plan.crew)
 
 
 def form_crew(execution: Execution) -> Crew | None:
@@ -261,6 +262,11 @@ def notes_on_end(
         notes.append(
             f"{plan.trials_at_once} trials were trained at once: what was proposed depended on "
             "which ended first. Each score is what it would be alone."
+        )
+    if plan.crew is not None:
+        notes.append(
+            "The study was open to several workers: what was proposed depended on which trial "
+            "ended first. Each score is what it would be alone."
         )
     return tuple(notes)
 

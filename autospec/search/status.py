@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -61,7 +61,7 @@ class StudyStatus:
     total : int
         Trials wanted; complete, pruned and failed ones count towards it.
     complete, pruned, infeasible, failed, running, waiting : int
-        Trials by state; waiting are those of workers that are gone, and published designs.
+        Trials by state; waiting are those that a search run alone has queued.
     best, best_trial : float or None, int or None
         Lowest mean fold RMSE and its trial.
     eta_s : float or None
@@ -236,7 +236,8 @@ def _heartbeat_ages(storage: RDBStorage, running: list[FrozenTrial]) -> dict[int
                 TrialHeartbeatModel.trial_id.in_(numbers)
             )
         ).all()
-    now = now.replace(tzinfo=None)
+    if now.tzinfo is not None:  # heartbeats are written in UTC
+        now = now.astimezone(UTC).replace(tzinfo=None)
     return {trial: max(0.0, (now - beaten).total_seconds()) for trial, beaten in rows}
 
 

@@ -79,7 +79,7 @@ def open_study(storage: str | PatientStorage | None, name: str, plan: StudyPlan)
         if plan.crew is None:
             _drop_running(study)  # left by a killed process
         elif plan.origin is not None and ORIGIN_KEY not in study.user_attrs:
-            study.set_user_attr(ORIGIN_KEY, plan.origin)
+            plan.crew.storage.set_once(study._study_id, ORIGIN_KEY, plan.origin)
     return study
 
 
@@ -221,7 +221,8 @@ def _refuse_differences(
         raise SettingsDiffer(
             f"study {name!r} was begun with other settings:\n"
             + "\n".join(lines)
-            + "\nUse the same settings to resume it, or another --out to begin anew."
+            + "\nUse the same settings to resume it, or another --out (in a shared storage another "
+            "--name) to begin anew."
         )
 
 

@@ -267,7 +267,9 @@ def test_help_is_fast_and_imports_no_torch() -> None:
     assert "autospec search --site sweden" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["search", "check", "sites", "report", "export-table"])
+@pytest.mark.parametrize(
+    "command", ["search", "worker", "status", "check", "sites", "report", "export-table"]
+)
 def test_every_command_has_help(command: str) -> None:
     done = autospec_command(command, "--help")
     assert done.returncode == 0
