@@ -84,6 +84,13 @@ def _is_made_elsewhere(error: Exception) -> bool:
 
 
 def refuse_unsharable(text: str) -> None:
+    """Refuse the address of a database that several cannot use, or that holds a password.
+
+    Raises
+    ------
+    UsageError
+        If it is one.
+    """
     try:
         url = make_url(text)
     except ArgumentError:
