@@ -153,6 +153,15 @@ class LocalWorkers:
             if worker.process.poll() is None:
                 worker.process.send_signal(signal.SIGINT)
 
+    def last_words(self) -> str:
+        """Return the last line of each one's log, of those that are at work."""
+        lines = [
+            f"worker {worker.number}: {_last_line(worker.log)}"
+            for worker in self.workers
+            if not worker.ended
+        ]
+        return "\n".join(lines)
+
     def any_left(self) -> bool:
         """Say whether any is at work; one that died is started again."""
         for worker in self.workers:

@@ -24,12 +24,13 @@ from autospec.cli.options import (
     NegativeOption,
     QuantityOption,
     ReplicatesOption,
-    StorageOption,
+    SharedOption,
     TargetOption,
     TargetUnitOption,
     lab_choice,
     refuse_lab,
 )
+from autospec.cli.running import refuse_many
 from autospec.errors import EXIT_INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
@@ -132,12 +133,20 @@ def localise(
         Path | None,
         typer.Option("--out", "-o", help="Folder of results.", show_default="runs/NAME-localised"),
     ] = None,
-    storage: StorageOption = None,
+    storage: SharedOption = None,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="Processes of this machine that work at it.")
+    ] = 1,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Make the report, if it ends here.")
+    ] = True,
+    parent: Annotated[int | None, typer.Option("--parent", hidden=True)] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Predict a farm from a library and few samples of its own, and say whether the library helps.
 
-    The same command on the same folder takes up what was stopped. Examples:
+    The same command on the same folder takes up what was stopped; with --storage the same command
+    on any hosts works at it together. Examples:
 
     autospec localise --site sweden-skane --quick
 
@@ -172,6 +181,7 @@ def localise(
         }
     )
     _check_architecture(settings.architecture)
+    refuse_many(storage, workers)
     _check_source(site, library or [], local, (country, country_column))
     choice = lab_choice(lab, replicates)
     if site is not None:
@@ -179,7 +189,14 @@ def localise(
 
     def place(name: str) -> Place:
         folder = out or Path("runs") / f"{name}-localised"
-        return Place(folder=folder, storage=storage, device=device.value)
+        return Place(
+            folder=folder,
+            storage=storage,
+            device=device.value,
+            workers=workers,
+            report=report,
+            parent=parent,
+        )
 
     if site == ALL:
         where = place(ALL)

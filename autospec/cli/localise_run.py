@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+from rich.console import Console
 
 from autospec.cli.interrupt import CtrlC
+from autospec.cli.local_workers import watch_parent
 from autospec.cli.localise_data import Case, farm_sites, refuse_file_options, site_case
 from autospec.cli.localise_live import LocaliseDisplay
-from autospec.errors import AutospecError, OutputError, UsageError
+from autospec.cli.localise_workers import localise_by_workers
+from autospec.errors import (
+    EXIT_INTERRUPTED,
+    AutospecError,
+    OutputError,
+    ReportedElsewhere,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from autospec.evaluate.calibrated import CalibratedModel
+    from autospec.localisation.execution import LocaliseExecution
     from autospec.localisation.result import LocalisationResult
     from autospec.localisation.settings import LocaliseSettings
     from autospec.report.localise_summary import SiteRow, SummaryFile
@@ -33,20 +45,36 @@ class Place:
     folder : Path
         Of the results.
     storage : str or None
-        Optuna storage URL of the searches; by default study.db in the folder.
+        Of a localisation that others may work at too; None: study.db in the folder, alone.
     device : {"auto", "cpu", "cuda"}
         Where networks train.
+    workers : int
+        Processes of this machine; above 1 each is one of its own.
+    report : bool
+        Whether this process makes the report if it is the one to.
+    parent : int or None
+        The process that started this one, with which it ends.
     """
 
     folder: Path
     storage: str | None
     device: Any
+    workers: int = 1
+    report: bool = True
+    parent: int | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may work at it at the same time."""
+        return self.storage is not None or self.workers > 1
 
 
 def run_case(
     case: Case, settings: LocaliseSettings, place: Place, *, spent_counts: bool = False
 ) -> LocalisationResult:
-    """Localise one farm under its folder's lock, and write the report.
+    """Localise one farm and write the report; alone, or as one of several workers.
+
+    Alone it holds the folder from the first draw; workers only while one writes the report.
 
     Parameters
     ----------
@@ -54,23 +82,35 @@ def run_case(
         What, how and where.
     spent_counts : bool
         Whether a result that the same budget ended before is finished.
+
+    Raises
+    ------
+    ReportedElsewhere
+        If another worker makes the report.
+    Exit
+        With 130, if this worker was stopped and another one makes the report.
     """
     from autospec.localisation.execution import LocaliseExecution
     from autospec.localisation.inputs import inputs_digest
-    from autospec.localisation.job import localise
     from autospec.report.jobs import LOCALISATION_FILE, refuse_other
     from autospec.report.localise_folder import FilePieces, finished_localisation
     from autospec.report.localise_page import write_localisation
-    from autospec.report.lock import discard_empty, locked
+    from autospec.report.lock import discard_empty, locked, make_folder
     from autospec.report.model_files import write_localise_model
     from autospec.report.sections import MODEL_FILE
 
-    folder = place.folder
+    folder, started = place.folder, time.monotonic()
+    watch_parent(place.parent)
     refuse_other(folder, LOCALISATION_FILE)
     digest = inputs_digest(
         case.library, case.farm, country=case.country, architecture=settings.architecture
     )
-    with discard_empty(folder), locked(folder):
+    with ExitStack() as held:
+        if place.shared:
+            make_folder(folder)
+        else:
+            held.enter_context(discard_empty(folder))
+            held.enter_context(locked(folder))
         done = finished_localisation(folder, settings, digest, spent_counts=spent_counts)
         if done is not None:
             if not done.final.calibration_rows or (folder / MODEL_FILE).is_file():
@@ -80,27 +120,54 @@ def run_case(
         for note in case.notes:
             typer.echo(note, err=True)
         models: list[CalibratedModel] = []
-        with LocaliseDisplay() as display, CtrlC(display.console, STOPPING) as ctrl_c:
-            result = localise(
-                case.library,
-                case.farm,
-                name=case.name,
-                settings=settings,
-                country=case.country,
-                execution=LocaliseExecution(
-                    pieces=FilePieces(folder=folder),
-                    storage=place.storage or f"sqlite:///{(folder / 'study.db').absolute()}",
-                    device=place.device,
-                    progress=display,
-                    interrupted=ctrl_c.pressed,
-                    on_model=models.append,
-                ),
-            )
-        # before the report, whose result file ends the run: a finished run has its model
-        kept = write_localise_model(result, models[-1] if models else None, folder)
-        typer.echo(kept.choice, err=True)
-        write_localisation(result, folder)
+        execution = LocaliseExecution(
+            pieces=None if place.shared else FilePieces(folder=folder),
+            storage=place.storage or f"sqlite:///{(folder / 'study.db').absolute()}",
+            shared=place.shared,
+            report=place.report,
+            started=started,
+            device=place.device,
+            on_model=models.append,
+        )
+        with execution.turn:
+            result = _localise(case, settings, place, execution)
+            if place.shared:
+                held.enter_context(locked(folder))
+            # before the report, whose result file ends the run: a finished run has its model
+            kept = write_localise_model(result, models[-1] if models else None, folder)
+            typer.echo(kept.choice, err=True)
+            write_localisation(result, folder)
     return result
+
+
+def _localise(
+    case: Case, settings: LocaliseSettings, place: Place, execution: LocaliseExecution
+) -> LocalisationResult:
+    """Localise here, after the processes of this machine if there are to be several."""
+    from autospec.localisation.job import localise
+
+    assert execution.started is not None and execution.storage is not None
+    ctrl_c = CtrlC(Console(stderr=True), STOPPING, on_term=place.shared)
+    try:
+        with ctrl_c:
+            if place.workers > 1:
+                ends = execution.started + settings.budget_s
+                localise_by_workers(execution.storage, ends, place.folder, place.workers, ctrl_c)
+            with LocaliseDisplay() as display:
+                ctrl_c.console = display.console
+                return localise(
+                    case.library,
+                    case.farm,
+                    name=case.name,
+                    settings=settings,
+                    country=case.country,
+                    execution=replace(execution, progress=display, interrupted=ctrl_c.pressed),
+                )
+    except ReportedElsewhere as error:
+        if not ctrl_c.pressed():
+            raise
+        typer.echo(f"autospec: {error}", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from error
 
 
 def run_all(data: DataSource, settings: LocaliseSettings, place: Place) -> tuple[SummaryFile, bool]:
@@ -119,8 +186,10 @@ def run_all(data: DataSource, settings: LocaliseSettings, place: Place) -> tuple
     from autospec.report.localise_summary import SiteRow, summarise, write_summary
     from autospec.report.lock import locked
 
-    if place.storage is not None:
-        raise UsageError("--storage is for one farm; with --site all each has its own study.db")
+    if place.shared:
+        raise UsageError(
+            "--storage and --workers are for one farm; with --site all each has its own study.db"
+        )
     refuse_file_options(data)
     sites = farm_sites()
     _announce(len(sites), settings)

@@ -78,10 +78,21 @@ def refuse_workers(where: Where) -> None:
             "--trials-per-device is for a study that one process runs alone. With --storage or "
             f"--workers pass --workers {where.trials_at_once} instead."
         )
-    on_sqlite = where.storage is None or where.storage.startswith("sqlite")
-    if on_sqlite and where.workers > MOST_ON_SQLITE:
+    refuse_many(where.storage, where.workers)
+
+
+def refuse_many(storage: str | None, workers: int) -> None:
+    """Refuse more processes than SQLite serves.
+
+    Raises
+    ------
+    UsageError
+        If it is SQLite.
+    """
+    on_sqlite = storage is None or storage.startswith("sqlite")
+    if on_sqlite and workers > MOST_ON_SQLITE:
         raise UsageError(
-            f"--workers {where.workers}: SQLite serves up to {MOST_ON_SQLITE}. For more use "
+            f"--workers {workers}: SQLite serves up to {MOST_ON_SQLITE}. For more use "
             "PostgreSQL: --storage postgresql+psycopg://user@host/studies"
         )
 

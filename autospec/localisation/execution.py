@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from autospec.evaluate.calibrated import CalibratedModel
 from autospec.localisation.pieces import PieceStore
 from autospec.localisation.progress import LocaliseCallback, silent
+from autospec.search.report_turn import ReportTurn
 from autospec.training.trainer import Device
 
 
@@ -25,6 +26,16 @@ class LocaliseExecution:
         Keeps finished draws, so that the same call takes up what was stopped.
     storage : str or None
         An Optuna storage URL for the searches; None keeps them in memory.
+    shared : bool
+        Whether other processes, on whatever hosts, run the same localisation in the same storage
+        at the same time. Pieces are then kept there, and `pieces` is not used.
+    turn : ReportTurn
+        Of a shared localisation: with `shared`, localise within it, and write the report before it
+        ends.
+    report : bool
+        Whether this worker of a shared localisation makes the report if it is the one to.
+    started : float or None
+        When the budget began, by `time.monotonic`; by default when the localisation does.
     device : {"auto", "cpu", "cuda"}
         Where networks train and RS-Local fits PLS.
     progress : callable (LocaliseProgress) -> None
@@ -37,6 +48,10 @@ class LocaliseExecution:
 
     pieces: PieceStore | None = None
     storage: str | None = None
+    shared: bool = False
+    turn: ReportTurn = field(default_factory=ReportTurn)
+    report: bool = True
+    started: float | None = None
     device: Device = "auto"
     progress: LocaliseCallback = silent
     on_model: Callable[[CalibratedModel], None] | None = None

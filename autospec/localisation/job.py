@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -53,8 +53,12 @@ from autospec.localisation.remarks import (
 )
 from autospec.localisation.result import AUTO, LocalisationResult, Stopped
 from autospec.localisation.settings import LocaliseSettings
+from autospec.localisation.shared import SharedRun
 from autospec.localisation.trust_draw import interval_level, measure_intervals, pool_trust
+from autospec.localisation.units import Unit
+from autospec.search.claims import Crew, worker_name
 from autospec.search.plan import StopSearch
+from autospec.search.storage import open_shared
 from autospec.search.summary import describe_environment, summarise_spectra
 from autospec.transfer.alignment_result import Alignment
 from autospec.transfer.network_settings import Resources
@@ -103,8 +107,11 @@ def localise(
         If a setting does not suit the library.
     StudyFailed
         If it was stopped before one draw was finished, or nothing could be fitted.
+    ReportedElsewhere
+        If it is shared, and another worker makes the report.
     """
     settings, execution = settings or LocaliseSettings(), execution or LocaliseExecution()
+    crew = _form_crew(execution)
     tables = (library,) if isinstance(library, Spectra) else tuple(library)
     digest = inputs_digest(tables, farm, country=country, architecture=settings.architecture)
     plans = lay_draws(farm.labelled(), settings)
@@ -119,17 +126,29 @@ def localise(
         execution=execution,
         digest=digest,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        clock=time.monotonic(),
+        clock=execution.started or time.monotonic(),
     )
     run.announce()
     # on tables this small more threads only wait for each other; that all is finite was checked
     with threadpool_limits(1), config_context(assume_finite=True, skip_parameter_validation=True):
         models = learn_library(prepared.narrow, settings.seed)
-        run.run_draws(models)
-        run.run_intervals(models)
-        if not settings.quick:
-            run.run_networks()
+        if crew is not None:
+            run.run_shared(models, crew)
+        else:
+            run.run_alone(models)
         return run.finish(models, name, farm, country)
+
+
+def _form_crew(execution: LocaliseExecution) -> Crew | None:
+    if not execution.shared:
+        return None
+
+    def say(text: str) -> None:
+        execution.progress(LocaliseProgress(stage="plan", message=text))
+
+    return Crew(
+        name=worker_name(), storage=open_shared(execution.storage, say, execution.interrupted)
+    )
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -178,6 +197,58 @@ class _Run:
             return "interrupt"
         return "budget" if self.seconds_left() < 0 else None
 
+    def run_alone(self, models: LibraryModels) -> None:
+        """Run all draws, then their intervals, then the networks."""
+        self.run_draws(models)
+        self.run_intervals(models)
+        if not self.settings.quick:
+            self.run_networks()
+
+    def run_shared(self, models: LibraryModels, crew: Crew) -> None:
+        """Run whatever other workers leave, and take up what all have made."""
+
+        def tell(unit: Unit, done: int, total: int) -> None:
+            self.say(unit.stage, unit.name, done, total)
+
+        shared = SharedRun(
+            prepared=self.prepared,
+            models=models,
+            plans=self.plans,
+            settings=self.settings,
+            digest=self.digest,
+            level=interval_level(self.plans),
+            interval_draws=self._interval_draws(len(self.plans)),
+            crew=crew,
+            execution=self.execution,
+            resources=self._resources(lambda text: self.say("networks", text)),
+        )
+        found = shared.run(self._why_stop, tell)
+        self.baselines += found.baselines
+        self.intervals += found.intervals
+        self.networks += found.networks
+        if found.stopped != "complete":
+            self._stop(found.stopped, found.reached)
+        self._need_a_draw()
+
+    def _interval_draws(self, draws: int) -> int:
+        return min(QUICK_INTERVALS, draws) if self.settings.quick else draws
+
+    def _resources(self, on_step: Callable[[str], None]) -> Resources:
+        return Resources(
+            device=self.execution.device,
+            storage=self.execution.storage,
+            interrupted=self.execution.interrupted,
+            on_step=on_step,
+            seconds_left=self.seconds_left,
+        )
+
+    def _need_a_draw(self) -> None:
+        if not self.baselines:
+            raise StudyFailed(
+                "stopped before the first draw was finished, so there is nothing to report. "
+                "Run the same command again."
+            )
+
     def run_draws(self, models: LibraryModels) -> None:
         """Run baselines and auto on every draw."""
         mark = fingerprint(self.digest, self.settings, BASELINE_SETTINGS)
@@ -205,11 +276,7 @@ class _Run:
             done = number + 1
             eta = sum(fresh) / len(fresh) * (len(self.plans) - done) if fresh else None
             self.say("draws", f"draw {number}", done, len(self.plans), eta)
-        if not self.baselines:
-            raise StudyFailed(
-                "stopped before the first draw was finished, so there is nothing to report. "
-                "Run the same command again."
-            )
+        self._need_a_draw()
 
     def _stop(self, why: Stopped, reached: str) -> None:
         self.stopped = why
@@ -222,7 +289,7 @@ class _Run:
     def run_intervals(self, models: LibraryModels) -> None:
         """Measure auto's intervals and domain on the first draws, or on all."""
         level, seed = interval_level(self.plans), self.settings.seed
-        draws = QUICK_INTERVALS if self.settings.quick else len(self.baselines)
+        draws = self._interval_draws(len(self.baselines))
         wanted = self.baselines[:draws] if level is not None else []
         mark = fingerprint(self.digest, self.settings, BASELINE_SETTINGS)
         for done, baselines in enumerate(wanted):
@@ -260,20 +327,16 @@ class _Run:
         self.networks.sort(key=lambda piece: piece.draw.number)
 
     def _train_networks(self, missing: list[int], wanted: int, mark: str) -> None:
-        resources = Resources(
-            device=self.execution.device,
-            storage=self.execution.storage,
-            study=mark[:8],  # other settings are other studies, in the same storage
-            interrupted=self.execution.interrupted,
-            on_step=lambda text: self.say("networks", text, len(self.networks), wanted),
-            seconds_left=self.seconds_left,
+        resources = self._resources(
+            lambda text: self.say("networks", text, len(self.networks), wanted)
         )
         stage = NetworkStage(
             prepared=self.prepared,
             plans=self.plans,
             selected={piece.draw.number: piece.selected for piece in self.baselines},
             settings=self.settings,
-            resources=resources,
+            # other settings are other studies, in the same storage
+            resources=replace(resources, study=mark[:8]),
         )
         begun = time.monotonic()
         for done, piece in enumerate(stage.pieces(missing, mark), start=1):

@@ -133,23 +133,41 @@ class NetworkDraw:
         StopSearch
             If the user interrupts.
         """
+        country, records = self.select_country()
+        return replace(self.train(country, fingerprint), selections=records)
+
+    def train(self, country: tuple[int, ...], fingerprint: str, only: str | None = None) -> Piece:
+        """Train every strategy, or one; open the test rows, and score.
+
+        Parameters
+        ----------
+        country : tuple of int
+            The selection from the country; empty without one.
+        fingerprint : str
+            Of the piece.
+        only : str, optional
+            One strategy; "slope and bias" has its origin's row with it.
+
+        Raises
+        ------
+        StopSearch
+            If the user interrupts, or the time of a worker is up.
+        """
         observed = self.prepared.farm.own.target
-        country, records = self._select_country()
         trained = train_draw_networks(
             self.library_networks,
             self.prepared.networked.rows(self.plan.train),
-            SelectedRows(
-                library=self.prepared.library.rows(np.array(self.selected, dtype=np.int64)),
-                country=country,
-            ),
+            SelectedRows(library=self._rows(self.selected), country=self._rows(country)),
             self.networks,
             self.resources,
+            only,
         )
-        calls = [(one.name, self._on_rows(one)) for one in trained.fitted]
+        fitted = [one for one in trained.fitted if _asked_for(one.name, only)]
+        failures = {name: why for name, why in trained.failed.items() if _asked_for(name, only)}
+        calls = [(one.name, self._on_rows(one)) for one in fitted]
         draw, predicted = open_draw(self.plan, self.number, calls)
-        failures = dict(trained.failed)
         models = []
-        for one in trained.fitted:
+        for one in fitted:
             if np.isfinite(predicted[one.name]).all():
                 models.append(_piece(one, draw, observed, predicted[one.name]))
             else:
@@ -159,18 +177,18 @@ class NetworkDraw:
             draw=draw,
             models=tuple(models),
             failures=failures,
-            selections=records,
-            networks=tuple(self._record(one) for one in trained.fitted),
+            networks=tuple(self._record(one) for one in fitted),
         )
 
-    def _select_country(self) -> tuple[Spectra | None, tuple[SelectionRecord, ...]]:
+    def select_country(self) -> tuple[tuple[int, ...], tuple[SelectionRecord, ...]]:
+        """Select from the country's rows: positions in the library, none without a country."""
         rows = self.prepared.country
         if rows is None:
-            return None, ()
+            return (), ()
         settings = self.prepared.selection
         k = min(settings.k, len(rows) // 2)
         if k <= settings.components + 1:
-            return None, ()
+            return (), ()
         library, clock = self.prepared.compact.rows(rows), time.monotonic()
         selection = rs_local(
             library,
@@ -181,7 +199,12 @@ class NetworkDraw:
         )
         seconds = time.monotonic() - clock
         record = selection_record(library, selection, self.number, seconds, "country")
-        return self.prepared.library.rows(rows[selection.indices]), (record,)
+        return tuple(int(i) for i in rows[selection.indices]), (record,)
+
+    def _rows(self, selected: tuple[int, ...]) -> Spectra | None:
+        if not selected:
+            return None
+        return self.prepared.library.rows(np.array(selected, dtype=np.int64))
 
     def _record(self, one: FittedStrategy) -> NetworkRecord:
         return NetworkRecord(
@@ -196,6 +219,10 @@ class NetworkDraw:
 
     def _on_rows(self, one: FittedStrategy) -> Callable[[IntArray], FloatArray]:
         return lambda rows: one.predict(self.prepared.networked.values[rows])
+
+
+def _asked_for(name: str, only: str | None) -> bool:
+    return only in (None, name, f"{name}, slope and bias")
 
 
 def about(name: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -24,6 +24,7 @@ from autospec.localisation.result import (
     Uses,
 )
 from autospec.localisation.settings import LocaliseSettings
+from autospec.transfer.networks import ChosenDesign
 
 BASELINE_SETTINGS = ("n", "method", "k", "b", "r", "seed")
 NETWORK_SETTINGS = (*BASELINE_SETTINGS, "trials", "members", "architecture")
@@ -79,6 +80,28 @@ class Piece:
     trust: DrawTrust | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LibraryChoice:
+    """What design Global or Country has; its networks are trained by whoever needs them.
+
+    Parameters
+    ----------
+    fingerprint : str
+        Of what it came from.
+    chosen : ChosenDesign or None
+        None if nothing could be trained.
+    failure : str
+        Why, then.
+    """
+
+    fingerprint: str
+    chosen: ChosenDesign | None
+    failure: str = ""
+
+
+Kept = TypeVar("Kept", Piece, LibraryChoice)
+
+
 def fingerprint(inputs: str, settings: LocaliseSettings, names: tuple[str, ...]) -> str:
     """Digest the inputs, the settings called `names`, and the version of autospec."""
     values = {name: getattr(settings, name) for name in names}
@@ -88,17 +111,22 @@ def fingerprint(inputs: str, settings: LocaliseSettings, names: tuple[str, ...])
 
 def read_piece(store: PieceStore | None, name: str, wanted: str) -> Piece | None:
     """Return the piece called `name` if its fingerprint is `wanted`; None if not, or unreadable."""
+    return read_kept(store, name, wanted, Piece)
+
+
+def read_kept(store: PieceStore | None, name: str, wanted: str, kind: type[Kept]) -> Kept | None:
+    """Return what is called `name`, of that kind, as `read_piece` does."""
     text = store.read(name) if store is not None else None
     if text is None:
         return None
     try:
-        piece = TypeAdapter(Piece).validate_json(text, strict=True)
+        piece = TypeAdapter(kind).validate_json(text, strict=True)
     except ValidationError:
         return None  # it is computed again, and written anew
     return piece if piece.fingerprint == wanted else None
 
 
-def write_piece(store: PieceStore | None, name: str, piece: Piece) -> None:
+def write_piece(store: PieceStore | None, name: str, piece: Piece | LibraryChoice) -> None:
     """Keep a piece, if there is a store."""
     if store is not None:
         store.write(name, json.dumps(asdict(piece), ensure_ascii=False, allow_nan=False))

@@ -17,9 +17,10 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import optuna
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
@@ -154,7 +155,9 @@ def _facts_of_loss(trial: FrozenTrial, known: list[FrozenTrial], crew: Crew) -> 
 
 
 @contextmanager
-def claimed(study: Study, crew: Crew, work: str) -> Iterator[bool]:
+def claimed(
+    study: Study, crew: Crew, work: str, facts: Mapping[str, object] | None = None
+) -> Iterator[bool]:
     """Have a piece of work alone; the block is given False where another worker has it, or had it.
 
     When the block ends without an exception the work is done, and nobody will have it again. A
@@ -169,7 +172,10 @@ def claimed(study: Study, crew: Crew, work: str) -> Iterator[bool]:
         This worker.
     work : str
         Which piece.
+    facts : mapping, optional
+        Looked at when the block has ended: kept as attributes of the trial, with its end.
     """
+    facts = {} if facts is None else facts
     free_lost(study, crew)
     if _is_taken(study, work):
         yield False
@@ -189,10 +195,10 @@ def claimed(study: Study, crew: Crew, work: str) -> Iterator[bool]:
             withdraw(crew, trial_id)
             raise
         try:
-            crew.storage.end_trial(trial_id, TrialState.COMPLETE, 0.0)
+            crew.storage.end_trial(trial_id, TrialState.COMPLETE, 0.0, facts)
         except UpdateFinishedTrialError:
             if not _is_taken(study, work):
-                study.add_trial(_template(crew, work, TrialState.COMPLETE))
+                study.add_trial(_template(crew, work, TrialState.COMPLETE, facts))
 
 
 def is_done(study: Study, work: str) -> bool:
@@ -211,11 +217,13 @@ def _begin(study: Study, crew: Crew, work: str) -> tuple[int, int]:
     return made._trial_id, made.number
 
 
-def _template(crew: Crew, work: str, state: TrialState) -> FrozenTrial:
+def _template(
+    crew: Crew, work: str, state: TrialState, facts: Mapping[str, object] = MappingProxyType({})
+) -> FrozenTrial:
     return optuna.trial.create_trial(
         state=state,
         value=0.0 if state == TrialState.COMPLETE else None,
-        user_attrs={WORK: work, WORKER: crew.name},
+        user_attrs={**facts, WORK: work, WORKER: crew.name},
     )
 
 

@@ -56,11 +56,29 @@ class ReportTurn:
                 f"study {study.study_name!r}: other workers ({_listed(busy)}) are still at trials; "
                 "the last one makes the report."
             )
-        turns, _ = create_or_load(study.study_name + REPORT_SUFFIX, crew)
-        work = f"{len(trial_records(study))} trials"
-        if not self.held.enter_context(claimed(turns, crew, work)):
+        self.take_once(study.study_name, f"{len(trial_records(study))} trials", crew)
+
+    def take_once(self, name: str, made_of: str, crew: Crew) -> None:
+        """Take the turn for a report of the job called `name`, of all that there is now.
+
+        Parameters
+        ----------
+        name : str
+            Of the job in the storage.
+        made_of : str
+            What the report is made of, in words; of more there is another report.
+        crew : Crew
+            This worker.
+
+        Raises
+        ------
+        ReportedElsewhere
+            If another worker has the turn or had it.
+        """
+        turns, _ = create_or_load(name + REPORT_SUFFIX, crew)
+        if not self.held.enter_context(claimed(turns, crew, made_of)):
             raise ReportedElsewhere(
-                f"study {study.study_name!r}: the report of its {work} is made by another worker."
+                f"study {name!r}: the report of its {made_of} is made by another worker."
             )
 
 

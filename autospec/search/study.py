@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -29,6 +30,7 @@ from autospec.errors import SettingsDiffer
 from autospec.search.crew import SETTINGS_KEY, join_study, run_shared
 from autospec.search.origin import ORIGIN_KEY
 from autospec.search.parallel import Workers
+from autospec.search.patience import PatientStorage
 from autospec.search.plan import StopSearch, StudyPlan
 from autospec.search.result import Stopped
 from autospec.search.steps import (
@@ -46,13 +48,13 @@ PROPOSAL = "proposal"  # the attribute that holds which proposal a trial is, fro
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def open_study(storage: str | None, name: str, plan: StudyPlan) -> Study:
+def open_study(storage: str | PatientStorage | None, name: str, plan: StudyPlan) -> Study:
     """Open a new study, or the one of that name if its settings and data are the same.
 
     Parameters
     ----------
-    storage : str or None
-        An Optuna storage URL; None keeps the study in memory.
+    storage : str, PatientStorage or None
+        An Optuna storage URL, or a storage that is open; None keeps the study in memory.
     name : str
         The study's name in the storage.
     plan : StudyPlan
@@ -66,7 +68,7 @@ def open_study(storage: str | None, name: str, plan: StudyPlan) -> Study:
         If the storage cannot be opened.
     """
     wanted = json.loads(json.dumps(asdict(plan.settings) | plan.fingerprint))
-    with storage_errors(storage):
+    with storage_errors(storage if isinstance(storage, str) else None):
         study = _open_alone(storage, name) if plan.crew is None else join_study(name, plan, wanted)
         found = study.user_attrs.get(SETTINGS_KEY)
         if found is None:
@@ -93,7 +95,7 @@ def _extend(
         study.set_user_attr(SETTINGS_KEY, found | changed)
 
 
-def _open_alone(storage: str | None, name: str) -> Study:
+def _open_alone(storage: str | PatientStorage | None, name: str) -> Study:
     return optuna.create_study(
         storage=storage,
         study_name=name,
@@ -198,7 +200,9 @@ def _propose(study: Study, plan: StudyPlan, number: int) -> Trial:
         attributes = {"label": label, PROPOSAL: number}
         study.enqueue_trial(plan.settings.space.encode(design), user_attrs=attributes)
     study.sampler = make_sampler(plan.settings, number)
-    trial = study.ask(plan.settings.space.distributions())
+    with warnings.catch_warnings():  # a study of one process has no use for heartbeats
+        warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")
+        trial = study.ask(plan.settings.space.distributions())
     if PROPOSAL not in trial.user_attrs:
         trial.set_user_attr(PROPOSAL, number)
     return trial

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
+from autospec.search.claims import Crew
 from autospec.search.design import Caps, Design
 from autospec.search.settings import SearchSettings
 from autospec.search.space import SearchSpace
@@ -86,6 +87,12 @@ class Resources:
         Where networks train.
     storage : str or None
         An Optuna storage URL; None keeps studies in memory.
+    crew : Crew or None
+        This worker, where several share a storage; it then stands for `storage`. What is not
+        finished in time is given up with `StopSearch`, and not cut short: the studies are kept, so
+        that another worker, or another day, goes on from there.
+    together : bool
+        Whether all workers of the crew take part in each search; else this one searches alone.
     study : str
         What the names of the studies in the storage begin with: one for each draw.
     interrupted : callable () -> bool
@@ -98,6 +105,8 @@ class Resources:
 
     device: Device = "auto"
     storage: str | None = None
+    crew: Crew | None = None
+    together: bool = False
     study: str = "transfer"
     interrupted: Callable[[], bool] = _never
     on_step: Callable[[str], None] = _quiet

@@ -24,7 +24,7 @@ from autospec.search.design import Caps, Design
 from autospec.search.execution import SEEDS_APART
 from autospec.search.final import refit
 from autospec.search.objective import CrossValidation
-from autospec.search.plan import StopSearch, StudyPlan
+from autospec.search.plan import StopSearch, StudyPlan, no_limit
 from autospec.search.progress import Progress
 from autospec.search.result import Stopped, TrialRecord
 from autospec.search.space import SearchSpace
@@ -153,7 +153,7 @@ def choose_design(
     UsageError
         If the fixed design does not fit the spectra.
     StopSearch
-        If the user interrupts.
+        If the user interrupts, or the time of a worker is up.
     """
     validation = CrossValidation(
         train=rows.spectra,
@@ -204,7 +204,7 @@ def until(seconds: float, resources: Resources) -> EpochCallback:
 
     def after_epoch(epoch: int, mean_rmse: float) -> bool:
         why = stop()
-        if why == "interrupt":
+        if why == "interrupt" or (why and resources.crew):
             raise StopSearch(why)
         return why is not None
 
@@ -212,7 +212,12 @@ def until(seconds: float, resources: Resources) -> EpochCallback:
 
 
 def _clock(seconds: float, resources: Resources) -> Callable[[], float]:
-    """Return how many seconds are left of `seconds` from now, and of the job."""
+    """Return how many seconds are left of `seconds` from now, and of the job.
+
+    A worker of several has the job's only: what it does not finish is not cut short.
+    """
+    if resources.crew is not None:
+        return resources.seconds_left
     end = time.monotonic() + seconds
     return lambda: min(end - time.monotonic(), resources.seconds_left())
 
@@ -251,13 +256,16 @@ def _search(
         settings=settings.as_search(),
         fingerprint={"data_digest": rows.digest, "split_digest": split.digest},
         should_stop=_stop_rule(seconds_left, resources),
-        seconds_left=seconds_left,
+        seconds_left=no_limit if resources.crew else seconds_left,
         report=report,
+        crew=resources.crew if resources.together else None,
     )
-    study = open_study(resources.storage, f"{resources.study}: {name}", plan)
+    storage = resources.crew.storage if resources.crew else resources.storage
+    study = open_study(storage, f"{resources.study}: {name}", plan)
     try:
-        if run_study(study, plan) == "interrupt":
-            raise StopSearch("interrupt")
+        why = run_study(study, plan)
+        if why == "interrupt" or (why == "budget" and resources.crew):
+            raise StopSearch(why)
     except StudyFailed:  # ten designs in a row could not be trained: the caller has a stand-in
         resources.on_step(f"{name}: no design of the space could be trained")
     return trial_records(study)

@@ -156,10 +156,7 @@ def train_library_networks(
     """
 
     def train(name: str, rows: Spectra) -> FittedStrategy:
-        searched = library_rows(rows, settings)
-        chosen = choose_design(name, searched, settings, resources)
-        share = searched.spectra.n / rows.n
-        chosen = replace(chosen, epochs=max(1, round(chosen.epochs * share)))
+        chosen = choose_library_design(name, rows, settings, resources)
         return _fit(name, rows, chosen, settings, resources)
 
     jobs: dict[str, Job] = {GLOBAL: lambda: train(GLOBAL, library)}
@@ -168,12 +165,58 @@ def train_library_networks(
     return _run(jobs, resources)
 
 
+def choose_library_design(
+    name: str, rows: Spectra, settings: NetworkSettings, resources: Resources
+) -> ChosenDesign:
+    """Search the design of Global or Country; its epochs are those on all of `rows`.
+
+    Raises
+    ------
+    TrialFailed, StopSearch, StorageError
+        As `choose_design`.
+    """
+    searched = library_rows(rows, settings)
+    chosen = choose_design(name, searched, settings, resources)
+    share = searched.spectra.n / rows.n
+    return replace(chosen, epochs=max(1, round(chosen.epochs * share)))
+
+
+def refit_library_networks(
+    name: str,
+    rows: Spectra,
+    chosen: ChosenDesign,
+    settings: NetworkSettings,
+    resources: Resources,
+) -> TrainedStrategies:
+    """Train Global or Country of a known choice: the same networks as where it was made.
+
+    Raises
+    ------
+    StopSearch
+        As `train_library_networks`.
+    """
+    return _run({name: lambda: _fit(name, rows, chosen, settings, resources)}, resources)
+
+
+def strategies_from(origin: str) -> tuple[str, ...]:
+    """Return the names of a draw's strategies that bring over Global or Country."""
+    suffix = SUFFIXES[origin]
+    return (
+        f"{origin}, slope and bias",
+        f"DTL-I{suffix}",
+        f"DTL-R{suffix}",
+        f"DTL-IR{suffix} (library→K∪m)",
+        f"DTL-IR{suffix} (K→m)",
+    )
+
+
 def train_draw_networks(
     networks: TrainedStrategies,
     local: Spectra,
     selected: SelectedRows,
     settings: NetworkSettings,
     resources: Resources,
+    only: str | None = None,
 ) -> TrainedStrategies:
     """Train every strategy for one draw of local rows; Global and Country are passed on.
 
@@ -191,6 +234,8 @@ def train_draw_networks(
         Of this draw: give each its own seed.
     resources : Resources
         Where and how long; give each draw its own `study` name.
+    only : str, optional
+        Of the draw's strategies, train this one alone: it comes out the same as among all.
 
     Returns
     -------
@@ -208,9 +253,10 @@ def train_draw_networks(
     draw = _Draw(local_rows(local, settings), networks, settings, resources)
     jobs: dict[str, Job] = {LOCAL: lambda: draw.train_from_scratch(LOCAL, draw.rows)}
     for origin, k in ((GLOBAL, selected.library), (COUNTRY, selected.country)):
-        if origin in networks.failed or networks.find(origin) or k is not None:
+        known = origin in networks.failed or networks.find(origin) or k is not None
+        if known or only in strategies_from(origin):
             jobs |= draw.jobs_from(origin, k)
-    trained = _run(jobs, resources)
+    trained = _run(jobs if only is None else {only: jobs[only]}, resources)
     return TrainedStrategies(
         fitted=(*networks.fitted, *trained.fitted), failed=networks.failed | trained.failed
     )
@@ -227,16 +273,13 @@ class _Draw:
 
     def jobs_from(self, origin: str, k: Spectra | None) -> dict[str, Job]:
         """Return the strategies that bring over `origin`, or the rows `k` selected from it."""
-        suffix = SUFFIXES[origin]
-        instance = f"DTL-I{suffix}"
+        corrected, instance, tuned, joint, on_k = strategies_from(origin)
         return {
-            f"{origin}, slope and bias": lambda: self._correct(origin),
+            corrected: lambda: self._correct(origin),
             instance: lambda: self.train_from_scratch(instance, self._joint(k)),
-            f"DTL-R{suffix}": lambda: self._tune(self._origin(origin), self.rows, "m"),
-            f"DTL-IR{suffix} (library→K∪m)": lambda: self._tune(
-                self._origin(origin), self._joint(k), "K ∪ m"
-            ),
-            f"DTL-IR{suffix} (K→m)": lambda: self._tune(self._on_k(origin, k), self.rows, "m"),
+            tuned: lambda: self._tune(self._origin(origin), self.rows, "m"),
+            joint: lambda: self._tune(self._origin(origin), self._joint(k), "K ∪ m"),
+            on_k: lambda: self._tune(self._on_k(origin, k), self.rows, "m"),
         }
 
     def train_from_scratch(self, name: str, rows: TrainingRows) -> FittedStrategy:
@@ -336,6 +379,8 @@ def _run(jobs: dict[str, Job], resources: Resources) -> TrainedStrategies:
         if resources.interrupted():
             raise StopSearch("interrupt")
         if resources.seconds_left() <= 0:
+            if resources.crew is not None:
+                raise StopSearch("budget")
             failed[name] = "the time was up before it began"
             continue
         resources.on_step(name)

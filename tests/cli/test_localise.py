@@ -51,7 +51,8 @@ class FakeJob:
         settings = words["settings"]
         words["execution"].progress(LocaliseProgress(stage="plan", message="about 1 min"))
         words["execution"].progress(LocaliseProgress(stage="draws", done=1, total=10, eta_s=61))
-        words["execution"].pieces.write("draw-0", "kept")
+        if not words["execution"].shared:
+            words["execution"].pieces.write("draw-0", "kept")
         digest = inputs_digest(
             library, farm, country=words["country"], architecture=settings.architecture
         )
@@ -174,6 +175,7 @@ def test_every_option_reaches_the_settings(job: FakeJob, command: Command) -> No
     assert not settings.quick
     execution = job.asked[0]["execution"]
     assert (execution.storage, execution.device) == ("sqlite:///x.db", "cpu")
+    assert execution.shared and execution.pieces is None
 
 
 def test_files_are_read_with_the_shared_options(
@@ -267,6 +269,8 @@ def test_a_folder_of_a_search_is_refused(job: FakeJob, command: Command, tmp_pat
         (["--site", "japan", "--id", "name"], 2, "--id: for files only"),
         (["--site", "japan", "--country", "Swedn"], 2, "Did you mean 'Sweden'?"),
         (["--site", "all", "--country", "Sweden"], 2, "--country is for one farm"),
+        (["--site", "all", "--workers", "2"], 2, "--storage and --workers are for one farm"),
+        (["--site", "sweden-skane", "--workers", "5"], 2, "SQLite serves up to 4"),
         (["--site", "japan", "--country-column", "land"], 2, "for files only"),
         (["--site", "japan", "--budget", "soon"], 2, "'soon' is no duration"),
         (["--site", "japan", "--n", "3"], 2, "'--n'"),

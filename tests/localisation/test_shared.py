@@ -1,0 +1,185 @@
+"""A localisation of several workers: the numbers of one, whoever of them dies; real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from autospec.errors import ReportedElsewhere
+from autospec.localisation.execution import LocaliseExecution
+from autospec.localisation.job import localise
+from autospec.localisation.progress import LocaliseProgress
+from autospec.search.claims import WORK
+from tests.localisation.landscape import ON_CPU, QUICK, few_recipes, landscape
+from tests.localisation.test_localise_job import timeless
+from tests.localisation.worker import JOBS
+from tests.postgres import MUST_RUN, Server, programs
+
+WORLD = landscape(rows=20, samples=30)
+DIES_AT = {"quick": "draw-1", "given": "networks-0: DTL-I_g"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    folder = programs()
+    if folder is None:
+        if os.environ.get(MUST_RUN):
+            pytest.fail("there is no PostgreSQL server, and CI must have one")
+        pytest.skip("there is no PostgreSQL server on this machine")
+    server = Server(folder)
+    yield server
+    server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'shared.db'}"
+    made: Server = request.getfixturevalue("server")
+    return made.url
+
+
+def start(url: str, job: str, stop: str = "") -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.localisation.worker", url, job, stop],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def end(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Return what a worker printed."""
+    out, told = process.communicate(timeout=300)
+    assert process.returncode == 0, told
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def studies(url: str) -> dict[str, list[FrozenTrial]]:
+    """Return the trials of every study, and leave no connection open."""
+    storage = RDBStorage(url)
+    try:
+        return {
+            study.study_name: storage.get_all_trials(study._study_id)
+            for study in storage.get_all_studies()
+        }
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("job", ["quick", "given"])
+def test_workers_of_which_one_is_killed_come_to_what_one_process_comes_to(
+    url: str, job: str
+) -> None:
+    alone = start("alone", job)
+    crew = [start(url, job, DIES_AT[job]), start(url, job), start(url, job)]
+    expected = end(alone)
+    killed, *others = crew
+    found = [end(worker) for worker in others]
+    told = killed.communicate()[1]
+    reports = [one for one in found if "elsewhere" not in one]
+    # the one killed may find that the others had its unit
+    assert killed.returncode in (-signal.SIGKILL, 0), told
+    assert len(reports) == 1 or killed.returncode == 0
+    for report in reports:
+        assert timeless(report) == timeless(expected)
+    units = [
+        trial
+        for name, trials in studies(url).items()
+        for trial in trials
+        if name.endswith(("-draws", "-networks"))
+    ]
+    done = Counter(t.user_attrs[WORK] for t in units if t.state == TrialState.COMPLETE)
+    assert not any(trial.state == TrialState.RUNNING for trial in units)
+    assert set(done.values()) == {1}
+
+
+@pytest.mark.slow
+def test_a_search_of_the_library_is_shared_and_never_has_more_trials_than_asked_for(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    found = [end(worker) for worker in [start(url, "searched") for _ in range(2)]]
+    (report,) = (one for one in found if "elsewhere" not in one)
+    rows = [row["name"] for row in report["models"] if row["kind"] == "strategy"]
+    assert len(rows) == 13 and not any("Without a result" in note for note in report["notes"])
+    searches = [trials for name, trials in studies(url).items() if ": " in name]
+    assert len(searches) == 5  # Global, Country, Local, DTL-I_g, DTL-I_c
+    for trials in searches:
+        trained = [t for t in trials if "digest" in t.user_attrs]
+        assert len(trained) == JOBS["searched"].trials
+        assert not any(t.state == TrialState.RUNNING for t in trials)
+
+
+@pytest.fixture(scope="module")
+def light() -> Iterator[None]:
+    with few_recipes():
+        yield
+
+
+@pytest.mark.usefixtures("light")
+class TestOneWorker:
+    """What one worker does, in this process."""
+
+    def run(self, url: str, draws: int = 2, **how: Any) -> Any:
+        execution: LocaliseExecution = replace(ON_CPU, storage=url, shared=True, **how)
+        with execution.turn:
+            settings = replace(QUICK, draws=draws)
+            return localise(WORLD.library, WORLD.farm, settings=settings, execution=execution)
+
+    def test_stopped_it_leaves_its_draws_to_the_next(self, tmp_path: Path) -> None:
+        url, told = f"sqlite:///{tmp_path / 'one.db'}", list[LocaliseProgress]()
+        stop = {"interrupted": lambda: any(one.stage == "draws" for one in told)}
+        first = self.run(url, progress=told.append, **stop)
+        assert (first.stopped, len(first.draws)) == ("interrupt", 1)
+        assert "after 1 of 4 units of all workers" in first.notes[0]
+        told.clear()
+        second = self.run(url, progress=told.append)
+        made = [one.message for one in told if one.stage in ("draws", "intervals")]
+        assert made == ["draw-1", "intervals-0", "intervals-1"]
+        assert (second.stopped, len(second.draws)) == ("complete", 2)
+        assert second.models[0].outcomes[0] == first.models[0].outcomes[0]
+
+    def test_the_report_is_made_once_and_more_draws_take_up_the_others(
+        self, tmp_path: Path
+    ) -> None:
+        url, told = f"sqlite:///{tmp_path / 'one.db'}", list[LocaliseProgress]()
+        self.run(url)
+        with pytest.raises(ReportedElsewhere, match="the report of its 4 units is made by another"):
+            self.run(url)
+        assert len(self.run(url, draws=3, progress=told.append).draws) == 3
+        made = [one.message for one in told if one.stage in ("draws", "intervals")]
+        assert made == ["draw-2", "intervals-2"]
+
+    def test_a_report_that_failed_is_still_to_be_made(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path / 'one.db'}"
+        execution = replace(ON_CPU, storage=url, shared=True)
+
+        def break_off() -> None:
+            with execution.turn:
+                localise(WORLD.library, WORLD.farm, settings=QUICK, execution=execution)
+                raise OSError("full")
+
+        with pytest.raises(OSError, match="full"):
+            break_off()
+        assert self.run(url).stopped == "complete"
+
+    def test_a_worker_that_leaves_the_report_says_so(self, tmp_path: Path) -> None:
+        with pytest.raises(ReportedElsewhere, match="4 of 4 units are finished; this worker"):
+            self.run(f"sqlite:///{tmp_path / 'one.db'}", report=False)
