@@ -77,18 +77,17 @@ def draw_rows(
 
 def _fit_places(problem: MapProblem, plan: MapSplitPlan) -> list[Place]:
     return [
-        replace(place, kept=_kept_positions(problem, place.slot))
+        replace(place, kept=_scored_positions(problem, place.slot))
         for place in fit_places(problem, plan, TILE)
     ]
 
 
-def _kept_positions(problem: MapProblem, start: int) -> tuple[int, ...]:
-    """Return the positions that `sequences` would keep of the sequence that begins at a slot."""
+def _scored_positions(problem: MapProblem, start: int) -> tuple[int, ...]:
+    """Return the positions with as much before them as those that `sequences` keeps."""
     length = problem.aims.length
-    stride = max(length // 2, 1)
-    lead = length - stride if problem.aims.horizon else (length - stride) // 2
-    to_end = problem.aims.horizon > 0 or start >= problem.n_slots - length
-    return tuple(range(lead if start else 0, length if to_end else lead + stride))
+    before = length - max(length // 2, 1)
+    lead = before if problem.aims.horizon else before // 2
+    return tuple(range(lead if start else 0, length))
 
 
 def _draw_tile(

@@ -11,7 +11,7 @@ import numpy as np
 
 from autospec.data.cubes.cubes import BoolArray
 from autospec.data.maps.problem import MapProblem
-from autospec.data.maps.splits import LEFT_OUT, Roles, roles_at
+from autospec.data.maps.splits import FIT, LEFT_OUT, Roles, roles_at
 from autospec.data.maps.tiles import read_slots
 from autospec.data.maps.tiling import Tiling
 from autospec.data.spectra import IntArray
@@ -52,7 +52,8 @@ def score_maps(
     tiling : Tiling
         How maps are made; it also says which cells are near a border.
     block : int
-        Side in cells of the squares that the bootstrap draws: the split's.
+        Side in cells of the split's squares. The bootstrap draws what was held out: these, or
+        whole dates where no cell was.
     on_tile : callable (model, done, total) -> None, optional
         Told after every tile.
 
@@ -67,13 +68,14 @@ def score_maps(
         If a target has no cell that counts.
     """
     dates = _dates_of(roles, role)
+    by_squares = bool((roles[1] != FIT).any())
     cells = int((roles[1] == role).sum()) or roles[1].size
     tallies = {}
     for name, model in models.items():
         state = Tallying(
             problem=problem,
             dates=dates,
-            block=block,
+            block=block if by_squares else None,
             edge=edge_cells(tiling, problem.stack.shape),
             most=len(dates) * cells,
         )
