@@ -134,7 +134,7 @@ def _check_final(settings: MapSettings) -> None:
     if says_changes(sizes, settings.aims) and sizes.final != "none":
         raise UsageError(
             f'sizes.final = "{sizes.final}" bounds what a network says, but with --horizon '
-            f"{horizon} it says by how much a target changes; want \"none\". Or let it say levels, "
+            f'{horizon} it says by how much a target changes; want "none". Or let it say levels, '
             'by "change": false in the sizes.'
         )
 

@@ -23,7 +23,6 @@ from autospec.training.map_network import MapBatch, MapNetwork, answer
 from autospec.training.map_settings import MapSettings
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MapTask:
     """What a network of maps is to learn: the `Task` of the loop, whose samples are tiles.
