@@ -91,7 +91,7 @@ def test_the_verdict_counts_what_was_held_out_whole(kind: Any, group: str) -> No
 
 def test_a_bounded_end_is_refused_where_changes_are_said() -> None:
     sizes = replace(NET, final="sigmoid")
-    with pytest.raises(UsageError, match='sizes.final = "sigmoid".*"change": false'):
+    with pytest.raises(UsageError, match=r'sizes.final = "sigmoid".*"change": false'):
         train(settings=replace(SETTINGS, sizes=sizes))
 
 

@@ -180,11 +180,10 @@ def fit_places(problem: MapProblem, plan: MapSplitPlan, tile: int) -> tuple[Plac
     corners = [(r, q) for r, q, h, w in grid if cells[r : r + h, q : q + w].any()]
     _, _, height, width = grid[0]
     thin = max(-(-len(starts) * len(corners) // MAX_PLACES), 1)
-    latest = len(starts) - 1  # it has the first corners: one at least, however thin
     return tuple(
         Place(slot=slot, row=row, column=column, height=height, width=width)
         for i, slot in enumerate(starts.tolist())
-        for row, column in corners[(latest - i) % thin :: thin]
+        for row, column in corners[i % thin :: thin]
     )
 
 
@@ -319,7 +318,7 @@ def _runs(channels: tuple[int, ...]) -> list[slice]:
 
 
 def _latest(values: Float32Array, past: int) -> Float32Array:
-    """Return (t − past, ...): from slot `past` on the latest of a slot's value and `past` before."""
+    """Return (t − past, ...): from slot `past` on the latest values, at most `past` slots old."""
     out = values.copy()
     age = np.zeros(values.shape[1:], dtype=np.int32)  # slots since there was a value
     for t in range(1, len(out)):

@@ -289,16 +289,6 @@ def test_too_many_places_are_thinned_and_every_start_and_corner_stays(
     assert {p.slot for p in fewer} == {p.slot for p in whole}
 
 
-def test_few_places_of_many_corners_have_the_last_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    problem = posed(made_stack(40, 16, 16))
-    plan = make_map_split(problem, MapSplit())
-    latest = fit_places(problem, plan, 8)[-1].slot
-    monkeypatch.setattr(tiles, "MAX_PLACES", 3)
-    fewer = fit_places(problem, plan, 8)
-    assert 1 <= len(fewer) <= 4
-    assert fewer[-1].slot == latest
-
-
 @settings(deadline=None, max_examples=100)
 @given(
     horizon=st.integers(0, 3),
