@@ -59,11 +59,11 @@ def _summary(result: MapTraining) -> str:
 
 def scores_table(result: MapTraining, k: int, target: str) -> Table:
     """Return one row a model, for the target at position `k`."""
+    from autospec.evaluate.map_metrics import say_groups
+
     first = result.models[0].scores[k]
-    title = (
-        f"{target}: {first.pooled.n:,} sealed values in {first.n_groups:,} squares and dates "
-        "(95 % bootstrap interval)"
-    )
+    groups = say_groups(first.n_groups, result.split.kind)
+    title = f"{target}: {first.pooled.n:,} sealed values in {groups} (95 % bootstrap interval)"
     table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD)
     for column in ("Model", "RMSE", "", "ME", "R2", "Pearson r2", "CCC"):
         table.add_column(column, justify="left" if column == "Model" else "right", no_wrap=True)

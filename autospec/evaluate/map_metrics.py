@@ -1,4 +1,4 @@
-"""`MapScores`: how good maps are, cell by cell over time; intervals over squares and dates.
+"""`MapScores`: how good maps are, cell by cell over time; intervals over dates or squares.
 
 The numbers are computed from sums over groups of cells, never from the cells themselves: RMSE, ME,
 SDE, CCC, R2, MAE and r² are exact, as `autospec.evaluate.metrics` computes them; the quartiles of
@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from autospec.data.cubes.cubes import BoolArray
+from autospec.data.findings import count
 from autospec.data.spectra import FloatArray, IntArray
 from autospec.evaluate.metrics import (
     BOOTSTRAPS,
@@ -27,6 +28,7 @@ from autospec.evaluate.metrics import (
 
 SUMS = ("n", "y", "p", "yy", "pp", "yp", "abs_e", "e", "ee")
 NAMES = ("rmse", "me", "sde", "ccc", "r2", "mae", "pearson_r2")
+GROUPS = {"forward": "date", "blocks": "square"}  # by the kind of split
 SAMPLE = 65_536
 DRAWN_SAMPLE = 16_384  # of it, every few of the ascending values: in each draw of the bootstrap
 QUARTILES = (0.25, 0.75)
@@ -39,8 +41,9 @@ _SINGLE = 4 * float(np.finfo(np.float32).eps)  # maps are float32: less than thi
 class MapScores:
     """Scores of all counted cells and dates, pooled, with intervals that respect neighbourhood.
 
-    Neighbouring cells and dates err alike: the bootstrap draws groups, the squares of the map at
-    single dates, with all their cells. Cells without a value are never counted.
+    Neighbouring cells and dates err alike: the bootstrap draws groups, which are what the split
+    held out: whole dates, or whole squares of the map at all their dates. Cells without a value
+    are never counted.
 
     Parameters
     ----------
@@ -49,7 +52,7 @@ class MapScores:
     mae, pearson_r2 : Estimate
         Mean absolute error; squared correlation, which is not R2.
     n_groups : int
-        Squares and dates that the bootstrap draws from.
+        Dates, or squares, that the bootstrap draws from.
     nse_median : float or None
         Median over cells of 1 − SSE/SST along time, the Nash–Sutcliffe efficiency
         (https://doi.org/10.1016/0022-1694(70)90255-6); None with fewer than 3 dates.
@@ -126,6 +129,8 @@ def score_groups(groups: GroupSums, *, nse_median: float | None = None, seed: in
         name: _estimate(float(np.squeeze(value)), np.concatenate(spread[name]), reasons[name])
         for name, value in point.items()
     }
+    if n_groups == 1:  # always the same one is drawn
+        estimates = {name: replace(e, low=None, high=None) for name, e in estimates.items()}
     mae, pearson_r2 = estimates.pop("mae"), estimates.pop("pearson_r2")
     return MapScores(
         pooled=Scores(n=round(float(total[0])), **estimates),
@@ -134,6 +139,11 @@ def score_groups(groups: GroupSums, *, nse_median: float | None = None, seed: in
         n_groups=n_groups,
         nse_median=nse_median,
     )
+
+
+def say_groups(n: int, kind: str) -> str:
+    """Return ``12 dates`` or ``5 squares``: what the bootstrap draws under a kind of split."""
+    return count(n, GROUPS[kind])
 
 
 def compare_groups(first: FloatArray, second: FloatArray, *, seed: int = 0) -> Comparison:

@@ -7,7 +7,7 @@ around it, within a radius.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,12 +53,13 @@ def draw_rows(
 ) -> Rows:
     """Draw about n rows of a role with a radius, as many from each of 100 tiles that have some.
 
-    `wanted` is (role, radius, n). What a tile lacks the later ones make up for.
+    `wanted` is (role, radius, n). What a tile lacks the later ones make up for. Rows stand where
+    in a sequence answers are kept, so that there is as much before them as where they are scored.
     """
     problem, plan = posed
     role, radius, n = wanted
     rng = np.random.default_rng(np.random.SeedSequence((seed, role, radius)))
-    places = fit_places(problem, plan, TILE) if role == FIT else watch_places(problem, plan, TILE)
+    places = _fit_places(problem, plan) if role == FIT else watch_places(problem, plan, TILE)
     parts: list[Rows] = []
     left, filled, tiles = n, 0, min(MOST_TILES, len(places))
     for i in rng.permutation(len(places))[:MOST_READ].tolist():
@@ -72,6 +73,21 @@ def draw_rows(
         latest=np.concatenate([part.latest for part in parts]),
         y=np.concatenate([part.y for part in parts]),
     )
+
+
+def _fit_places(problem: MapProblem, plan: MapSplitPlan) -> list[Place]:
+    return [
+        replace(place, kept=_scored_positions(problem, place.slot))
+        for place in fit_places(problem, plan, TILE)
+    ]
+
+
+def _scored_positions(problem: MapProblem, start: int) -> tuple[int, ...]:
+    """Return the positions with as much before them as those that `sequences` keeps."""
+    length = problem.aims.length
+    before = length - max(length // 2, 1)
+    lead = before if problem.aims.horizon else before // 2
+    return tuple(range(lead if start else 0, length))
 
 
 def _draw_tile(

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from autospec.data.cubes.cubes import BoolArray, Float32Array
+from autospec.data.cubes.cubes import BoolArray
 from autospec.data.maps.problem import MapProblem
-from autospec.data.maps.splits import LEFT_OUT, Roles, roles_at
+from autospec.data.maps.splits import FIT, LEFT_OUT, Roles, roles_at
+from autospec.data.maps.tiles import read_slots
 from autospec.data.maps.tiling import Tiling
 from autospec.data.spectra import IntArray
 from autospec.errors import DataError
@@ -51,7 +52,8 @@ def score_maps(
     tiling : Tiling
         How maps are made; it also says which cells are near a border.
     block : int
-        Side in cells of the squares that the bootstrap draws: the split's.
+        Side in cells of the split's squares. The bootstrap draws what was held out: these, or
+        whole dates where no cell was.
     on_tile : callable (model, done, total) -> None, optional
         Told after every tile.
 
@@ -66,13 +68,14 @@ def score_maps(
         If a target has no cell that counts.
     """
     dates = _dates_of(roles, role)
+    by_squares = bool((roles[1] != FIT).any())
     cells = int((roles[1] == role).sum()) or roles[1].size
     tallies = {}
     for name, model in models.items():
         state = Tallying(
             problem=problem,
             dates=dates,
-            block=block,
+            block=block if by_squares else None,
             edge=edge_cells(tiling, problem.stack.shape),
             most=len(dates) * cells,
         )
@@ -125,10 +128,10 @@ def edge_cells(tiling: Tiling, shape: tuple[int, int], near: int = EDGE_CELLS) -
 def _near_border(tiling: Tiling, length: int, near: int) -> BoolArray:
     starts = tiling.starts(length)
     ends = np.minimum(starts + tiling.tile - 2 * tiling.margin, length)
-    borders = np.concatenate([starts, ends])[:, None]
-    at = np.arange(length)
-    away = np.where(at >= borders, at - borders, borders - 1 - at)
-    return np.asarray((away < near).any(axis=0))
+    borders = np.concatenate([starts, ends])
+    begun = np.bincount(np.maximum(borders - near, 0), minlength=length + 1)
+    ended = np.bincount(np.minimum(borders + near, length), minlength=length + 1)
+    return np.asarray(np.cumsum(begun - ended)[:length] > 0)
 
 
 def _dates_of(roles: tuple[Roles, Roles], role: int) -> IntArray:
@@ -147,23 +150,14 @@ def _told(on_tile: Callable[[str, int, int], None], name: str) -> Callable[[int,
 def _add(state: Tallying, band: Band, roles: tuple[Roles, Roles], role: int) -> None:
     """Read the truth of a band, some dates at once, and count it."""
     problem = state.problem
-    dates = problem.date_at(band.slots)
-    rows = slice(band.row, band.row + band.values.shape[2])
-    for first in range(0, len(dates), _DATES_AT_ONCE):
-        part = dates[first : first + _DATES_AT_ONCE]
-        truth = _truth(problem, part, rows)
-        for i, date in enumerate(part.tolist()):
+    _, _, height, width = band.values.shape
+    rows = slice(band.row, band.row + height)
+    for first in range(0, len(band.slots), _DATES_AT_ONCE):
+        slots = band.slots[first : first + _DATES_AT_ONCE]
+        truth = read_slots(problem, slots, problem.targets, (rows, slice(0, width)))
+        for i, date in enumerate(problem.date_at(slots).tolist()):
             counted = roles_at(roles[0][date : date + 1], roles[1][rows])[0] == role
             state.add(date, band.row, (truth[i], band.values[first + i]), counted)
-
-
-def _truth(problem: MapProblem, dates: IntArray, rows: slice) -> Float32Array:
-    """Return the targets (d, k, rows, w) of ascending dates, read at once."""
-    targets = np.array(problem.targets)
-    low = int(targets.min())
-    times = slice(int(dates[0]), int(dates[-1]) + 1)
-    read = np.asarray(problem.stack.dynamic[times, low : int(targets.max()) + 1, rows])
-    return np.asarray(read[dates - dates[0]][:, targets - low])
 
 
 def _check(tally: MapTally, n_dates: int) -> None:

@@ -37,14 +37,14 @@ class MapTally:
     ----------
     targets : tuple of str, length k
     groups : int64, shape (g,)
-        Date times the number of squares, plus the square: ascending, the same of every model.
-    seasons : int64, shape (g,)
-        Of each group's date, as in `SEASONS`.
+        Positions of dates, or of squares, row by row: ascending, the same of every model.
     sums : float64, shape (k, g, 9)
         As in `GroupSums`; 0 where a target has no cell in a group.
     shift : float64, shape (k,)
     values, value_groups : tuple of k arrays
         A sample of observed values, ascending, and their groups as positions among `groups`.
+    seasons : float64, shape (k, 4, 2)
+        As in `SEASONS`: number of cells and sum of squared errors.
     borders : float64, shape (k, 2, 2)
         Number of cells and sum of squared errors: of cells that are not "edge", then of those.
     cells : float64, shape (k, 4, rows, columns)
@@ -54,11 +54,11 @@ class MapTally:
 
     targets: tuple[str, ...]
     groups: IntArray
-    seasons: IntArray
     sums: FloatArray
     shift: FloatArray
     values: tuple[FloatArray, ...]
     value_groups: tuple[IntArray, ...]
+    seasons: FloatArray
     borders: FloatArray
     cells: FloatArray
     frames: MapFrames
@@ -77,9 +77,8 @@ class MapTally:
     def by_season(self) -> tuple[tuple[str, str, int, float], ...]:
         """Return (season, target, number of cells and dates, RMSE) of all that have any."""
         rows = []
-        for target, sums in zip(self.targets, self.sums, strict=True):
-            for number, season in enumerate(SEASONS):
-                n, ee = sums[self.seasons == number][:, [_N, _EE]].sum(axis=0).tolist()
+        for target, sums in zip(self.targets, self.seasons.tolist(), strict=True):
+            for season, (n, ee) in zip(SEASONS, sums, strict=True):
                 if n:
                     rows.append((season, target, round(n), float(np.sqrt(ee / n))))
         return tuple(rows)
@@ -114,8 +113,8 @@ class Tallying:
     problem : MapProblem
     dates : int64, shape (d,)
         Positions of all dates that will come.
-    block : int
-        Side of a square in cells.
+    block : int or None
+        Side in cells of the squares that are groups; None: dates are.
     edge : bool, shape (h, w)
         Which cells are near a border.
     most : int
@@ -126,13 +125,14 @@ class Tallying:
 
     problem: MapProblem
     dates: IntArray
-    block: int
+    block: int | None
     edge: BoolArray
     most: int
     seed: int = 0
-    _dates: dict[int, FloatArray] = field(default_factory=dict)
     _found: list[tuple[int, FloatArray, IntArray]] = field(default_factory=list)
     _shift: FloatArray = field(init=False)
+    _sums: FloatArray = field(init=False)
+    _seasons: FloatArray = field(init=False)
     _borders: FloatArray = field(init=False)
     _cells: FloatArray = field(init=False)
     _observed: Float32Array = field(init=False)
@@ -146,6 +146,8 @@ class Tallying:
         shown = (len(frame_dates(len(self.dates))), k, -(-h // step), -(-w // step))
         apart = frame_step((h, w), CELLS_ALONG)
         self._shift = np.full(k, np.nan)
+        self._sums = np.zeros((k, self._n_groups, len(SUMS)))
+        self._seasons = np.zeros((k, len(SEASONS), 2))
         self._borders = np.zeros((k, 2, 2))
         self._cells = np.zeros((k, 4, -(-h // apart), -(-w // apart)))
         self._observed = np.full(shown, np.nan, dtype=np.float32)
@@ -153,10 +155,20 @@ class Tallying:
         self._rng = np.random.default_rng(self.seed)
 
     @property
-    def squares(self) -> tuple[int, int]:
-        """Rows and columns of squares."""
+    def _n_groups(self) -> int:
+        """How many there may be."""
+        if self.block is None:
+            return len(self.problem.slots)
         h, w = self.problem.stack.shape
-        return -(-h // self.block), -(-w // self.block)
+        return -(-h // self.block) * -(-w // self.block)
+
+    def _group(self, date: int, rows: IntArray, columns: IntArray) -> IntArray:
+        """Return the group of each of some cells of a date."""
+        if self.block is None:
+            return np.full(len(rows), date)
+        return rows // self.block * -(-self.problem.stack.shape[1] // self.block) + (
+            columns // self.block
+        )
 
     def add(
         self, date: int, row: int, maps: tuple[Float32Array, Float32Array], role: BoolArray
@@ -191,23 +203,20 @@ class Tallying:
         rows, columns = np.nonzero(maps[2])
         rows += row
         sums = sums_of(y, p, float(self._shift[target]))
-        self._count_squares(date, target, rows // self.block, columns // self.block, sums)
+        group = self._group(date, rows, columns)
+        first, last = int(group.min()), int(group.max()) + 1
+        added = [np.bincount(group - first, weights=s, minlength=last - first) for s in sums]
+        self._sums[target, first:last] += np.stack(added, axis=-1)
+        self._seasons[target, self._season(date)] += sums[[_N, _EE]].sum(axis=1)
         self._count_cells(target, rows, columns, sums)
         near = self.edge[rows, columns]
         for side, which in enumerate((~near, near)):
             self._borders[target, side] += sums[[_N, _EE]][:, which].sum(axis=1)
-        self._keep(date, target, rows // self.block * self.squares[1] + columns // self.block, y)
+        self._keep(target, group, y)
 
-    def _count_squares(
-        self, date: int, target: int, rows: IntArray, columns: IntArray, sums: FloatArray
-    ) -> None:
-        (down, across), k = self.squares, len(self._shift)
-        if date not in self._dates:
-            self._dates[date] = np.zeros((k, down, across, len(SUMS)))
-        first, last = int(rows.min()), int(rows.max()) + 1
-        place, size = (rows - first) * across + columns, (last - first) * across
-        added = np.stack([np.bincount(place, weights=s, minlength=size) for s in sums], axis=-1)
-        self._dates[date][target, first:last] += added.reshape(last - first, across, len(SUMS))
+    def _season(self, date: int) -> int:
+        month = int(self.problem.stack.times[date].astype("datetime64[M]").astype(np.int64)) % 12
+        return (month + 1) % 12 // 3
 
     def _count_cells(
         self, target: int, rows: IntArray, columns: IntArray, sums: FloatArray
@@ -218,13 +227,12 @@ class Tallying:
         # a cell comes once a date, so that no place is written to twice
         self._cells[target][:, rows[on] // apart, columns[on] // apart] += sums[names][:, on]
 
-    def _keep(self, date: int, target: int, square: IntArray, y: FloatArray) -> None:
+    def _keep(self, target: int, group: IntArray, y: FloatArray) -> None:
         """Keep some of the values for the quartiles."""
         if self.most > SAMPLE:
             on = self._rng.random(len(y)) < SAMPLE / self.most
-            square, y = square[on], y[on]
-        down, across = self.squares
-        self._found.append((target, y, date * down * across + square))
+            group, y = group[on], y[on]
+        self._found.append((target, y, group))
 
     def _show(self, date: int, row: int, maps: tuple[Float32Array, Float32Array]) -> None:
         """Keep the thinned rows, if this date is shown."""
@@ -242,23 +250,16 @@ class Tallying:
 
     def finish(self) -> MapTally:
         """Return what was added up."""
-        squares = self.squares[0] * self.squares[1]
-        dates = sorted(self._dates)
-        parts = [self._dates[date].reshape(len(self._shift), squares, -1) for date in dates]
-        sums = np.concatenate([np.zeros((len(self._shift), 0, len(SUMS))), *parts], axis=1)
-        groups = (np.array(dates, dtype=np.int64)[:, None] * squares + np.arange(squares)).ravel()
-        has = (sums[..., _N] > 0).any(axis=0)
-        groups = groups[has]
-        months = self.problem.stack.times.astype("datetime64[M]").astype(np.int64) % 12
+        groups = np.flatnonzero((self._sums[..., _N] > 0).any(axis=0))
         samples = [self._sample(target, groups) for target in range(len(self._shift))]
         return MapTally(
             targets=self.problem.aims.targets,
             groups=groups,
-            seasons=(months[groups // squares] + 1) % 12 // 3,
-            sums=sums[:, has],
+            sums=self._sums[:, groups],
             shift=self._shift,
             values=tuple(values for values, _ in samples),
             value_groups=tuple(places for _, places in samples),
+            seasons=self._seasons,
             borders=self._borders,
             cells=self._cells,
             frames=self._frames(),

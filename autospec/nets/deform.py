@@ -4,9 +4,16 @@ Zhu et al. 2019, https://doi.org/10.1109/CVPR.2019.00953. Each of the k·k point
 moved by an offset of its own and weighted by a mask of its own, both predicted from the input at
 every place; values between cells are bilinear, and zero outside. Offsets begin at 0 and masks at 1,
 so that the layer begins as a plain convolution.
+
+Where torchvision can be imported its kernel does the work, in single precision, else plain torch:
+the same numbers but for rounding, so that a training gives the same bits only with the same of the
+two.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import nn
@@ -14,12 +21,15 @@ from torch.nn import functional
 
 # of columns; beyond, images are taken in parts: on a CPU so small that they stay in its caches
 CPU_PART_BYTES, GPU_PART_BYTES = 4 << 20, 256 << 20
+Operator = Callable[..., torch.Tensor]
 
 
 def deform_conv2d(
     x: torch.Tensor, offset: torch.Tensor, mask: torch.Tensor, weight: torch.Tensor
 ) -> torch.Tensor:
     """Convolve with stride 1, at moved kernel points; "same" padding, kernel odd.
+
+    By torchvision where it can be imported, else in plain torch.
 
     Parameters
     ----------
@@ -36,6 +46,31 @@ def deform_conv2d(
     -------
     Tensor, shape (n, out, h, w)
     """
+    kernel = torchvision_kernel()
+    if kernel is None:
+        return deform_in_torch(x, offset, mask, weight)
+    # float32 under mixed precision: half a cell in 16 bits is a coarse place in a large image
+    exact = torch.promote_types(offset.dtype, torch.float32)
+    given = (tensor.to(exact) for tensor in (x, offset, weight))
+    seen = kernel(*given, padding=weight.shape[-1] // 2, mask=mask.to(exact))
+    return seen.to(x.dtype)
+
+
+@cache
+def torchvision_kernel() -> Operator | None:
+    """Return torchvision's operator; None where it is not, or was built for another torch."""
+    try:
+        from torchvision.ops import deform_conv2d as found
+    except (ImportError, OSError, RuntimeError):
+        return None
+    kernel: Operator = found
+    return kernel
+
+
+def deform_in_torch(
+    x: torch.Tensor, offset: torch.Tensor, mask: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
+    """Convolve as `deform_conv2d`, with torch alone."""
     n, c, h, w = x.shape
     out, _, k, _ = weight.shape
     at_once = CPU_PART_BYTES if x.device.type == "cpu" else GPU_PART_BYTES
@@ -52,8 +87,7 @@ def deform_conv2d(
 def _columns(x: torch.Tensor, offset: torch.Tensor, mask: torch.Tensor, k: int) -> torch.Tensor:
     """Return what the kernel points of every place see, shape (n, c·k·k, h·w)."""
     n, c, h, w = x.shape
-    # float32 under mixed precision: half a cell in 16 bits is a coarse place in a large image
-    exact = torch.promote_types(offset.dtype, torch.float32)
+    exact = torch.promote_types(offset.dtype, torch.float32)  # as above
     moves = offset.to(exact).view(n, k * k, 2, h, w)
     reach = torch.arange(k, device=x.device, dtype=exact) - k // 2
     place_y = torch.arange(h, device=x.device, dtype=exact)[None, None, :, None]

@@ -150,8 +150,8 @@ def _drawn(runs: Sequence[RunEntry]) -> str:
     """Return what the bootstrap draws."""
     maps = {run.job == "training on maps" for run in runs}
     if maps == {True}:
-        return "whole squares of the map at single dates"
-    return "the rows, of maps whole squares at single dates" if True in maps else "the rows"
+        return "whole dates, or whole squares of the map"
+    return "the rows, of maps whole dates or squares" if True in maps else "the rows"
 
 
 def _row(model: RunModel) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from autospec.data.spectra import IntArray
 from autospec.nets.masks import Masks
 
 
@@ -17,6 +18,15 @@ def own_randomness(device: torch.device) -> Iterator[None]:
     """Leave torch's global random state as it was: inside, every batch sets it."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield
+
+
+def draw_order(numbers: tuple[int, int], samples: int, n: int) -> IntArray:
+    """Return n of the samples in the order of an epoch, from its numbers.
+
+    Each comes once before any comes again.
+    """
+    rng = np.random.default_rng(numbers)
+    return np.concatenate([rng.permutation(samples) for _ in range(-(-n // samples))])[:n]
 
 
 def draw_anew(network: nn.Module, numbers: tuple[int, int, int], device: torch.device) -> None:

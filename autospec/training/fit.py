@@ -23,7 +23,7 @@ from autospec.data.spectra import FloatArray, IntArray
 from autospec.errors import TrialFailed
 from autospec.training.adam import BETA1, BETA2, EPS
 from autospec.training.distributed import Processes
-from autospec.training.draws import draw_anew, own_randomness
+from autospec.training.draws import draw_anew, draw_order, own_randomness
 from autospec.training.fit_config import FitConfig
 from autospec.training.fit_state import (
     EpochRecord,
@@ -47,7 +47,7 @@ class Task(Protocol):
 
     @property
     def n_epoch(self) -> int:
-        """How many of them an epoch draws, at most all."""
+        """How many of them an epoch draws; beyond all, each comes again."""
 
     @property
     def n_watch(self) -> int:
@@ -157,7 +157,8 @@ class _Training:
         while True:
             if self.state.epoch >= self.config.max_epochs:
                 return "complete"
-            if self.state.epoch - self.state.best_epoch >= self.config.patience:
+            since = max(self.state.best_epoch, self.config.patient_from)
+            if self.state.epoch - since >= self.config.patience:
                 return "patience"
             begun = time.monotonic()
             trained = self._learn()
@@ -180,7 +181,7 @@ class _Training:
         The order of the samples and what is drawn for a batch follow from seed, epoch and batch.
         """
         epoch, n = self.state.epoch + 1, self.task.n_epoch
-        order = np.random.default_rng((self.config.seed, epoch)).permutation(self.task.n_fit)[:n]
+        order = draw_order((self.config.seed, epoch), self.task.n_fit, n)
         total, rate, first, self.dealt = 0.0, 0.0, 0, 0
         self.network.train()
         for window in np.array_split(order, self.config.windows(n)):

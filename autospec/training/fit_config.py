@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt
 
 from autospec.training.config import Loss, Optimiser
-from autospec.training.schedule import Schedule
+from autospec.training.schedule import WARM_UP, Schedule
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 PUBLISHED_STEP = 2048  # samples
@@ -46,6 +47,8 @@ class FitConfig:
         Halved when the watched metric stays (`Plateau`); warm-up and cosines (`cosine_rate`).
     lowest_rate, restarts : float, int
         Of the cosine schedule.
+    warm_up_counts : bool
+        Whether patience counts the epochs of the cosine's warm-up, whose rates are lower.
     precision : {"auto", "float32", "bfloat16", "float16"}
         Of the products in training. "auto": on CUDA bfloat16, or float16 where the GPU has no
         bfloat16; float32 on a CPU. Weights and the watched metric are float32 always.
@@ -66,6 +69,7 @@ class FitConfig:
     schedule: Schedule = "plateau"
     lowest_rate: Annotated[float, Ge(0)] = 0.0
     restarts: Annotated[int, Ge(1)] = 1
+    warm_up_counts: bool = True
     precision: Precision = "auto"
     seed: Annotated[int, Ge(0)] = 0
 
@@ -81,6 +85,13 @@ class FitConfig:
         if self.accumulate_to is not None:
             return self.accumulate_to
         return max(self.batch_size, min(PUBLISHED_STEP, n // STEPS_AN_EPOCH))
+
+    @property
+    def patient_from(self) -> int:
+        """Epochs after which patience begins to count."""
+        if self.warm_up_counts or self.schedule != "cosine":
+            return 0
+        return math.ceil(WARM_UP * self.max_epochs)
 
     def windows(self, n: int) -> int:
         """Return how many optimiser steps an epoch of n samples takes."""

@@ -17,11 +17,12 @@ from autospec.data.maps.resident import held
 from autospec.data.maps.scaling import MapScaler, fit_map_scaler
 from autospec.data.maps.splits import SEALED, MapSplitPlan, make_map_split
 from autospec.data.maps.tiling import usual_tiling
+from autospec.errors import UsageError
 from autospec.evaluate.map_baselines import fit_map_baselines
 from autospec.evaluate.map_frames import MapFrames
 from autospec.evaluate.map_scoring import MapTally, score_maps
 from autospec.training.fit import FitRun, Task, fit
-from autospec.training.map_network import MapNetwork, build_map_network
+from autospec.training.map_network import MapNetwork, build_map_network, says_changes
 from autospec.training.map_outcome import MapOutcome, map_training
 from autospec.training.map_result import (
     MEAN,
@@ -64,11 +65,13 @@ def train_map(
     Raises
     ------
     UsageError, DataError
-        If the stack has not what is asked for, or too little for the split.
+        If the stack has not what is asked for, or too little for the split; or if the network has a
+        final activation where it says changes.
     TrialFailed, OutputError, SettingsDiffer
         As `autospec.training.fit.fit`.
     """
     begun = time.monotonic()
+    _check_final(settings)
     stack = held(stack)
     problem = pose(stack, settings.aims)
     plan = make_map_split(problem, settings.split)
@@ -123,6 +126,17 @@ def prepare_maps(
     return network, MapTask(
         problem=problem, plan=plan, settings=settings, network=network, device=device
     )
+
+
+def _check_final(settings: MapSettings) -> None:
+    """Refuse what a change from the last value, of either sign, cannot pass through."""
+    sizes, horizon = settings.sizes, settings.aims.horizon
+    if says_changes(sizes, settings.aims) and sizes.final != "none":
+        raise UsageError(
+            f'sizes.final = "{sizes.final}" bounds what a network says, but with --horizon '
+            f'{horizon} it says by how much a target changes; want "none". Or let it say levels, '
+            'by "change": false in the sizes.'
+        )
 
 
 def n_parameters(network: MapNetwork) -> int:

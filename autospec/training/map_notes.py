@@ -71,6 +71,11 @@ def _on_training(result: MapTraining, n_fit: int, n_epoch: int) -> list[str]:
     windows = config.windows(n_epoch)
     if n_epoch < n_fit:
         notes.append(f"An epoch is {n_epoch} tiles, drawn anew each time out of {n_fit}.")
+    if n_epoch > n_fit:
+        notes.append(
+            f"The stack is small: of {n_fit} places where a tile can be cut, an epoch draws "
+            f"{n_epoch}, each about {n_epoch / n_fit:.2g} times."
+        )
     if windows < FEW_STEPS:
         notes.append(
             f"An epoch is only {windows} optimiser step{'s' if windows > 1 else ''}: the stack is "

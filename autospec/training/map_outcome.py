@@ -12,7 +12,8 @@ from autospec.data.maps.asking import gap_notes
 from autospec.data.maps.facts import StackFacts
 from autospec.data.maps.problem import MapProblem
 from autospec.data.maps.role_rows import role_rows
-from autospec.data.maps.splits import FIT, SEALED, WATCH, MapSplitPlan
+from autospec.data.maps.splits import FIT, SEALED, WATCH, MapSplitKind, MapSplitPlan
+from autospec.evaluate.map_metrics import say_groups
 from autospec.evaluate.map_scoring import MapTally, compare_maps
 from autospec.evaluate.metrics import VERDICT_ROWS, Comparison
 from autospec.training.cube_outcome import train_epochs
@@ -97,7 +98,7 @@ def map_training(outcome: MapOutcome) -> MapTraining:
         models=models,
         rival=rival.name,
         versus_rival=versus,
-        verdict=map_verdict(network, rival, versus, targets[0]),
+        verdict=map_verdict((network, rival), versus, targets[0], o.plan.kind),
         notes=(),
         ended=o.ended,
         device=str(o.processes.device),
@@ -110,19 +111,24 @@ def map_training(outcome: MapOutcome) -> MapTraining:
     )
 
 
-def map_verdict(network: MapModel, rival: MapModel, versus: Comparison, target: str) -> str:
+def map_verdict(
+    models: tuple[MapModel, MapModel], versus: Comparison, target: str, kind: MapSplitKind
+) -> str:
     """Say in one sentence whether the network beats the best of the others beyond noise.
 
     Parameters
     ----------
-    network, rival : MapModel
+    models : pair of MapModel
+        The network, and its rival.
     versus : Comparison
         First: the network; of the first target.
     target : str
         Its name; a stack has no units.
+    kind : {"forward", "blocks"}
+        What was held out, whole: dates or squares.
     """
-    ours, theirs = network.scores[0], rival.scores[0]
-    second = THE.get(rival.name, rival.name)
+    ours, theirs = (model.scores[0] for model in models)
+    second = THE.get(models[1].name, models[1].name)
     words = {
         "first": f"the network beats {second} beyond noise",
         "second": f"the network does not beat {second}, which is better beyond noise",
@@ -130,9 +136,9 @@ def map_verdict(network: MapModel, rival: MapModel, versus: Comparison, target: 
     }[versus.better]
     few = ""
     if ours.n_groups < VERDICT_ROWS:
-        few = f" (a verdict wants at least {VERDICT_ROWS} squares and dates)"
+        few = f" (a verdict wants at least {say_groups(VERDICT_ROWS, kind)})"
     return (
-        f"On {ours.pooled.n:,} sealed values of {target}, in {ours.n_groups:,} squares and dates, "
+        f"On {ours.pooled.n:,} sealed values of {target}, in {say_groups(ours.n_groups, kind)}, "
         f"the RMSE is {ours.pooled.rmse.value:.3g} for the network and "
         f"{theirs.pooled.rmse.value:.3g} for {second}, the best of the others (difference "
         f"{versus.difference:+.2g}, 95 % interval {versus.low:+.2g} to {versus.high:+.2g}): "

@@ -25,6 +25,7 @@ MAP_FIT = FitConfig(
     max_epochs=60,
     patience=7,
     restarts=1,
+    warm_up_counts=False,
 )
 
 
@@ -80,7 +81,8 @@ class MapSettings:
     tile : int
         Side of a training tile in cells; a smaller raster is one tile.
     tiles_an_epoch : int or None
-        Tiles drawn for an epoch; None: as many as cover what is learned from once.
+        Tiles drawn for an epoch; None: as many as cover what is learned from once, and as 16 steps
+        take. If there are fewer places than that, each has several.
     config : FitConfig
         How the network learns; its samples are tiles.
     baselines : {"quick", "all"}

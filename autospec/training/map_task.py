@@ -17,11 +17,10 @@ from autospec.data.maps.problem import MapProblem
 from autospec.data.maps.splits import FIT, WATCH, MapSplitPlan
 from autospec.data.maps.tiles import Place
 from autospec.data.spectra import FloatArray, IntArray
+from autospec.training.fit_config import STEPS_AN_EPOCH
 from autospec.training.map_loss import MapLoss
 from autospec.training.map_network import MapBatch, MapNetwork, answer
 from autospec.training.map_settings import MapSettings
-
-LEAST_TILES = 16  # of an epoch, where there are so many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,7 +43,8 @@ class MapTask:
     fit, watch : tuple of Place
         Where tiles to learn from, and watched ones, are cut.
     n_epoch : int
-        Tiles an epoch draws: as told, or as many as cover what is learned from once.
+        Tiles an epoch draws: as told, or as many as cover what is learned from once, and as 16
+        steps of the optimiser take.
     """
 
     problem: MapProblem
@@ -63,8 +63,9 @@ class MapTask:
         watch = reading.watch_places(self.problem, self.plan, settings.tile)
         asked = settings.tiles_an_epoch
         if asked is None:
-            asked = max(LEAST_TILES, _covering(fit, settings.aims.length))
-        for name, found in (("fit", fit), ("watch", watch), ("n_epoch", min(asked, len(fit)))):
+            a_step = settings.config.accumulate_to or settings.config.batch_size
+            asked = max(STEPS_AN_EPOCH * a_step, _covering(fit, settings.aims.length))
+        for name, found in (("fit", fit), ("watch", watch), ("n_epoch", asked)):
             object.__setattr__(self, name, found)
 
     @property

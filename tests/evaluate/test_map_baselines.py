@@ -185,6 +185,17 @@ def test_features_are_as_many_as_announced(radius: int, horizon: int) -> None:
     assert np.isfinite(rows.x).all() and np.isfinite(rows.y).all()
 
 
+@pytest.mark.parametrize("horizon", [0, 1])
+def test_rows_have_the_dates_before_them_as_where_they_are_scored(horizon: int) -> None:
+    problem = made_problem(made_values(shape=(60, 12, 14)), horizon=horizon, length=8)
+    plan = make_map_split(problem, MapSplit())
+    rows = draw_rows((problem, plan), fit_map_scaler(problem, plan), (FIT, 0, 2000), 0)
+    c = len(problem.inputs)
+    before_missing = rows.x[:, c : 2 * c].all(axis=1)  # of the slot two before
+    # of sequences that begin at slot 0 the first two slots, as where the first dates are scored
+    assert before_missing.mean() < 0.03
+
+
 def test_features_of_an_edge_repeat_it() -> None:
     problem = made_problem(made_values())
     plan = make_map_split(problem, MapSplit())

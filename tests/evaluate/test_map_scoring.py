@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from autospec.data.maps.problem import MapProblem
 from autospec.data.maps.splits import (
@@ -95,11 +99,33 @@ def test_each_of_two_targets_has_its_own_scores(target: int) -> None:
     assert found.pooled.rmse.value == pytest.approx(np.sqrt((error**2).mean()), rel=1e-6)
 
 
-def test_groups_are_squares_at_dates_that_have_a_counted_cell() -> None:
-    problem = made_problem(made_values())
+def test_groups_are_whole_dates_where_dates_are_held_out() -> None:
+    problem = made_problem(gappy())
     roles = opened(problem)
-    n_dates = int((roles[0] == SEALED).sum())
-    assert tally_of(problem, roles)["network"].scores(0).n_groups == n_dates * 4 * 5
+    tally = tally_of(problem, roles)["network"]
+    wanted = set(np.flatnonzero(roles[0] == SEALED).tolist()) - {20}  # it has no truth
+    assert set(tally.groups.tolist()) == wanted
+    assert tally.scores(0).n_groups == len(wanted)
+
+
+def test_groups_are_whole_squares_where_squares_are_held_out() -> None:
+    problem = made_problem(made_values())
+    roles = opened(problem, "blocks")
+    tally = tally_of(problem, roles)["network"]
+    rows, columns = np.nonzero(roles[1] == SEALED)
+    assert tally.groups.tolist() == sorted(set((rows // 3 * 5 + columns // 3).tolist()))
+    assert tally.sums[0, :, 0].tolist() == [
+        24 * float(((rows // 3 * 5 + columns // 3) == square).sum()) for square in tally.groups
+    ]
+
+
+@pytest.mark.parametrize("kind", ["forward", "blocks"])
+def test_few_dates_or_squares_settle_nothing_however_many_cells(kind: MapSplitKind) -> None:
+    problem = made_problem(made_values())
+    tallies = tally_of(problem, opened(problem, kind), good=MODEL, bad=ConstantModel(value=1e6))
+    found = compare_maps(tallies["good"], tallies["bad"], 0)
+    assert found.high < 0
+    assert found.better == "cannot tell"
 
 
 def test_a_date_without_truth_and_one_without_input_count_nothing() -> None:
@@ -111,7 +137,9 @@ def test_a_date_without_truth_and_one_without_input_count_nothing() -> None:
         tally_of(problem, (dates, everywhere))
     dates[21] = SEALED
     tally = tally_of(problem, (dates, everywhere))["network"]
-    assert set((tally.groups // 20).tolist()) == {21}
+    assert tally.groups.tolist() == [21]
+    rmse = tally.scores(0).pooled.rmse
+    assert rmse.value is not None and rmse.low is rmse.high is None  # of a single group
 
 
 @pytest.mark.parametrize("role", [FIT, WATCH])
@@ -165,6 +193,35 @@ def test_a_cell_is_near_a_border_of_a_core_on_either_side() -> None:
     assert found[3].all() and found[:, 9].all()
 
 
+@settings(deadline=None, max_examples=60)
+@given(
+    length=st.integers(1, 90),
+    margin=st.integers(0, 4),
+    core=st.integers(1, 30),
+    near=st.integers(1, 7),
+)
+def test_cells_near_a_border_are_those_found_one_by_one(
+    length: int, margin: int, core: int, near: int
+) -> None:
+    core += 2 * margin  # a margin is less than a quarter of a tile
+    tiling = Tiling(tile=core + 2 * margin, margin=margin)
+    borders = {
+        border
+        for start in tiling.starts(length).tolist()
+        for border in (start, min(start + core, length))
+    }
+    wanted = [any(-near <= cell - border < near for border in borders) for cell in range(length)]
+    found = edge_cells(tiling, (length, length), near)
+    np.testing.assert_array_equal(found, np.logical_or.outer(wanted, wanted))
+
+
+def test_borders_of_a_wide_raster_take_little_memory() -> None:
+    tracemalloc.start()
+    edge_cells(Tiling(tile=64, margin=8), (1, 200_000))
+    assert tracemalloc.get_traced_memory()[1] < 32 * 2**20
+    tracemalloc.stop()
+
+
 def test_the_borders_of_a_single_tile_are_the_raster_s() -> None:
     found = edge_cells(Tiling(tile=128, margin=16), (17, 20))
     assert not found[5:12, 5:15].any()
@@ -191,7 +248,7 @@ def test_without_an_interior_there_is_no_such_error() -> None:
 
 
 def test_models_are_compared_on_the_same_groups() -> None:
-    problem = made_problem(gappy())
+    problem = made_problem(np.concatenate([gappy(seed) for seed in range(4)]))
     tallies = tally_of(
         problem, opened(problem), good=NoisyModel(gain=0.5), bad=ConstantModel(value=24)
     )

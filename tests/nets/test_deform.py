@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import sys
+from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from autospec.nets import deform
-from autospec.nets.deform import DeformConv2d, deform_conv2d
+from autospec.nets.deform import DeformConv2d, deform_conv2d, deform_in_torch
 
 
 def by_loop(
@@ -54,21 +57,22 @@ def made(
 
 
 @pytest.mark.parametrize(("shape", "k"), [((2, 3, 5, 4), 3), ((1, 1, 3, 6), 1), ((1, 2, 2, 2), 5)])
-def test_equals_a_loop_over_places(shape: tuple[int, ...], k: int) -> None:
+@pytest.mark.parametrize("way", [deform_conv2d, deform_in_torch])
+def test_equals_a_loop_over_places(way: Any, shape: tuple[int, ...], k: int) -> None:
     case = made(shape, k=k)
-    torch.testing.assert_close(deform_conv2d(*case), by_loop(*case), atol=1e-12, rtol=1e-12)
+    torch.testing.assert_close(way(*case), by_loop(*case), atol=1e-12, rtol=1e-12)
 
 
 def test_images_taken_in_parts_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     case = made()
-    whole = deform_conv2d(*case)
+    whole = deform_in_torch(*case)
     monkeypatch.setattr(deform, "CPU_PART_BYTES", 1)
-    torch.testing.assert_close(deform_conv2d(*case), whole, atol=1e-14, rtol=1e-14)
+    torch.testing.assert_close(deform_in_torch(*case), whole, atol=1e-14, rtol=1e-14)
 
 
 def test_gradients_are_those_of_finite_differences() -> None:
     case = [tensor.requires_grad_() for tensor in made((1, 2, 3, 4), out=1)]
-    assert torch.autograd.gradcheck(deform_conv2d, case, eps=1e-7, atol=1e-5)
+    assert torch.autograd.gradcheck(deform_in_torch, case, eps=1e-7, atol=1e-5)
 
 
 def test_begins_as_a_plain_convolution() -> None:
@@ -109,8 +113,51 @@ def test_offsets_are_float32_under_mixed_precision(
     torch.testing.assert_close(told[0], layer.where(x.to(dtype).float())[:, :18])
 
 
-def test_equals_torchvision() -> None:
-    ops = pytest.importorskip("torchvision.ops")
-    x, offset, mask, weight = made()
-    theirs = ops.deform_conv2d(x, offset, weight, padding=1, mask=mask)
-    torch.testing.assert_close(deform_conv2d(x, offset, mask, weight), theirs)
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_torchvision_where_it_is_says_the_same(k: int) -> None:
+    pytest.importorskip("torchvision.ops")
+    assert deform.torchvision_kernel() is not None
+    case = [tensor.float().requires_grad_() for tensor in made(k=k)]
+    answers = [way(*case) for way in (deform_conv2d, deform_in_torch)]
+    torch.testing.assert_close(*answers, atol=1e-4, rtol=1e-4)
+    slopes = [torch.autograd.grad(answer.square().sum(), case) for answer in answers]
+    torch.testing.assert_close(*slopes, atol=1e-2, rtol=1e-3)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_torchvision_is_given_offsets_and_masks_in_float32(
+    k: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its operator, written out: input, offset, weight, then padding and mask by name."""
+
+    def operator(
+        x: torch.Tensor, offset: torch.Tensor, weight: torch.Tensor, **how: Any
+    ) -> torch.Tensor:
+        told = (x, offset, how["mask"], weight)
+        assert {tensor.dtype for tensor in told} == {torch.float32}
+        assert how["padding"] == k // 2
+        return by_loop(*told)
+
+    x, offset, mask, weight = (tensor.float() for tensor in made((1, 2, 4, 3), k=k))
+    wanted = deform_in_torch(x, offset, mask, weight)
+    monkeypatch.setattr(deform, "torchvision_kernel", lambda: operator)
+    found = deform_conv2d(x.to(dtype), offset, mask, weight.to(dtype))
+    assert found.dtype == dtype
+    near = 1e-5 if dtype == torch.float32 else 0.1
+    torch.testing.assert_close(found.float(), wanted, atol=near, rtol=near)
+
+
+@pytest.mark.parametrize("error", [ImportError, RuntimeError])
+def test_a_torchvision_that_cannot_be_imported_is_none(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            raise error("built for another torch")
+
+    monkeypatch.setitem(sys.modules, "torchvision", ModuleType("torchvision"))
+    monkeypatch.setitem(sys.modules, "torchvision.ops", Broken("torchvision.ops"))
+    deform.torchvision_kernel.cache_clear()
+    assert deform.torchvision_kernel() is None
+    deform.torchvision_kernel.cache_clear()

@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from autospec.data.spectra import FloatArray, IntArray
 from autospec.errors import OutputError, SettingsDiffer, TrialFailed
 from autospec.nets.build import SeededDropout
 from autospec.nets.masks import Masks
+from autospec.training.draws import draw_order
 from autospec.training.fit import FitRun, fit
 from autospec.training.fit_config import FitConfig
 from autospec.training.fit_state import FitState, read_checkpoint
@@ -107,6 +109,23 @@ def test_an_epoch_draws_so_many_samples_and_others_in_the_next(n_epoch: int, ste
     assert state.history[-1].learning_rate == last
 
 
+@pytest.mark.parametrize("n_epoch", [N_FIT + 1, 2 * N_FIT, 200])
+def test_beyond_all_samples_each_comes_again(n_epoch: int) -> None:
+    whole = small_task()
+    task = Drawn(whole.x, whole.y, n_epoch=n_epoch)
+    state, _ = fit(small_network(), task, replace(CONFIG, max_epochs=1), alone())
+    rows = task.__dict__["rows"]
+    times = np.bincount(rows, minlength=N_FIT)
+    assert len(rows) == n_epoch and times.max() - times.min() <= 1
+    assert len(set(rows[:N_FIT])) == N_FIT
+    assert state.steps == CONFIG.windows(n_epoch)
+
+
+def test_an_epoch_of_all_samples_is_one_permutation() -> None:
+    found = draw_order((7, 3), 50, 50)
+    np.testing.assert_array_equal(found, np.random.default_rng((7, 3)).permutation(50))
+
+
 def test_one_step_moves_as_an_optimiser_written_out() -> None:
     config = replace(CONFIG, accumulate_to=2048, max_epochs=1, schedule="constant", clip=0.5)
     network, twin, task = small_network(dropout=0.0), small_network(dropout=0.0), small_task()
@@ -143,6 +162,18 @@ def watched() -> Watched:
 def test_training_ends_after_so_many_epochs_without_a_better_one() -> None:
     state, ended = fit(small_network(), watched(), replace(CONFIG, patience=4), alone())
     assert (ended, state.epoch, state.best_epoch, state.best) == ("patience", 7, 3, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "counts", "epochs"),
+    [("cosine", False, 5), ("cosine", True, 2), ("constant", False, 2)],
+)
+def test_patience_may_begin_after_the_warm_up(schedule: Any, counts: bool, epochs: int) -> None:
+    task = watched()
+    task.__dict__["metrics"] = (1.0,) * 40
+    config = replace(CONFIG, schedule=schedule, warm_up_counts=counts, max_epochs=40, patience=1)
+    state, ended = fit(small_network(), task, config, alone())
+    assert (ended, state.epoch, state.best_epoch) == ("patience", epochs, 1)
 
 
 def test_a_fall_below_min_delta_counts_as_none() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from functools import cache
@@ -73,6 +74,25 @@ def with_targets_moved(stack: RasterStack, dates: tuple[str, ...], by: float) ->
     values = np.array(stack.dynamic[:])
     values[np.isin(stack.times.astype(str), dates), 0] += by
     return replace(stack, dynamic=values)
+
+
+@pytest.mark.parametrize(
+    ("kind", "group"), [("forward", r"\b\d dates"), ("blocks", r"\b\d squares")]
+)
+def test_the_verdict_counts_what_was_held_out_whole(kind: Any, group: str) -> None:
+    settings = replace(
+        SETTINGS, split=MapSplit(kind=kind), tiles_an_epoch=1, config=replace(CONFIG, max_epochs=1)
+    )
+    result = train(settings=settings)[0]
+    assert result.versus_rival.better == "cannot tell"
+    words = f"in {group}, .* cannot be told .a verdict wants at least 20 {group.split()[1]}"
+    assert re.search(words, result.verdict)
+
+
+def test_a_bounded_end_is_refused_where_changes_are_said() -> None:
+    sizes = replace(NET, final="sigmoid")
+    with pytest.raises(UsageError, match=r'sizes.final = "sigmoid".*"change": false'):
+        train(settings=replace(SETTINGS, sizes=sizes))
 
 
 def test_it_says_what_the_stack_was(trained: Trained) -> None:

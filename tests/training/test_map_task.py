@@ -120,12 +120,19 @@ def made(**changes: Any) -> tuple[MapNetwork, MapTask]:
 
 
 @pytest.mark.usefixtures("_places")
-@pytest.mark.parametrize(("asked", "drawn"), [(None, 16), (1, 1), (20, 20), (9999, 60)])
-def test_an_epoch_draws_what_is_asked_but_not_more_than_there_is(
+@pytest.mark.parametrize(("asked", "drawn"), [(None, 64), (1, 1), (20, 20), (999, 999)])
+def test_an_epoch_draws_what_is_asked_or_16_steps_of_a_few_places(
     asked: int | None, drawn: int
 ) -> None:
     task = made(tiles_an_epoch=asked)[1]
     assert (task.n_fit, task.n_epoch, task.n_watch) == (len(FIT_PLACES), drawn, len(WATCH_PLACES))
+
+
+@pytest.mark.usefixtures("_places")
+@pytest.mark.parametrize(("batch", "accumulate"), [(4, 4), (4, 8), (3, None)])
+def test_by_default_a_small_stack_has_16_steps_an_epoch(batch: int, accumulate: int | None) -> None:
+    config = FitConfig(batch_size=batch, accumulate_to=accumulate)
+    assert config.windows(made(config=config)[1].n_epoch) == 16
 
 
 @pytest.mark.usefixtures("_places")
@@ -182,7 +189,7 @@ def test_loss_is_that_of_the_terms() -> None:
 
 @pytest.mark.usefixtures("_places")
 def test_a_network_learns_what_its_inputs_tell() -> None:
-    network, task = made()
+    network, task = made(tiles_an_epoch=16)
     config = FitConfig(
         optimiser="adamw", learning_rate=1e-2, batch_size=4, accumulate_to=4, max_epochs=8
     )

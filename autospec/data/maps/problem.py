@@ -39,8 +39,9 @@ class MapProblem:
     """A stack, and what is asked of it.
 
     Dates stand on slots of equal steps; a slot without a date is a gap. Sequence s has the inputs
-    of slots s to s + length − 1 and the targets of each of these plus the horizon. s may be
-    negative: slots before the first date are gaps too.
+    of slots s to s + length − 1 and the targets of each of these plus the horizon. To
+    map, s may be negative and a sequence end after the last date: slots without a date are gaps.
+    Sequences that are learned from lie between the first date and the last.
 
     Parameters
     ----------

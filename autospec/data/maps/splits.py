@@ -155,19 +155,17 @@ def side_of_squares(h: int, w: int) -> int:
 def _forward(problem: MapProblem, split: MapSplit, block: int) -> tuple[Roles, Roles]:
     """Return the roles of dates, in order of time, and of cells."""
     asked = np.flatnonzero(answerable(problem))
-    n, aims = len(asked), problem.aims
+    n = len(asked)
     n_test, n_watch = (math.ceil(s * n) for s in (split.test_fraction, split.watch_fraction))
     held_out = asked[max(n - n_test - n_watch, 0) :]
     before = int(problem.slots[held_out[0]]) - split.buffer if n else 0
     fit = asked[problem.slots[asked] < before]
-    reach = int(problem.slots[fit[-1]]) + 1 if len(fit) else 0
-    if n < n_test + n_watch or reach < aims.length + aims.horizon:
+    if n < n_test + n_watch or not _reaches(problem, fit):
         raise DataError(
             f"of {count(n, 'date')} that can be answered {n_test} are sealed, {n_watch} watched, "
             f"and {count(split.buffer, 'slot')} left out before them: the dates to learn from "
-            f"reach over {count(reach, 'slot')}; want at least {aims.length + aims.horizon}, one "
-            f"sequence of {aims.length} and {count(aims.horizon, 'step')} ahead. Pass a shorter "
-            "--length or --buffer, add dates, or hold out squares with --split blocks."
+            f"{_reach_words(problem, fit)}. Pass a shorter --length or --buffer, add dates, or "
+            "hold out squares with --split blocks."
         )
     dates = np.zeros(len(problem.slots), dtype=np.uint8)
     dates[fit], dates[held_out] = FIT, WATCH
@@ -175,9 +173,24 @@ def _forward(problem: MapProblem, split: MapSplit, block: int) -> tuple[Roles, R
     return dates, np.full(problem.stack.shape, FIT, dtype=np.uint8)
 
 
+def _reaches(problem: MapProblem, fit: IntArray) -> bool:
+    """Return whether a whole sequence can be learned from: its targets end at a date of `fit`."""
+    wanted = problem.aims.length + problem.aims.horizon
+    return bool(len(fit)) and int(problem.slots[fit[-1]]) + 1 >= wanted
+
+
+def _reach_words(problem: MapProblem, fit: IntArray) -> str:
+    aims, reach = problem.aims, int(problem.slots[fit[-1]]) + 1 if len(fit) else 0
+    return (
+        f"reach over {count(reach, 'slot')}; want at least {aims.length + aims.horizon}, one "
+        f"sequence of {aims.length} and {count(aims.horizon, 'step')} ahead"
+    )
+
+
 def _blocks(problem: MapProblem, split: MapSplit, block: int) -> tuple[Roles, Roles]:
     """Return the roles of dates, all the same, and of cells, square by square."""
     h, w = problem.stack.shape
+    dates = _all_dates(problem)
     rows, columns = -(-h // block), -(-w // block)
     if rows * columns < FEWEST_SQUARES:
         raise DataError(
@@ -209,8 +222,21 @@ def _blocks(problem: MapProblem, split: MapSplit, block: int) -> tuple[Roles, Ro
             f"watched squares of {block} cells a side leaves {left_over} of {h * w} cells to learn "
             f"from; want at least {block**2}. Pass a smaller --buffer or another --block."
         )
-    dates = np.where(answerable(problem), FIT, LEFT_OUT).astype(np.uint8)
     return dates, cells
+
+
+def _all_dates(problem: MapProblem) -> Roles:
+    """Return FIT at each date that can be answered; refuse fewer than a sequence wants."""
+    asked = np.flatnonzero(answerable(problem))
+    if not _reaches(problem, asked):
+        raise DataError(
+            f"{count(len(asked), 'date')} that can be answered, having inputs "
+            f"{count(problem.aims.horizon, 'step')} before, {_reach_words(problem, asked)}. Pass "
+            "a shorter --length or --horizon, or add dates."
+        )
+    dates = np.zeros(len(problem.slots), dtype=np.uint8)
+    dates[asked] = FIT
+    return dates
 
 
 def _nearest_count(sizes: IntArray, wanted: float) -> int:

@@ -12,7 +12,8 @@ from autospec.data.maps.problem import MapProblem
 from autospec.data.maps.splits import FIT, LEFT_OUT, WATCH, MapSplitPlan, roles_at
 from autospec.data.spectra import IntArray
 
-MAX_PLACES = 250_000  # to learn from: more of them are held by fewer starts in time
+MAX_PLACES = 250_000  # to learn from: of more, each start in time has some of the corners
+LOOK_BACK = 32  # slots in which the latest value of a target is looked for, at least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +55,9 @@ class Tile:
     present : bool, shape (t,)
         Slots that have a date with values.
     last : float32, shape (t, k, h, w)
-        The latest value of each target at or before each input slot, within the tile's slots and
-        one length before them; NaN where there is none. Horizon 0: all NaN.
+        The latest value of each target at or before each input slot, within the 32 slots before
+        it, or as many as a sequence has: the same in whichever tile; NaN where there is none.
+        Horizon 0: all NaN.
     target : float32, shape (t, k, h, w)
         Targets of each slot plus the horizon.
     counted : bool, shape (t, h, w)
@@ -118,21 +120,21 @@ def read_tile(problem: MapProblem, plan: MapSplitPlan | None, place: Place, role
     slots = place.slot + np.arange(aims.length)
     dates = problem.date_at(slots)
     counted = _counted(problem, plan, place, role)
-    # the targets' own past and future: one length before the tile, and the horizon after it
-    past = aims.length if aims.horizon else 0
+    # the targets' own past and future: what is looked back to, and the horizon after the tile
+    past = max(aims.length, LOOK_BACK) if aims.horizon else 0
     around = np.arange(place.slot - past, place.slot + aims.length + aims.horizon)
-    targets = _read(problem, around, problem.targets, (rows, columns))
+    targets = read_slots(problem, around, problem.targets, (rows, columns))
     seen = targets[past : past + aims.length]
     dynamic: Float32Array = np.full(
         (aims.length, len(problem.inputs), place.height, place.width), np.nan, dtype=np.float32
     )
     others = tuple(i for i in problem.inputs if i not in problem.targets)
     at = {channel: k for k, channel in enumerate(problem.inputs)}
-    dynamic[:, [at[i] for i in others]] = _read(problem, slots, others, (rows, columns))
+    dynamic[:, [at[i] for i in others]] = read_slots(problem, slots, others, (rows, columns))
     last = np.full_like(seen, np.nan)
     if aims.horizon:
         dynamic[:, [at[i] for i in problem.targets]] = seen
-        last = _carried(targets[: past + aims.length])[past:]
+        last = _latest(targets[: past + aims.length], past)
     ahead = targets[past + aims.horizon :]
     return Tile(
         dynamic=dynamic,
@@ -160,7 +162,9 @@ def fit_places(problem: MapProblem, plan: MapSplitPlan, tile: int) -> tuple[Plac
     -------
     tuple of Place
         Every start in time whose inputs and targets all lie between the first slot and the last
-        date of role FIT. Above 250,000 places only every second start, or third, and so on.
+        date of role FIT: sequences with gaps at an end are met in mapping alone. Above 250,000
+        places each start has only every second corner, or third, and so on, and its neighbours
+        the others.
     """
     aims = problem.aims
     fit_slots = problem.slots[plan.dates == FIT]
@@ -178,8 +182,8 @@ def fit_places(problem: MapProblem, plan: MapSplitPlan, tile: int) -> tuple[Plac
     thin = max(-(-len(starts) * len(corners) // MAX_PLACES), 1)
     return tuple(
         Place(slot=slot, row=row, column=column, height=height, width=width)
-        for slot in starts[::thin].tolist()
-        for row, column in corners
+        for i, slot in enumerate(starts.tolist())
+        for row, column in corners[i % thin :: thin]
     )
 
 
@@ -279,10 +283,14 @@ def _counted(problem: MapProblem, plan: MapSplitPlan | None, place: Place, role:
     return np.asarray(counted & (roles_at(of_dates, cells) == role))
 
 
-def _read(
+def read_slots(
     problem: MapProblem, slots: IntArray, channels: tuple[int, ...], cells: tuple[slice, slice]
 ) -> Float32Array:
-    """Return channels at consecutive slots, (t, c, h, w): NaN in slots without a date."""
+    """Return channels of some cells at ascending slots, (t, c, h, w): NaN where there is no date.
+
+    Channels that follow each other are read at once, and so is all between two slots: want
+    neither far apart.
+    """
     rows, columns = cells
     size = (len(slots), len(channels), rows.stop - rows.start, columns.stop - columns.start)
     out: Float32Array = np.full(size, np.nan, dtype=np.float32)
@@ -290,12 +298,13 @@ def _read(
     there = dates >= 0
     if not there.any():
         return out
-    span = slice(int(dates[there][0]), int(dates[there][-1]) + 1)
+    first = int(dates[there][0])
+    span = slice(first, int(dates[there][-1]) + 1)
     done = 0
     for run in _runs(channels):
         part = problem.stack.dynamic[span, run, rows, columns]
         width = run.stop - run.start
-        out[there, done : done + width] = part
+        out[there, done : done + width] = part[dates[there] - first]
         done += width
     return out
 
@@ -308,12 +317,15 @@ def _runs(channels: tuple[int, ...]) -> list[slice]:
     return [slice(channels[a], channels[b - 1] + 1) for a, b in pairwise(cuts)]
 
 
-def _carried(values: Float32Array) -> Float32Array:
-    """Return values (t, ...) with each gap filled by the latest value before it."""
+def _latest(values: Float32Array, past: int) -> Float32Array:
+    """Return (t − past, ...): from slot `past` on the latest values, at most `past` slots old."""
     out = values.copy()
+    age = np.zeros(values.shape[1:], dtype=np.int32)  # slots since there was a value
     for t in range(1, len(out)):
-        np.copyto(out[t], out[t - 1], where=np.isnan(out[t]))
-    return out
+        gap = np.isnan(out[t])
+        age = np.where(gap, age + 1, 0)
+        np.copyto(out[t], out[t - 1], where=gap & (age <= past))
+    return out[past:]
 
 
 def _months(problem: MapProblem, slots: IntArray) -> IntArray:

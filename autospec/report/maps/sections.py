@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autospec.evaluate.map_metrics import GROUPS, say_groups
 from autospec.evaluate.metrics import BOOTSTRAPS, Comparison, Estimate
 from autospec.report.maps.figures import (
     SEASONS,
@@ -91,7 +92,7 @@ def cards_section(result: MapTraining, *, kept: bool) -> str:
             card(f"{METRIC_NAMES[name]}{of}", number(estimate.value), interval_note(estimate))
         )
     cards.append(_versus_card(result.rival, result.versus_rival))
-    groups = f"in {count(scores.n_groups)} squares at single dates; sealed until the end"
+    groups = f"in {say_groups(scores.n_groups, result.split.kind)}; sealed until the end"
     cards.append(card("Sealed values", count(pooled.n), groups))
     where = f"{count(result.steps)} steps, on {result.device} in {result.precision}"
     cards.append(card("Network", f"{size(result.n_parameters)} <small>parameters</small>", where))
@@ -162,7 +163,8 @@ def _scores_table(result: MapTraining, place: int) -> str:
     caption = (
         f"{result.data.targets[place]}, in its own unit. Every model on "
         f"{_sealed_words(result, place)}, lowest RMSE first. Small print: 95 % intervals from "
-        f"{count(BOOTSTRAPS)} bootstrap draws of these squares, for neighbouring cells err alike. "
+        f"{count(BOOTSTRAPS)} bootstrap draws of these {GROUPS[result.split.kind]}s, for "
+        "neighbouring cells err alike. "
         "The NSE is that of cells along time, its median over them."
     )
     return html_table(head, rows, caption)
@@ -172,8 +174,8 @@ def _sealed_words(result: MapTraining, place: int) -> str:
     """Return on how many values, and in how many groups, a target is scored."""
     scores = network(result).scores[place]
     return (
-        f"the same {count(scores.pooled.n)} sealed values, in {count(scores.n_groups)} squares of "
-        "the map at single dates"
+        f"the same {count(scores.pooled.n)} sealed values, in "
+        f"{say_groups(scores.n_groups, result.split.kind)}"
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from autospec import __version__
 from autospec.evaluate.map_frames import MapFrames
+from autospec.evaluate.map_metrics import GROUPS
 from autospec.report.jobs import MAP_TRAIN_FILE
 from autospec.report.maps.animation import date_words, still_figure
 from autospec.report.maps.figures import dates_figure, loss_figure, roles_figure, watched_figure
@@ -170,8 +171,8 @@ def honesty_section(result: MapTraining) -> str:
         "R² is 1 − SSE/SST over all sealed values at once, and so it counts differences between "
         "places and seasons that any map shows. The NSE is the same along time, cell by cell: it "
         "is the stricter one. Pearson's r² does not see bias, and is never called R² here.",
-        "Intervals draw whole squares at single dates. Squares beside each other and dates in a "
-        "row still err alike, so that intervals are rather too narrow than too wide.",
+        f"Intervals draw whole {GROUPS[result.split.kind]}s, which is what was held out. Those "
+        "beside each other still err alike, so that intervals are rather too narrow than too wide.",
         "They do not cover the choice of the split, nor that of the seed: train with other seeds "
         "before you believe a small difference.",
     ]

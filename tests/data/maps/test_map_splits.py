@@ -201,6 +201,22 @@ def test_too_short_a_past_is_refused_with_what_is_wanted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("slots", "empty", "reach"),
+    [([0, 1, 2, 3, 4, 5, 8], None, 6), (list(range(9)), 7, 8)],
+    ids=["a gap before the last date", "an empty date before the last"],
+)
+def test_squares_of_dates_that_reach_over_no_sequence_are_refused(
+    slots: list[int], empty: int | None, reach: int
+) -> None:
+    stack = made_stack(len(slots), 20, 20, slots=slots)
+    if empty is not None:
+        stack.dynamic[empty] = np.nan
+    problem = posed(stack, length=8, horizon=1)
+    with pytest.raises(DataError, match=f"reach over {reach} slots; want at least 9.*--length"):
+        make_map_split(problem, MapSplit(kind="blocks"))
+
+
+@pytest.mark.parametrize(
     ("kind", "dates", "words"),
     [
         ("forward", slice(18, None), "the part that is sealed"),

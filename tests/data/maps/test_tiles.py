@@ -52,7 +52,7 @@ def twin(problem: MapProblem, place: Place) -> dict[str, np.ndarray]:
     last = np.full((aims.length, len(problem.targets), *size), np.nan, dtype=np.float32)
     if aims.horizon:
         for p, slot in enumerate(slots):
-            for earlier in range(place.slot - aims.length, slot + 1):
+            for earlier in range(slot - tiles.LOOK_BACK, slot + 1):
                 found = at(earlier, problem.targets)
                 last[p] = np.where(np.isfinite(found), found, last[p])
     return {
@@ -127,6 +127,25 @@ def test_the_last_value_of_a_slot_does_not_know_the_next_one(p: int) -> None:
     before = read_tile(problem, None, place, FIT).last[: p + 1]
     np.asarray(problem.stack.dynamic)[problem.slots > 10 + p] = -1e6
     np.testing.assert_array_equal(before, read_tile(problem, None, place, FIT).last[: p + 1])
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 40])
+def test_a_slot_has_the_same_last_value_in_whichever_tile(length: int) -> None:
+    stack = made_stack(90, 2, 2)
+    np.asarray(stack.dynamic)[4:, 0, 0, 0] = np.nan  # its latest value: of slot 3
+    problem = posed(stack, horizon=1, length=length)
+    back = max(length, tiles.LOOK_BACK)
+    for slot in (4, 6, 3 + back, 4 + back):
+        found = {
+            float(
+                read_tile(
+                    problem, None, Place(slot=slot - p, row=0, column=0, height=1, width=1), FIT
+                ).last[p, 0, 0, 0]
+            )
+            for p in range(length)
+        }
+        wanted = stack.dynamic[3, 0, 0, 0] if slot <= 3 + back else np.nan
+        np.testing.assert_array_equal(list(found), [wanted] * len(found))
 
 
 def test_targets_of_the_same_dates_are_not_seen() -> None:
@@ -255,15 +274,19 @@ def test_a_raster_smaller_than_a_tile_is_one_tile() -> None:
     assert tile.dynamic.shape == (4, 3, 9, 11)
 
 
-def test_too_many_places_are_thinned_in_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("thin", [2, 5, 9])
+def test_too_many_places_are_thinned_and_every_start_and_corner_stays(
+    monkeypatch: pytest.MonkeyPatch, thin: int
+) -> None:
     problem = posed(made_stack(40, 16, 16))
     plan = make_map_split(problem, MapSplit())
     whole = fit_places(problem, plan, 8)
-    monkeypatch.setattr(tiles, "MAX_PLACES", len(whole) // 2)
+    monkeypatch.setattr(tiles, "MAX_PLACES", len(whole) // thin)
     fewer = fit_places(problem, plan, 8)
-    assert len(whole) / 3 < len(fewer) <= len(whole) / 2 + 9
+    assert set(fewer) < set(whole)
+    assert len(whole) / (thin + 2) < len(fewer) <= len(whole) / thin + 9
     assert {(p.row, p.column) for p in fewer} == {(p.row, p.column) for p in whole}
-    assert sorted({p.slot for p in fewer}) == sorted({p.slot for p in whole})[::2]
+    assert {p.slot for p in fewer} == {p.slot for p in whole}
 
 
 @settings(deadline=None, max_examples=100)
@@ -312,11 +335,22 @@ def test_a_tile_reads_what_it_needs_and_no_more(horizon: int) -> None:
     stack = made_stack(60, 64, 64, statics=0)
     layers = Watched(np.asarray(stack.dynamic))
     problem = replace(posed(stack, horizon, length=8), stack=replace(stack, dynamic=layers))
-    read_tile(problem, None, Place(slot=20, row=16, column=8, height=32, width=16), FIT)
+    read_tile(problem, None, Place(slot=40, row=16, column=8, height=32, width=16), FIT)
     cells = 4 * 32 * 16
-    needed = 8 * 2 + (8 + 8 + horizon if horizon else 8)  # other channels, and the target's span
+    past = tiles.LOOK_BACK if horizon else 0
+    needed = 8 * 2 + past + 8 + horizon  # other channels, and the target's span
     assert sum(layers.bytes_read) == needed * cells
     assert len(layers.read) == 2  # the dates of a layer at once
+
+
+def test_of_chosen_slots_and_channels_the_values_are_read_and_no_channel_between() -> None:
+    stack = made_stack(12, 4, 5, slots=[0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12])
+    layers = Watched(np.asarray(stack.dynamic))
+    problem = replace(posed(stack), stack=replace(stack, dynamic=layers))
+    found = tiles.read_slots(problem, np.array([1, 3, 4, 7]), (0, 2), (slice(1, 3), slice(0, 5)))
+    np.testing.assert_array_equal(found[[0, 1, 3]], stack.dynamic[[1, 3, 6]][:, [0, 2], 1:3])
+    assert np.isnan(found[2]).all()
+    assert layers.read == [(6, 1, 2, 5)] * 2
 
 
 def test_a_stack_larger_than_memory_is_learned_from_within_a_cap() -> None:

@@ -109,7 +109,7 @@ def test_maps_and_samples_are_never_under_one_letter(made: MapTraining, tmp_path
 def test_the_page_says_what_the_bootstrap_draws(made: MapTraining, tmp_path: Path) -> None:
     compared = compare_runs([put_maps(tmp_path / "a", made)])
     text = comparison_html(compared, "0")
-    assert "bootstrap draws of whole squares of the map at single dates" in text
+    assert "bootstrap draws of whole dates, or whole squares of the map" in text
     assert "RMSE ()" not in text
     assert Page(text).open == []
     assert comparison_csv(compared).count("\n") == len(made.models) + 1

@@ -124,7 +124,7 @@ def test_a_measure_has_a_column_under_its_own_name(made: MapTraining, measure: s
 
 
 def test_the_number_of_values_and_groups_is_told(made: MapTraining) -> None:
-    assert "the same 300 sealed values, in 48 squares of the map at single dates" in words(made)
+    assert "the same 300 sealed values, in 48 dates" in words(made)
 
 
 def test_an_undefined_measure_is_a_dash_with_its_reason(made: MapTraining) -> None:
