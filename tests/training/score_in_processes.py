@@ -28,7 +28,7 @@ SAMPLES = SyntheticSettings(n=140, window=6, steps=3, height=48, width=48)
 def scoring_after(left: Path, scored: Callable[..., Any]) -> Callable[..., Any]:
     """Return `scored`, that begins when the file `left` is there."""
 
-    def patient(*args: Any) -> Any:  # noqa: ANN401
+    def patient(*args: Any) -> Any:
         end = time.monotonic() + PATIENCE_S
         while not left.exists():
             assert time.monotonic() < end, "another process waits for the scoring"
