@@ -138,9 +138,11 @@ class MapNetwork:
         return _to_unit(values, self.scaler.target_low, self.scaler.target_high)
 
     def _base(self, tiles: Sequence[Tile]) -> Float32Array:
+        """Return the last values, scaled; where there are none, what is said there by default."""
         last = self._scaled(np.stack([tile.last for tile in tiles]))
-        mean = _of_channels(mean_shares(self.scaler)).astype(np.float32)
-        return np.where(np.isfinite(last), last, mean)
+        sentinel = np.full(last.shape[2], NO_VALUE)
+        fill = sentinel if self.gaps == "sentinel" else mean_shares(self.scaler)
+        return np.where(np.isfinite(last), last, _of_channels(fill).astype(np.float32))
 
     def _tensor(self, values: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
