@@ -96,11 +96,7 @@ def map_stack_file(
     check_output(out, plan, stack, picture=picture)
     typer.echo("\n".join(shorten(_cost(plan, stack, out))), err=True)
     begun = time.monotonic()
-    try:
-        frames = _write(plan, runner, out, raster if picture else None)
-    except KeyboardInterrupt:
-        typer.echo(f"autospec: stopped. {out} was not written.", err=True)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+    frames = _write(plan, runner, out, raster if picture else None)
     drawn = () if frames is None else (_draw(frames, plan, out),)
     _tell(plan, (out, *drawn), time.monotonic() - begun, as_json=as_json)
 
@@ -205,9 +201,13 @@ def _write(
     from autospec.predict.map_running import run_plan
 
     keeper = None if shown is None else FrameKeeper(plan, shown)
-    with MapDisplay() as display:
-        bands = run_plan(plan, runner, display.show)
-        write_map(out, plan, bands if keeper is None else keeper.watch(bands))
+    try:
+        with MapDisplay() as display:
+            bands = run_plan(plan, runner, display.show)
+            write_map(out, plan, bands if keeper is None else keeper.watch(bands))
+    except KeyboardInterrupt:
+        typer.echo(f"autospec: stopped. {out} was not written.", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
     return None if keeper is None else keeper.frames()
 
 
