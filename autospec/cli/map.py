@@ -21,6 +21,7 @@ from autospec.errors import EXIT_INTERRUPTED, UsageError, shorten
 if TYPE_CHECKING:
     import numpy as np
 
+    from autospec.data.cubes.stacks import RasterStack
     from autospec.data.maps.tiling import Tiling
     from autospec.evaluate.map_frames import MapFrames
     from autospec.predict.document import MapBundle
@@ -30,36 +31,44 @@ if TYPE_CHECKING:
 LINE_EVERY_S = 10.0  # between two lines where there is no terminal
 
 
+ModelOption = Annotated[
+    Path, typer.Option("--model", help="A model file, or the folder of a training on a stack.")
+]
+StackOption = Annotated[
+    Path, typer.Option("--stack", help="NetCDF, Zarr, GeoTIFF, a folder of them, npz.")
+]
+OutOption = Annotated[Path, typer.Option("--out", "-o", help=".nc, .npz (a stack), or .tif.")]
+FirstOption = Annotated[
+    str | None, typer.Option("--from", help="First date of the map.", show_default="all")
+]
+LastOption = Annotated[
+    str | None, typer.Option("--to", help="Last date, included.", show_default="all")
+]
+TileOption = Annotated[
+    int | None,
+    typer.Option("--tile", min=8, help="Side of a tile in cells.", show_default="the model's"),
+]
+MarginOption = Annotated[
+    int | None,
+    typer.Option("--margin", min=0, help="Cells by which tiles overlap.", show_default="an eighth"),
+]
+PictureOption = Annotated[
+    bool,
+    typer.Option("--picture", help="Also draw the maps over time, as OUT.html: map.nc.html."),
+]
+PlaceOption = Annotated[DeviceName, typer.Option("--device", help="Where the network runs.")]
+
+
 def map_stack_file(
-    model: Annotated[
-        Path, typer.Option("--model", help="A model file, or the folder of a training on a stack.")
-    ],
-    stack: Annotated[
-        Path, typer.Option("--stack", help="NetCDF, Zarr, GeoTIFF, a folder of them, npz.")
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", help=".nc, .npz (a stack), or .tif.")],
-    first: Annotated[
-        str | None, typer.Option("--from", help="First date of the map.", show_default="all")
-    ] = None,
-    last: Annotated[
-        str | None, typer.Option("--to", help="Last date, included.", show_default="all")
-    ] = None,
-    tile: Annotated[
-        int | None,
-        typer.Option("--tile", min=8, help="Side of a tile in cells.", show_default="the model's"),
-    ] = None,
-    margin: Annotated[
-        int | None,
-        typer.Option(
-            "--margin", min=0, help="Cells by which tiles overlap.", show_default="an eighth"
-        ),
-    ] = None,
-    picture: Annotated[
-        bool, typer.Option("--picture", help="Also draw the maps over time, as HTML beside it.")
-    ] = False,
-    device: Annotated[
-        DeviceName, typer.Option("--device", help="Where the network runs.")
-    ] = DeviceName.auto,
+    model: ModelOption,
+    stack: StackOption,
+    out: OutOption,
+    first: FirstOption = None,
+    last: LastOption = None,
+    tile: TileOption = None,
+    margin: MarginOption = None,
+    picture: PictureOption = False,
+    device: PlaceOption = DeviceName.auto,
     as_json: JsonOption = False,
 ) -> None:
     """Map a raster over time with a kept model: tile by tile, in little memory.
@@ -77,20 +86,17 @@ def map_stack_file(
     from autospec.predict.map_running import open_map_runner
 
     check_suffix(out)
+    _spare_training(model, out)
     bundle = _map_model(model)
     raster = read_stack(stack)
     asked = _tiling(bundle, raster.shape, tile, margin)
     bounds = _bound(first, "--from"), _bound(last, "--to")
     runner = open_map_runner(bundle, device.value)
     plan = plan_map(bundle, raster, first=bounds[0], last=bounds[1], tiling=asked)
-    check_output(out, plan, stack)
+    check_output(out, plan, stack, picture=picture)
     typer.echo("\n".join(shorten(_cost(plan, stack, out))), err=True)
     begun = time.monotonic()
-    try:
-        frames = _write(plan, runner, out, keep=picture)
-    except KeyboardInterrupt:
-        typer.echo(f"autospec: stopped. {out} was not written.", err=True)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+    frames = _write(plan, runner, out, raster if picture else None)
     drawn = () if frames is None else (_draw(frames, plan, out),)
     _tell(plan, (out, *drawn), time.monotonic() - begun, as_json=as_json)
 
@@ -116,6 +122,20 @@ def _map_model(model: Path) -> MapBundle:
     )
 
 
+def _spare_training(model: Path, out: Path) -> None:
+    """Refuse to write over the maps of the training that left the model.
+
+    Raises
+    ------
+    UsageError
+        Naming the file.
+    """
+    from autospec.report.map_folder import FRAMES_FILE
+
+    if out.resolve() == model_file(model).with_name(FRAMES_FILE).resolve():
+        raise UsageError(f"-o {out}: this is a file of the training. Choose another name.")
+
+
 def _tiling(
     bundle: MapBundle, shape: tuple[int, int], tile: int | None, margin: int | None
 ) -> Tiling:
@@ -123,6 +143,10 @@ def _tiling(
     from autospec.data.maps.tiling import Tiling, usual_tiling
 
     side = bundle.tile if tile is None else tile
+    if margin is not None and margin > max(shape):
+        raise UsageError(
+            f"--margin {margin}: want at most {max(shape)}, as many as the raster is wide or high."
+        )
     try:
         return usual_tiling(side, shape) if margin is None else Tiling(tile=side, margin=margin)
     except ValueError as error:
@@ -169,24 +193,31 @@ def _cost(plan: MapPlan, stack: Path, out: Path) -> list[str]:
     ]
 
 
-def _write(plan: MapPlan, runner: MapRunner, out: Path, *, keep: bool) -> MapFrames | None:
-    """Predict and write with a progress bar; return what a picture shows, if one is wanted."""
+def _write(
+    plan: MapPlan, runner: MapRunner, out: Path, shown: RasterStack | None
+) -> MapFrames | None:
+    """Predict and write with a progress bar; return what a picture shows, of a stack, if of one."""
     from autospec.predict.map_output import FrameKeeper, write_map
     from autospec.predict.map_running import run_plan
 
-    keeper = FrameKeeper(plan) if keep else None
-    with MapDisplay() as display:
-        bands = run_plan(plan, runner, display.show)
-        write_map(out, plan, bands if keeper is None else keeper.watch(bands))
+    keeper = None if shown is None else FrameKeeper(plan, shown)
+    try:
+        with MapDisplay() as display:
+            bands = run_plan(plan, runner, display.show)
+            write_map(out, plan, bands if keeper is None else keeper.watch(bands))
+    except KeyboardInterrupt:
+        typer.echo(f"autospec: stopped. {out} was not written.", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
     return None if keeper is None else keeper.frames()
 
 
 def _draw(frames: MapFrames, plan: MapPlan, out: Path) -> Path:
     """Write the picture beside the map."""
+    from autospec.predict.map_output import learned_words, picture_of
     from autospec.report.maps.picture import write_map_picture
 
-    path = out.with_suffix(".html")
-    write_map_picture(path, frames, f"{', '.join(frames.targets)} by {plan.bundle.name}")
+    path, title = picture_of(out), f"{', '.join(frames.targets)} by {plan.bundle.name}"
+    write_map_picture(path, frames, title, caution=learned_words(plan, frames))
     return path
 
 

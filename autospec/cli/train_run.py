@@ -28,7 +28,7 @@ def among_processes(device: Device, job: Callable[[Processes], R | None]) -> R |
     processes = join(device)
     try:
         result = job(processes)
-        processes.wait()
+        processes.part()
         return result
     finally:
         leave(processes)

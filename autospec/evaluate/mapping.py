@@ -1,7 +1,7 @@
 """`map_problem`: what a model says of a whole raster, sequence by sequence and band by band.
 
-Memory is that of a tile and of one band over the raster's width, for the dates of one sequence;
-neither the raster's height nor its number of dates raises it.
+Memory is that of a tile and of one band over the raster's width, for the dates of one sequence, at
+most the model's length; neither the raster's height nor more dates raise it.
 """
 
 from __future__ import annotations

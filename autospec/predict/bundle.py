@@ -252,8 +252,8 @@ def _read_capped(path: Path) -> bytes:
         status = path.stat()
     except FileNotFoundError as error:
         raise DataError(
-            f"{path}: there is no such file. Want a model file ({SUFFIX}) that autospec search or "
-            "localise wrote: check the name."
+            f"{path}: there is no such file. Want a model file ({SUFFIX}) that autospec search, "
+            "localise or train wrote: check the name."
         ) from error
     if not stat.S_ISREG(status.st_mode):
         raise DataError(

@@ -68,10 +68,16 @@ def _limits(bundle: MapBundle) -> list[str]:
         "- Where inputs lack values: it fills them with what it learned of gaps, and says nothing "
         "of how sure it is. A map has no intervals."
     )
+    taught = (
+        "- It was taught to say, by a value 1 % of the range below the lowest, that a target has "
+        "no value: nearer to that than to the lowest value `autospec map` writes NaN. So it also "
+        "says NaN where a target truly is lower than all that it learned from."
+    )
     return [
         "- Beyond the values in the table above: it learned nothing there.",
         "- On layers of another sensor or unit: it takes them for the same.",
         gaps,
+        *([taught] if bundle.gaps == "sentinel" else []),
     ]
 
 
@@ -84,10 +90,9 @@ def _use(file_name: str) -> list[str]:
         "",
         "```python",
         "import autospec",
-        "from autospec.predict.map_running import map_stack",
         "",
         f'model = autospec.load_model("{file_name}")',
-        'plan, maps = map_stack(model, autospec.read_stack("stack.nc"))',
+        'plan, maps = autospec.map_stack(model, autospec.read_stack("stack.nc"))',
         "```",
     ]
 

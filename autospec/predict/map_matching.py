@@ -195,6 +195,10 @@ def _differences(stack: RasterStack, bundle: MapBundle, problem: MapProblem) -> 
             f"{count(there, 'date')} with values; the model looks at {bundle.aims.length} steps of "
             "time, and knows less than it learned to use"
         )
+    if bundle.gaps == "sentinel":
+        notes.append(
+            "the model was taught to say where a target has no value: there the map is NaN"
+        )
     if bundle.synthetic:
         notes.append("the model learned from SYNTHETIC data: it knows nothing of real ones")
     if stack.synthetic:

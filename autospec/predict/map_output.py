@@ -17,6 +17,7 @@ from autospec.data.cubes.extra import need
 from autospec.data.cubes.npz_headers import MAX_ARRAY_BYTES
 from autospec.data.cubes.npz_writing import Column, text, whole, write_npz
 from autospec.data.cubes.stack_files import STACK_FORM
+from autospec.data.cubes.stacks import RasterStack
 from autospec.data.writing import cannot
 from autospec.errors import OutputError, UsageError
 from autospec.evaluate.map_frames import MapFrames, frame_dates, frame_extent, frame_step
@@ -47,8 +48,22 @@ def check_suffix(path: Path) -> None:
         need(("rasterio",), f"-o {path}")
 
 
-def check_output(path: Path, plan: MapPlan, stack: Path) -> None:
-    """Refuse, before the long work, a file that cannot hold the map, or that is the stack itself.
+def picture_of(path: Path) -> Path:
+    """Return where the picture of a map lies: ``map.nc.html`` beside ``map.nc``."""
+    return path.with_name(f"{path.name}.html")
+
+
+def check_output(path: Path, plan: MapPlan, stack: Path, *, picture: bool = False) -> None:
+    """Refuse, before the long work, a file that cannot hold the map, or that is of the stack.
+
+    Parameters
+    ----------
+    path : Path
+    plan : MapPlan
+    stack : Path
+        The file or the folder that is mapped.
+    picture : bool
+        A picture is wanted too.
 
     Raises
     ------
@@ -60,8 +75,18 @@ def check_output(path: Path, plan: MapPlan, stack: Path) -> None:
     targets = plan.bundle.aims.targets
     if path.is_dir():
         raise OutputError(f"-o {path}: this is a folder; want the name of a file.")
+    if picture and picture_of(path).is_dir():
+        raise OutputError(
+            f"--picture: {picture_of(path)} is a folder, and the picture would be that file. "
+            "Choose another name for -o."
+        )
     if path.exists() and stack.exists() and path.samefile(stack):
         raise UsageError(f"-o {path}: this is the stack itself. Choose another name.")
+    if stack.is_dir() and path.resolve().is_relative_to(stack.resolve()):
+        raise UsageError(
+            f"-o {path}: this lies in {stack}, whose files are the stack's own. Choose a name "
+            "outside of that folder."
+        )
     if path.suffix.lower() in NPZ and plan.bytes > MAX_ARRAY_BYTES:
         raise UsageError(
             f"-o {path}: the map takes {plan.bytes / 1e9:.1f} GB; an .npz holds at most "
@@ -72,6 +97,19 @@ def check_output(path: Path, plan: MapPlan, stack: Path) -> None:
             f"-o {path}: a GeoTIFF has one band a date, and the model {len(targets)} targets "
             f"({', '.join(targets)}). Write .nc, which holds all."
         )
+
+
+def learned_words(plan: MapPlan, frames: MapFrames) -> str:
+    """Return why the errors of a picture are no test of the model; empty where they may be one."""
+    first, last = (np.datetime64(t, "s") for t in (plan.bundle.first_time, plan.bundle.last_time))
+    known = [first <= np.datetime64(date, "s") <= last for date in frames.dates]
+    if frames.observed is None or not any(known):
+        return ""
+    return (
+        f"The data that the model is from are of {say_time(first)} to {say_time(last)}: it may "
+        "have learned from dates that are shown here, and their errors are no test of it. Its "
+        "scores on what it did not learn from stand in its card."
+    )
 
 
 def write_map(path: Path, plan: MapPlan, bands: Iterable[Band]) -> None:
@@ -141,20 +179,24 @@ def _dates(spool: BinaryIO, shape: tuple[int, int, int, int]) -> Iterator[Float3
 
 
 class FrameKeeper:
-    """Keeps thinned maps of some dates while bands pass, for a picture.
+    """Keeps thinned maps of some dates while bands pass, for a picture, and what was observed.
 
     Parameters
     ----------
     plan : MapPlan
+    stack : RasterStack
+        What is mapped, with all of its channels: where it has a target at a mapped date, its values
+        are read, for the picture alone.
     """
 
-    def __init__(self, plan: MapPlan) -> None:
-        self.plan = plan
+    def __init__(self, plan: MapPlan, stack: RasterStack) -> None:
+        self.plan, self.stack = plan, stack
         self.step = frame_step(plan.shape[2:])
         self.shown = frame_dates(len(plan.slots))
         _, k, h, w = plan.shape
         size = len(self.shown), k, -(-h // self.step), -(-w // self.step)
         self.maps: Float32Array = np.full(size, np.nan, dtype=np.float32)
+        self.seen: Float32Array = np.full(size, np.nan, dtype=np.float32)
 
     def watch(self, bands: Iterable[Band]) -> Iterator[Band]:
         """Pass bands on, and keep what is shown of them."""
@@ -163,8 +205,22 @@ class FrameKeeper:
             thinned = band.values[:, :, first * self.step - band.row :: self.step, :: self.step]
             rows = slice(first, first + thinned.shape[2])
             for date, values in zip(self.plan.dates_of(band.slots), thinned, strict=True):
-                self.maps[self.shown == date, :, rows] = values
+                shown = self.shown == date
+                if shown.any() and values.size:
+                    self.maps[shown, :, rows] = values
+                    self._look(int(date), rows, band.row + band.values.shape[2])
             yield band
+
+    def _look(self, date: int, rows: slice, end: int) -> None:
+        """Read what was observed on a date of the plan; `end` is the first row not to be read."""
+        (own,) = self.plan.problem.date_at(self.plan.slots[[date]]).tolist()
+        if own < 0:
+            return
+        for k, target in enumerate(self.plan.bundle.aims.targets):
+            if target in self.stack.channels:
+                channel = self.stack.channels.index(target)
+                cells = slice(rows.start * self.step, end, self.step), slice(None, None, self.step)
+                self.seen[self.shown == date, k, rows] = self.stack.dynamic[own, channel, *cells]
 
     def frames(self) -> MapFrames:
         """Return what was kept."""
@@ -172,7 +228,7 @@ class FrameKeeper:
         return MapFrames(
             dates=tuple(say_time(plan.times[i]) for i in self.shown.tolist()),
             targets=plan.bundle.aims.targets,
-            observed=None,
+            observed=self.seen if np.isfinite(self.seen).any() else None,
             predicted=self.maps,
             step=self.step,
             crs=stack.crs,

@@ -10,6 +10,7 @@ import torch
 
 from autospec.data.cubes.cubes import Float32Array
 from autospec.data.cubes.stacks import RasterStack
+from autospec.data.maps.scaling import NO_VALUE
 from autospec.data.maps.tiles import Tile
 from autospec.data.maps.tiling import Tiling
 from autospec.evaluate.mapping import Band, map_problem
@@ -80,8 +81,19 @@ def blank_network(bundle: MapBundle, device: torch.device) -> MapNetwork:
 def run_plan(
     plan: MapPlan, runner: MapRunner, on_tile: Callable[[int, int], None] | None = None
 ) -> Iterator[Band]:
-    """Yield a planned map band by band; see `autospec.evaluate.mapping.map_problem`."""
-    return map_problem(plan.problem, runner, plan.slots, plan.tiling, on_tile)
+    """Yield a planned map band by band; see `autospec.evaluate.mapping.map_problem`.
+
+    A network that was taught to say `NO_VALUE` where a target has none ("sentinel") is taken at its
+    word: what lies nearer to that than to the lowest value that it learned from is NaN. That is
+    asked of the map, not of tiles: one tile's no must not spoil its neighbour's answer.
+    """
+    scaler, taught = plan.bundle.scaler, plan.bundle.gaps == "sentinel"
+    low, high = scaler.target_low, scaler.target_high
+    least = (low + 0.5 * NO_VALUE * (high - low))[:, None, None]
+    for band in map_problem(plan.problem, runner, plan.slots, plan.tiling, on_tile):
+        if taught:
+            band.values[band.values < least] = np.nan
+        yield band
 
 
 def map_stack(

@@ -60,7 +60,8 @@ def train_cubes(
     Returns
     -------
     (TrainResult, CubeEnsemble), or None
-        The ensemble is the one network. None in a process beside the main one.
+        The ensemble is the one network. None in a process beside the main one; the processes have
+        parted when the training is over.
 
     Raises
     ------
@@ -80,6 +81,7 @@ def train_cubes(
         model, task = prepare(train, fold, settings, run.processes.device)
         (member,) = model.members
         state, ended = fit(member.network, task, settings.config, how)
+        run.processes.part()  # scoring may take longer than the others would wait
         if not run.processes.main:
             return None
         if settings.smearing:

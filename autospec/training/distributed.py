@@ -70,10 +70,16 @@ class Processes:
         everyones: torch.Tensor = self.accelerator.gather_for_metrics(block)
         return everyones[:n]
 
-    def wait(self) -> None:
-        """Go on when all have come here: one that ends while another is at work may break it."""
-        if self.accelerator is not None:
+    def part(self) -> None:
+        """End the connection when all have come here; from then on none waits for another.
+
+        To be called once the work in common is done: what the main one does alone afterwards may
+        take longer than the time after which others, waiting, give up and end all. One that left
+        earlier could break another. Where nothing is joined (any more), nothing happens.
+        """
+        if self.accelerator is not None and torch.distributed.is_initialized():
             self.accelerator.wait_for_everyone()
+            leave(self)
 
     def from_main(self, tensors: Iterable[torch.Tensor]) -> None:
         """Give tensors the numbers that they have in the main one."""
@@ -122,6 +128,6 @@ def join(device: Device) -> Processes:
 
 
 def leave(processes: Processes) -> None:
-    """End the connection between the processes, so that none waits for another."""
+    """End this one's connection to the others at once, such as after an error; or `part`."""
     if processes.accelerator is not None:
         processes.accelerator.end_training()

@@ -60,7 +60,8 @@ def train_map(
     Returns
     -------
     (MapTraining, MapNetwork, MapFrames), or None
-        The frames are the network's sealed maps, thinned. None in a process beside the main one.
+        The frames are the network's sealed maps, thinned. None in a process beside the main one;
+        the processes have parted when the training is over.
 
     Raises
     ------
@@ -82,6 +83,7 @@ def train_map(
         network, task = prepare_maps(problem, plan, scaler, settings, run)
         run.say(cost_line(network, task, settings))
         state, ended = fit(network.network, task, settings.config, how)
+        run.processes.part()  # scoring may take longer than the others would wait
         if not run.processes.main:
             return None
         run.say("scoring the sealed maps, the network's and those of simpler models")

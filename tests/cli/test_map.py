@@ -23,9 +23,10 @@ from autospec.predict.bundle import save_model
 from autospec.predict.map_output import FrameKeeper, write_map
 from autospec.predict.map_planning import plan_map
 from autospec.predict.map_running import map_stack
+from tests.data.cubes.made_grids import CELL, CRS, write_tiff
 from tests.predict.made_bundles import tiny_bundle
 from tests.predict.made_cube_bundles import cube_bundle
-from tests.predict.made_map_bundles import made_stack, map_bundle
+from tests.predict.made_map_bundles import CHANNELS, STATIC, made_stack, map_bundle
 
 STACK = made_stack()
 DEGREES = (1.35e-4, 0.0, 15.0, 0.0, -9e-5, 48.0)
@@ -66,7 +67,7 @@ def test_a_map_is_read_back_as_a_stack_in_its_place(
     found = read_stack(out)
     assert found.transform == pytest.approx(STACK.transform) and found.crs == "EPSG:32633"
     np.testing.assert_array_equal(found.times, plan.times)
-    assert found.synthetic or suffix == "tif"
+    assert found.synthetic
     said = run_json(files, tmp_path / "again.npz", "--tile", "16", "--margin", "3")
     same = read_stack(tmp_path / "again.npz")
     assert said["shape"] == list(found.dynamic.shape)
@@ -139,6 +140,7 @@ WRONG: dict[str, tuple[str, tuple[str, ...], str]] = {
     "margin": ("map.npz", ("--margin", "8"), "--tile 32: margin = 8; want 0 to below a quarter"),
     "date": ("map.npz", ("--from", "May"), "--from 'May': want a date, such as 2024-05-01"),
     "no date": ("map.npz", ("--to", "1999"), "no date of the map from None to 1999-12-31"),
+    "wide margin": ("map.npz", ("--tile", "999999", "--margin", "36"), "as many as the raster is"),
     "itself": ("stack.npz", (), "this is the stack itself"),
 }
 
@@ -152,9 +154,35 @@ def test_what_cannot_be_is_refused_beforehand(
     assert not (tmp_path / "map.npz").exists()
 
 
-def test_a_folder_in_the_way_is_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
-    (tmp_path / "map.nc").mkdir()
-    assert "this is a folder" in refused(OutputError, run(files, tmp_path / "map.nc"))
+@pytest.mark.parametrize("folder", ["map.nc", "map.nc.html"])
+def test_a_folder_in_the_way_is_refused(
+    folder: str, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (tmp_path / folder).mkdir()
+    words = refused(OutputError, run(files, tmp_path / "map.nc", "--picture"))
+    assert f"{folder}" in words and "is a folder" in words
+
+
+@pytest.mark.parametrize("name", ["layers/ndvi_2020-05-01.tif", "layers/new.nc", "link/map.npz"])
+def test_a_stack_that_is_a_folder_is_left_alone(name: str, tmp_path: Path) -> None:
+    model = replace(map_bundle(), cell=(CELL, CELL), crs=CRS)
+    save_model(model, tmp_path / "model.safetensors")
+    layers = tmp_path / "layers"
+    layers.mkdir()
+    for date, values in zip(STACK.times[:4].astype("datetime64[D]"), STACK.dynamic, strict=False):
+        write_tiff(tmp_path / f"layers/all_{date}.tif", values, names=CHANNELS)
+    write_tiff(layers / "height.tif", STACK.static, names=STATIC)
+    (tmp_path / "link").symlink_to(layers, target_is_directory=True)
+    before = {path.name: path.read_bytes() for path in layers.iterdir()}
+    files = tmp_path / "model.safetensors", layers
+    assert "whose files are the stack's own" in refused(UsageError, run(files, tmp_path / name))
+    assert {path.name: path.read_bytes() for path in layers.iterdir()} == before
+
+
+def test_the_maps_of_a_training_are_left_alone(files: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "map-frames.npz").write_text("of the training")
+    assert "a file of the training" in refused(UsageError, run(files, tmp_path / "map-frames.npz"))
+    assert (tmp_path / "map-frames.npz").read_text() == "of the training"
 
 
 @pytest.mark.parametrize("bundle", [cube_bundle(), tiny_bundle()])
@@ -212,19 +240,52 @@ def test_ctrl_c_leaves_nothing_half(files: tuple[Path, Path], tmp_path: Path) ->
 
 def test_a_picture_shows_thinned_maps() -> None:
     plan, maps = map_stack(map_bundle(), STACK)
-    keeper = FrameKeeper(plan)
+    keeper = FrameKeeper(plan, STACK)
     keeper.step = 2
     keeper.maps = np.full((10, 1, 11, 18), np.nan, dtype=np.float32)
+    keeper.seen = keeper.maps.copy()
     parts = [(0, 7), (7, 20), (20, 21)]
     bands = [Band(slots=plan.slots, row=a, values=maps[:, :, a:b]) for a, b in parts]
     assert len(list(keeper.watch(bands))) == 3
     frames = keeper.frames()
     np.testing.assert_array_equal(frames.predicted, maps[:, :, ::2, ::2])
-    assert frames.dates[0] == "2020-05-17" and frames.observed is None and frames.synthetic
+    assert frames.dates[0] == "2020-05-17" and frames.synthetic
+    assert frames.observed is not None
+    np.testing.assert_array_equal(frames.observed[:9, 0], STACK.dynamic[1:, 1, ::2, ::2])
+    assert np.isnan(frames.observed[9]).all()  # beyond the last date
 
 
 def test_the_picture_is_written_beside_the_map(files: tuple[Path, Path], tmp_path: Path) -> None:
     pytest.importorskip("autospec.report.maps.picture")
     said = run_json(files, tmp_path / "map.npz", "--picture")
-    assert said["files"] == [str(tmp_path / "map.npz"), str(tmp_path / "map.html")]
-    assert "ndvi by maps" in (tmp_path / "map.html").read_text()
+    assert said["files"] == [str(tmp_path / "map.npz"), str(tmp_path / "map.npz.html")]
+    text = (tmp_path / "map.npz.html").read_text()
+    assert "ndvi by maps" in text and "Observed and predicted share one scale" in text
+    assert "no test of it" not in text  # the model's data end before
+
+
+def test_the_picture_of_what_was_learned_from_says_so(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    save_model(replace(map_bundle(), last_time="2020-06-02T00:00:00"), files[0])
+    done(files, tmp_path / "map.npz", "--picture")
+    assert "2020-06-02: it may have learned from dates" in (tmp_path / "map.npz.html").read_text()
+
+
+def test_a_model_without_a_horizon_is_shown_what_the_stack_has() -> None:
+    """The network gets no target; the picture does, and NaN where there is none."""
+    values = np.array(STACK.dynamic[:])
+    values[2, 1] = np.nan
+    stack = replace(STACK, dynamic=values)
+    plan, maps = map_stack(map_bundle(0), stack)
+    keeper = FrameKeeper(plan, stack)
+    list(keeper.watch([Band(slots=plan.slots, row=0, values=maps)]))
+    np.testing.assert_array_equal(keeper.frames().observed[:, 0], values[:, 1])  # type: ignore[index]
+
+
+def test_a_stack_without_the_target_has_nothing_observed() -> None:
+    stack = replace(STACK, dynamic=STACK.dynamic[:, ::2], channels=("rain", "heat"))
+    plan, maps = map_stack(map_bundle(0), stack)
+    keeper = FrameKeeper(plan, stack)
+    list(keeper.watch([Band(slots=plan.slots, row=0, values=maps)]))
+    assert keeper.frames().observed is None

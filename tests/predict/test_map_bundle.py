@@ -148,6 +148,13 @@ def test_the_card_tells_what_it_wants_and_how_it_is_used() -> None:
     assert "SYNTHETIC" in card and "| ndvi (target) | -2 | 2.5 | 0.25 |" in card
     assert "autospec map --model model.safetensors --stack stack.nc -o map.nc" in card
     assert "twin" not in card and "Made waves know no land." in card
+    assert "autospec.map_stack(model, " in card and "NaN" not in card
+
+
+def test_the_card_of_a_sentinel_model_says_what_is_nan() -> None:
+    card = model_card(replace(map_bundle(), gaps="sentinel"))
+    assert "It was taught to say, by a value 1 % of the range below the lowest" in card
+    assert "NaN where a target truly is lower" in card
 
 
 def test_predicting_samples_with_it_says_what_to_use() -> None:

@@ -6,13 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from autospec.data.cubes.stacks import RasterStack
+from autospec.data.maps.scaling import NO_VALUE
 from autospec.data.maps.tiling import Tiling, usual_tiling
+from autospec.data.spectra import FloatArray
 from autospec.errors import DataError, UsageError
+from autospec.evaluate.mapping import map_problem
+from autospec.predict.document import MapBundle
 from autospec.predict.map_matching import fit_stack
-from autospec.predict.map_planning import plan_map
-from autospec.predict.map_running import map_stack
+from autospec.predict.map_planning import MapPlan, plan_map
+from autospec.predict.map_running import blank_network, map_stack, open_map_network
 from tests.predict.made_map_bundles import CHANNELS, DAY, UTM, made_stack, map_bundle
 
 NOW, LATER = map_bundle(0), map_bundle(1)
@@ -177,3 +182,45 @@ def test_made_up_data_are_told() -> None:
         "the stack is SYNTHETIC",
     )
     assert LATER.inputs == CHANNELS
+
+
+def sentinels(bias: float) -> MapBundle:
+    """Return a model that was taught to say where a target has no value, with drawn weights."""
+    told = replace(NOW.scaler, gappy=False)  # no channel that tells of gaps
+    made = replace(NOW, gaps="sentinel", scaler=told)
+    network = blank_network(made, torch.device("cpu")).network
+    state = {n: v.numpy().copy() for n, v in network.state_dict().items()}
+    weight = state["head.weight"]
+    rng = np.random.default_rng(1)
+    state["head.weight"] = rng.normal(size=weight.shape, scale=0.3).astype(np.float32)
+    state["head.bias"] = np.full_like(state["head.bias"], bias)
+    return replace(made, state=state)
+
+
+def told_shares(bundle: MapBundle, plan: MapPlan) -> FloatArray:
+    """Return what the network says, 0 the lowest value that it learned from and 1 the highest."""
+    told = np.full(plan.shape, np.nan)
+    for band in map_problem(plan.problem, open_map_network(bundle), plan.slots, plan.tiling):
+        rows = slice(band.row, band.row + band.values.shape[2])
+        told[plan.dates_of(band.slots), :, rows] = band.values
+    low, high = bundle.scaler.target_low, bundle.scaler.target_high
+    shares: FloatArray = (told - low) / (high - low)
+    return shares
+
+
+@pytest.mark.parametrize("tiling", [None, Tiling(tile=16, margin=3)])
+def test_what_a_sentinel_model_calls_no_value_is_nan_in_the_map(tiling: Tiling | None) -> None:
+    """Nearer to the sentinel than to the lowest value; tiles are one map, without holes more."""
+    plan = plan_map(sentinels(0.0), STACK, tiling=tiling)
+    middle = float(np.median(told_shares(plan.bundle, plan)))
+    bundle = sentinels(NO_VALUE / 2 - middle)
+    found, maps = map_stack(bundle, STACK, tiling=tiling)
+    said = told_shares(bundle, plan) < NO_VALUE / 2
+    assert said.mean() == pytest.approx(0.5, abs=0.05)
+    np.testing.assert_array_equal(np.isnan(maps), said)
+    assert "taught to say where a target has no value: there the map is NaN" in found.notes[0]
+
+
+def test_a_model_that_masks_gaps_may_say_any_value() -> None:
+    plan, maps = map_stack(NOW, STACK)
+    assert np.isfinite(maps).all() and not any("taught" in note for note in plan.notes)

@@ -32,10 +32,8 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where two processes, started as a launcher does, have trained in every way."""
-    made = tmp_path_factory.mktemp("two")
+def launch(module: str, *args: str) -> list[int]:
+    """Run a module in two processes, started as a launcher does; return how they ended."""
     root, port = str(Path(autospec.__file__).parents[1]), str(free_port())
     started = []
     for rank in range(2):
@@ -51,9 +49,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "PYTHONPATH": root,
             "OMP_NUM_THREADS": "1",
         }
-        words = [sys.executable, "-m", "tests.training.fit_in_processes", str(made)]
+        words = [sys.executable, "-m", module, *args]
         started.append(subprocess.Popen(words, env=env, cwd=root))
-    assert [process.wait(timeout=120) for process in started] == [0, 0]
+    return [process.wait(timeout=120) for process in started]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where two processes have trained in every way."""
+    made = tmp_path_factory.mktemp("two")
+    assert launch("tests.training.fit_in_processes", str(made)) == [0, 0]
     return made
 
 
@@ -125,6 +130,14 @@ def test_shares_cover_all_rows_in_order(n: int, count: int) -> None:
     shares = [Processes(device=CPU, rank=rank, count=count).share(n) for rank in range(count)]
     assert len({len(share) for share in shares}) == 1
     np.testing.assert_array_equal(np.concatenate(shares)[:n], np.arange(n))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["maps", "cubes"])
+def test_no_process_waits_while_the_main_one_scores(kind: str, tmp_path: Path) -> None:
+    """One that waits gives up after minutes, and its launcher ends the main one with it."""
+    assert launch("tests.training.score_in_processes", str(tmp_path), kind) == [0, 0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{kind}.left", f"{kind}.scored"]
 
 
 @pytest.fixture

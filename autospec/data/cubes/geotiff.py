@@ -17,7 +17,7 @@ import numpy as np
 
 from autospec.data.cubes.cube_checks import check_channels
 from autospec.data.cubes.cubes import TIME_TYPE, Float32Array, TimeArray
-from autospec.data.cubes.grid_axes import check_times
+from autospec.data.cubes.grid_axes import check_times, is_synthetic
 from autospec.data.cubes.places import unit_problem
 from autospec.data.cubes.references import named_crs
 from autospec.data.cubes.stacks import Affine, RasterStack
@@ -45,6 +45,7 @@ class _Tiff:
     names: tuple[str, ...]
     dates: tuple[np.datetime64 | None, ...]
     blocks: tuple[int, int]
+    synthetic: bool
 
 
 def read_geotiffs(path: Path, categorical: Sequence[str]) -> RasterStack:
@@ -99,6 +100,7 @@ def read_geotiffs(path: Path, categorical: Sequence[str]) -> RasterStack:
         times=times,
         transform=headers[0].transform,
         crs=headers[0].crs,
+        synthetic=any(h.synthetic for h in headers),
         provenance=(f"raster: {path.name}", *findings.recognised, *findings.mended),
     )
 
@@ -155,6 +157,7 @@ def _header(path: Path, by_name: bool) -> _Tiff:
             names=names,
             dates=dates,
             blocks=(rows, columns),
+            synthetic=is_synthetic(file.tags()),
         )
 
 

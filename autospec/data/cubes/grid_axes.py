@@ -7,6 +7,7 @@ float32 cannot hold.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -246,6 +247,6 @@ def is_degrees(data: xr.Dataset, dims: GridDims) -> bool:
     )
 
 
-def is_synthetic(data: xr.Dataset) -> bool:
+def is_synthetic(attrs: Mapping[Any, Any]) -> bool:
     """Say whether the file says of itself that it is made up."""
-    return str(data.attrs.get("synthetic", "")).lower() in ("1", "true", "yes")
+    return str(attrs.get("synthetic", "")).lower() in ("1", "true", "yes")

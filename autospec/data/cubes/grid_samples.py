@@ -85,7 +85,7 @@ def raw_cubes_of(data: xr.Dataset, name: str, findings: Findings) -> RawCubes | 
         target_name=one_line(target_name),
         target_unit=one_line(unit),
         cell_size=_cell_size(data, dims),
-        synthetic=is_synthetic(data),
+        synthetic=is_synthetic(data.attrs),
         provenance=(*_provenance(data), f"samples: {name}"),
     )
 

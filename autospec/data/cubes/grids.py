@@ -306,7 +306,7 @@ def _stack(
         times=times,
         transform=place.transform,
         crs=crs,
-        synthetic=is_synthetic(data),
+        synthetic=is_synthetic(data.attrs),
         provenance=(f"raster: {path.name}", *findings.recognised, *findings.mended),
     )
 

@@ -22,7 +22,7 @@ SYNTHETIC = (
 )
 
 
-def write_map_picture(path: Path, frames: MapFrames, title: str) -> None:
+def write_map_picture(path: Path, frames: MapFrames, title: str, *, caution: str = "") -> None:
     """Draw maps over time into one HTML file that needs nothing beside it.
 
     Parameters
@@ -32,16 +32,20 @@ def write_map_picture(path: Path, frames: MapFrames, title: str) -> None:
     frames : MapFrames
     title : str
         Plain text.
+    caution : str
+        Plain text: how the maps must not be taken.
 
     Raises
     ------
     OutputError
         If the file cannot be written.
     """
-    write_text(path, map_html(frames, title, plotly_js=get_plotlyjs()))
+    write_text(path, map_html(frames, title, caution=caution, plotly_js=get_plotlyjs()))
 
 
-def map_html(frames: MapFrames, title: str, *, back: str = "", plotly_js: str = "") -> str:
+def map_html(
+    frames: MapFrames, title: str, *, back: str = "", caution: str = "", plotly_js: str = ""
+) -> str:
     """Return the page of maps over time.
 
     Parameters
@@ -51,6 +55,8 @@ def map_html(frames: MapFrames, title: str, *, back: str = "", plotly_js: str = 
         Plain text.
     back : str
         Ours: the page that leads here; none by default.
+    caution : str
+        Plain text: how the maps must not be taken.
     plotly_js : str
         As `html_page`'s.
     """
@@ -58,6 +64,7 @@ def map_html(frames: MapFrames, title: str, *, back: str = "", plotly_js: str = 
     synthetic = " (synthetic)" if frames.synthetic else ""
     head = f"<h1>{escape(title)}{synthetic}</h1>{synthetic_banner(frames.synthetic)}"
     head += f'<p class="verdict">{escape(_heading(frames))}</p>'
+    head += f'<p class="warning">{escape(caution)}</p>' if caution else ""
     head += f'<nav><a href="{back}">Back to the report</a></nav>' if back else ""
     drawn = animated_figure(frames)
     caption = ("Maps over time", maps_words(frames) if drawn else "There is no date to draw.")

@@ -51,6 +51,18 @@ def test_the_bands_of_one_geotiff_have_dates(tmp_path: Path, south_up: bool) -> 
     np.testing.assert_array_equal(stack.dynamic[0, 0, 1:3], expected()[0, 0, 1:3])
 
 
+@pytest.mark.parametrize("said", [True, False])
+def test_made_up_data_say_so(tmp_path: Path, said: bool) -> None:
+    import rasterio
+
+    for k in range(2):
+        path = write_tiff(tmp_path / f"S2_{TIMES[k]}.tif", expected()[k], names=("ndvi", "rain"))
+    if said:
+        with rasterio.open(path, "r+") as file:
+            file.update_tags(synthetic="true")
+    assert read_grid_stack(tmp_path).synthetic is said
+
+
 def test_masked_and_scaled_cells_of_a_geotiff(tmp_path: Path) -> None:
     import rasterio
 
