@@ -14,6 +14,7 @@ from autospec.data.cubes.stacks import Layers, RasterStack
 from autospec.data.findings import count, some
 from autospec.data.maps.boxes import boxes
 from autospec.data.maps.problem import MapAims, MapProblem
+from autospec.data.maps.times import say_step, say_time
 from autospec.data.spectra import FloatArray, IntArray
 from autospec.errors import DataError, UsageError, near
 
@@ -126,21 +127,6 @@ def gap_notes(problem: MapProblem) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def say_step(step_s: float) -> str:
-    """Return a step of time in words: ``16 days``, ``1 hour``."""
-    for unit, seconds in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if step_s >= seconds:
-            number = round(step_s / seconds, 2)
-            return f"{number:g} {unit}" + ("" if number == 1 else "s")
-    return f"{step_s:g} seconds"
-
-
-def say_date(time: np.datetime64) -> str:
-    """Return ``2020-05-01``, or with the time of day where there is one."""
-    midnight = time == time.astype("datetime64[D]")
-    return str(np.datetime_as_string(time, unit="D" if midnight else "m"))
-
-
 def _check_names(stack: RasterStack, aims: MapAims) -> None:
     """Refuse targets that cannot be, and a question without inputs."""
     if not aims.targets:
@@ -168,7 +154,7 @@ def _check_names(stack: RasterStack, aims: MapAims) -> None:
 
 def _irregular(times: TimeArray, apart: FloatArray, step: float, odd: IntArray) -> str:
     named = ", ".join(
-        f"{say_date(times[i + 1])} ({timedelta(seconds=apart[i])} after {say_date(times[i])})"
+        f"{say_time(times[i + 1])} ({timedelta(seconds=apart[i])} after {say_time(times[i])})"
         for i in odd[:NAMED].tolist()
     )
     more = f" and {len(odd) - NAMED} more" if len(odd) > NAMED else ""
@@ -181,7 +167,7 @@ def _irregular(times: TimeArray, apart: FloatArray, step: float, odd: IntArray) 
 
 def _some_dates(times: TimeArray) -> str:
     more = f" and {len(times) - NAMED} more" if len(times) > NAMED else ""
-    return ", ".join(say_date(time) for time in times[:NAMED]) + more
+    return ", ".join(say_time(time) for time in times[:NAMED]) + more
 
 
 def _check_targets(stack: RasterStack, targets: tuple[int, ...]) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from autospec.data.cubes.cubes import BoolArray, Float32Array
+from autospec.data.cubes.layer_index import runs_of
 from autospec.data.maps.problem import MapProblem
 from autospec.data.maps.splits import FIT, LEFT_OUT, WATCH, MapSplitPlan, roles_at
 from autospec.data.spectra import IntArray
@@ -116,7 +116,6 @@ def read_tile(problem: MapProblem, plan: MapSplitPlan | None, place: Place, role
     rows = slice(place.row, place.row + place.height)
     columns = slice(place.column, place.column + place.width)
     slots = place.slot + np.arange(aims.length)
-    dates = problem.date_at(slots)
     counted = _counted(problem, plan, place, role)
     # the targets' own past and future: one length before the tile, and the horizon after it
     past = aims.length if aims.horizon else 0
@@ -137,7 +136,7 @@ def read_tile(problem: MapProblem, plan: MapSplitPlan | None, place: Place, role
     return Tile(
         dynamic=dynamic,
         static=np.asarray(stack.static[:, rows, columns], dtype=np.float32),
-        present=(dates >= 0) & ~problem.empty[dates],
+        present=problem.has_values(slots),
         last=last,
         target=np.where(counted[:, None], ahead, np.float32(np.nan)),
         counted=counted,
@@ -291,21 +290,9 @@ def _read(
     if not there.any():
         return out
     span = slice(int(dates[there][0]), int(dates[there][-1]) + 1)
-    done = 0
-    for run in _runs(channels):
-        part = problem.stack.dynamic[span, run, rows, columns]
-        width = run.stop - run.start
-        out[there, done : done + width] = part
-        done += width
+    for into, run in runs_of(channels):
+        out[there, into] = problem.stack.dynamic[span, run, rows, columns]
     return out
-
-
-def _runs(channels: tuple[int, ...]) -> list[slice]:
-    """Return channels as slices of those that follow each other, in their order."""
-    if not channels:
-        return []
-    cuts = [0, *(i for i, (a, b) in enumerate(pairwise(channels), 1) if b != a + 1), len(channels)]
-    return [slice(channels[a], channels[b - 1] + 1) for a, b in pairwise(cuts)]
 
 
 def _carried(values: Float32Array) -> Float32Array:

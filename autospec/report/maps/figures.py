@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
+from autospec.evaluate.map_names import MEAN, PATCH_FOREST, PATCH_RIDGE, PERSISTENCE, RIDGE
+from autospec.evaluate.map_tally import SEASONS
 from autospec.report import style
 from autospec.report.words import escape, interval, number
 from autospec.training.map_result import (
-    MEAN,
     NETWORK,
-    PATCH_FOREST,
-    PATCH_RIDGE,
-    PERSISTENCE,
-    RIDGE,
     MapModel,
     MapTraining,
 )
@@ -34,7 +31,6 @@ ROLES = (
     ("watched", "#3f6fb5"),
     ("sealed, scored once", style.PLSR),
 )  # in the order of the digits 0 to 3
-SEASONS = ("Dec–Feb", "Mar–May", "Jun–Aug", "Sep–Nov")
 ROW_HEIGHT = 40
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from autospec.data.maps.times import say_step
+from autospec.evaluate.map_scoring import EDGE_CELLS
+from autospec.evaluate.map_tally import SEASONS
 from autospec.evaluate.metrics import BOOTSTRAPS, Comparison, Estimate
 from autospec.report.maps.figures import (
-    SEASONS,
     best_first,
     colour,
     scores_figure,
@@ -35,7 +37,6 @@ ENDED = {
     "budget": "the time budget ran out",
     "interrupt": "it was interrupted",
 }
-EDGE_CELLS = 5
 
 
 def page_title(result: MapTraining) -> str:
@@ -51,16 +52,7 @@ def aims_words(result: MapTraining) -> str:
     if aims.horizon == 0:
         return f"maps of {names} at the dates of the inputs"
     steps = "1 step" if aims.horizon == 1 else f"{aims.horizon} steps"
-    return f"maps of {names}, {steps} of {step_words(result.data.step_s)} ahead"
-
-
-def step_words(seconds: float) -> str:
-    """Return a step of time in the largest unit in which it is at least 1: "16 days", "1 hour"."""
-    for unit, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= unit:
-            value = f"{seconds / unit:.3g}"
-            return f"{value} {name}{'' if value == '1' else 's'}"
-    return f"{seconds:.3g} seconds"
+    return f"maps of {names}, {steps} of {say_step(result.data.step_s)} ahead"
 
 
 def network(result: MapTraining) -> MapModel:

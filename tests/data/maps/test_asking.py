@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from autospec.data.cubes.cubes import TIME_TYPE
 from autospec.data.maps import asking
-from autospec.data.maps.asking import gap_notes, lay_slots, pose, say_date, say_step
+from autospec.data.maps.asking import gap_notes, lay_slots, pose
 from autospec.data.maps.boxes import boxes
 from autospec.data.maps.problem import MapAims
 from autospec.errors import DataError, UsageError
@@ -161,22 +161,3 @@ def test_dates_with_values_are_not_read_to_their_end() -> None:
     whole = 8 * 64 * 64
     by_channel = sum(np.prod(shape) for shape in layers.read) / whole
     assert by_channel <= 1 + 3  # the target once, each channel once: all in one box
-
-
-@pytest.mark.parametrize(
-    ("step_s", "words"),
-    [
-        (86400 * 16, "16 days"),
-        (3600, "1 hour"),
-        (5400, "1.5 hours"),
-        (60, "1 minute"),
-        (5, "5 seconds"),
-    ],
-)
-def test_steps_are_said_in_their_unit(step_s: float, words: str) -> None:
-    assert say_step(step_s) == words
-
-
-def test_dates_are_said_with_the_time_of_day_where_there_is_one() -> None:
-    assert say_date(np.datetime64("2020-02-01T00:00:00")) == "2020-02-01"
-    assert say_date(np.datetime64("2020-02-01T06:30:00")) == "2020-02-01T06:30"

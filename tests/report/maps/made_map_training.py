@@ -12,13 +12,11 @@ from autospec.data.maps.splits import MapSplit, MapSplitKind
 from autospec.evaluate.cube_metrics import mean_absolute_error, squared_correlation
 from autospec.evaluate.map_frames import MapFrames
 from autospec.evaluate.map_metrics import MapScores
+from autospec.evaluate.map_names import MEAN, PERSISTENCE, RIDGE
 from autospec.evaluate.metrics import compare, score
 from autospec.training.cube_training import TrainEpoch
 from autospec.training.map_result import (
-    MEAN,
     NETWORK,
-    PERSISTENCE,
-    RIDGE,
     MapData,
     MapModel,
     MapSplitRecord,

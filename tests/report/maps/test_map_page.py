@@ -12,7 +12,7 @@ from autospec.evaluate.map_frames import MapFrames
 from autospec.report.lock import LOCK_FILE
 from autospec.report.maps import write_map_report
 from autospec.report.maps.page import map_report_html
-from autospec.report.maps.sections import aims_words, step_words
+from autospec.report.maps.sections import aims_words
 from autospec.training.map_result import MapTraining
 from tests.report.conftest import HOSTILE
 from tests.report.maps.made_map_training import TARGETS, make_frames, make_map_training
@@ -183,14 +183,6 @@ def test_a_forecast_without_persistence_is_warned_of(made: MapTraining) -> None:
     bare = replace(made, models=tuple(m for m in made.models if m.name != "persistence"))
     assert "Persistence does not stand beside this forecast" in words(bare)
     assert "Persistence does not stand" not in words(made)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(3600, "1 hour"), (86_400 * 16, "16 days"), (900, "15 minutes"), (1, "1 seconds")],
-)
-def test_a_step_of_time_is_told_in_its_largest_unit(seconds: float, said: str) -> None:
-    assert step_words(seconds) == said
 
 
 @pytest.mark.parametrize(
