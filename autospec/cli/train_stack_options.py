@@ -93,7 +93,13 @@ class StackChoice:
 
 
 def stack_aims(choice: StackChoice, channels: Sequence[str]) -> MapAims:
-    """Return what is asked of a stack of these channels; an only one is the target."""
+    """Return what is asked of a stack of these channels; an only one is the target.
+
+    Raises
+    ------
+    UsageError
+        If a sequence is too long.
+    """
     from autospec.data.maps.problem import MAX_LENGTH, MapAims
 
     if choice.length is not None and choice.length > MAX_LENGTH:
