@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from autospec.training.map_preset import MapPreset
 
 TERMS = ("pinball", "weighted", "edge")
+MAX_TILE = 65_536  # a network has no memory for one as large; a raster may be smaller
 
 
 class GapsName(StrEnum):
@@ -43,7 +44,9 @@ LengthOption = Annotated[
 ]
 TileOption = Annotated[
     int | None,
-    typer.Option("--tile", min=8, help="Maps: side of a tile in cells.", show_default="64"),
+    typer.Option(
+        "--tile", min=8, max=MAX_TILE, help="Maps: side of a tile in cells.", show_default="64"
+    ),
 ]
 BufferOption = Annotated[
     int | None,

@@ -5,6 +5,7 @@ Nothing is scaled or split here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import numpy as np
@@ -18,6 +19,7 @@ from autospec.data.maps.times import say_step, say_time
 from autospec.data.spectra import FloatArray, IntArray
 from autospec.errors import DataError, UsageError, near
 
+OFF_SAID = 0.2  # of a step: told where it is off by more, in more than a few
 OFF_SLOT = 0.35  # of a step: months, and composites that begin anew each January, stay below
 FEW_ODD, MOST_ODD = 0.1, 1 / 3  # of the distances may be off
 A_SLIP = 2  # distances are off where one date is
@@ -110,8 +112,8 @@ def lay_slots(times: TimeArray) -> tuple[IntArray, float]:
 
 
 def gap_notes(problem: MapProblem) -> tuple[str, ...]:
-    """Return a sentence each on slots without a date, and on dates without a value."""
-    notes = []
+    """Return a sentence each on uneven steps, slots without a date, and dates without a value."""
+    notes = list(_uneven(problem))
     gaps = problem.n_slots - len(problem.slots)
     if gaps:
         notes.append(
@@ -163,6 +165,20 @@ def _irregular(times: TimeArray, apart: FloatArray, step: float, odd: IntArray) 
         f"{more}; want dates near multiples of {say_step(step)}, their median distance (dates may "
         "be missing). Bring the layers onto one step first, for example with xarray's resample."
     )
+
+
+def _uneven(problem: MapProblem) -> Iterator[str]:
+    """Say so where many distances of dates are no whole number of steps, as the network is told."""
+    if len(problem.slots) == 1:
+        return
+    apart = np.diff(problem.stack.times).astype(np.int64) / np.diff(problem.slots)
+    off = np.abs(apart / problem.step_s - 1.0) > OFF_SAID
+    if off.sum() > FEW_ODD * len(off):
+        yield (
+            f"{int(off.sum())} of {len(off)} distances of dates are more than {OFF_SAID:.0%} off "
+            f"the step of {say_step(problem.step_s)} ({say_step(float(apart.min()))} to "
+            f"{say_step(float(apart.max()))}): the network takes them for equal steps"
+        )
 
 
 def _some_dates(times: TimeArray) -> str:

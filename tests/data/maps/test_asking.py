@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autospec.data.cubes.cubes import TIME_TYPE
+from autospec.data.cubes.stacks import RasterStack
 from autospec.data.maps import asking
 from autospec.data.maps.asking import gap_notes, lay_slots, pose
 from autospec.data.maps.boxes import boxes
@@ -147,6 +148,28 @@ def test_one_value_anywhere_is_enough(cells: int, monkeypatch: pytest.MonkeyPatc
     stack.dynamic[4, 1, 0, 0] = stack.dynamic[6, 2, 8, 10] = stack.dynamic[5, 0, 3, 3] = 1.0
     assert np.flatnonzero(posed(stack, horizon=0).empty).tolist() == [2, 3, 5, 7, 8]
     assert np.flatnonzero(posed(stack, horizon=1).empty).tolist() == [2, 3, 7, 8]
+
+
+def days_apart(*apart: int) -> RasterStack:
+    """Return a stack whose dates stand so many days apart."""
+    days = np.concatenate([[0], np.cumsum(apart)]).astype("timedelta64[D]")
+    times = (np.datetime64("2021-01-01") + days).astype(TIME_TYPE)
+    return replace(made_stack(len(times)), times=times)
+
+
+def test_steps_that_are_uneven_are_told() -> None:
+    (note,) = gap_notes(posed(days_apart(*[8, 12, 16] * 4)))
+    assert note.startswith("8 of 12 distances of dates are more than 20% off the step of 12 days")
+    assert "(8 days to 16 days)" in note
+
+
+@pytest.mark.parametrize(
+    "apart",
+    [[31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30], [16] * 22 + [13] + [16] * 22, [8] * 45 + [5, 8]],
+    ids=["months", "composites of 16 days", "of 8 days"],
+)
+def test_nothing_is_said_of_months_and_composites(apart: list[int]) -> None:
+    assert gap_notes(posed(days_apart(*apart))) == ()
 
 
 def test_nothing_is_said_of_a_whole_stack() -> None:
