@@ -36,6 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("more", "code", "message"),
     [
         (("--target", "waves"), 2, "Did you mean 'wave'"),
+        (("--target", "WAVE"), 2, "Did you mean 'wave'"),
         (("--target", "height"), 2, "'height' does not change with time"),
         (("--cube", "samples.npz"), 2, "--cube and --stack: want one of them"),
         (("--model", "cnn3d"), 2, "with --stack the network is cnn-transformer"),

@@ -17,7 +17,15 @@ from autospec.report.maps.picture import synthetic_banner
 from autospec.report.maps.tables import edge_ratio
 from autospec.report.page import Figures, html_table
 from autospec.report.sections import METRIC_NAMES, MODEL_FILE, card, estimate_cell, interval_note
-from autospec.report.words import MISSING, count, escape, number, size
+from autospec.report.words import (
+    MISSING,
+    count,
+    escape,
+    measured,
+    measured_interval,
+    number,
+    size,
+)
 from autospec.training.map_result import NETWORK, MapModel, MapTraining
 
 LINKS = (
@@ -76,7 +84,9 @@ def cards_section(result: MapTraining, *, kept: bool) -> str:
     scores = network(result).scores[0]
     pooled, first = scores.pooled, result.data.targets[0]
     of = f" of {first}" if len(result.data.targets) > 1 else ""
-    cards = [card(f"RMSE{of}", number(pooled.rmse.value), interval_note(pooled.rmse), "main")]
+    spread = measured_interval(pooled.rmse)
+    note = f"95 %: {spread}" if spread else pooled.rmse.reason
+    cards = [card(f"RMSE{of}", measured(pooled.rmse.value), note, "main")]
     for name in ("r2", "ccc"):
         estimate = getattr(pooled, name)
         cards.append(
@@ -97,11 +107,11 @@ def cards_section(result: MapTraining, *, kept: bool) -> str:
 
 def _versus_card(rival: str, versus: Comparison) -> str:
     percent = versus.reduction_percent
-    value = number(versus.difference)
+    value = measured(versus.difference)
     if percent is not None:
         value = f"{abs(percent):.1f} % <small>{'lower' if percent >= 0 else 'higher'} RMSE</small>"
     words = {"first": "better", "second": "worse", "cannot tell": "cannot tell"}[versus.better]
-    spread = f"difference 95 %: {number(versus.low)} to {number(versus.high)}; {words}"
+    spread = f"difference 95 %: {measured(versus.low)} to {measured(versus.high)}; {words}"
     return card(f"Against {rival}", value, spread)
 
 
@@ -146,9 +156,8 @@ def _scores_table(result: MapTraining, place: int) -> str:
         s = model.scores[place]
         p = s.pooled
         cells = [_model_cell(model, model.detail)]
-        cells += [
-            _estimate_cell(e) for e in (p.rmse, s.mae, p.me, p.r2, s.pearson_r2, p.ccc, p.rpiq)
-        ]
+        cells += [_measured_cell(e, p.rmse.value) for e in (p.rmse, s.mae, p.me)]
+        cells += [_estimate_cell(e) for e in (p.r2, s.pearson_r2, p.ccc, p.rpiq)]
         cells.append(f'<td class="n">{number(s.nse_median)}</td>')
         rows.append(_row(model, cells))
     caption = (
@@ -167,6 +176,14 @@ def _sealed_words(result: MapTraining, place: int) -> str:
         f"the same {count(scores.pooled.n)} sealed values, in {count(scores.n_groups)} squares of "
         "the map at single dates"
     )
+
+
+def _measured_cell(estimate: Estimate, rmse: float | None) -> str:
+    """Return a cell of a number in the target's unit, however small that is."""
+    if estimate.value is None:
+        return _estimate_cell(estimate)
+    value, spread = measured(estimate.value, rmse), measured_interval(estimate, rmse)
+    return f'<td class="n">{value}<small>{spread}</small></td>'
 
 
 def _estimate_cell(estimate: Estimate) -> str:
@@ -218,7 +235,7 @@ def _seasons_table(result: MapTraining, target: str) -> str:
         cells = [_model_cell(model)]
         for season in seasons:
             n, rmse = numbers.get(season, (0, None))
-            cells.append(f'<td class="n">{number(rmse)}<small>n = {count(n)}</small></td>')
+            cells.append(f'<td class="n">{measured(rmse)}<small>n = {count(n)}</small></td>')
         rows.append(_row(model, cells))
     return html_table(head, rows, f"{target}. RMSE by season.")
 
@@ -246,7 +263,9 @@ def _edges_table(result: MapTraining, place: int) -> str:
         ratio = edge_ratio(edge, interior)
         shown = f"{ratio:.3f}" if ratio is not None else MISSING
         cells = [_model_cell(model)]
-        cells += [f'<td class="n">{text}</td>' for text in (number(edge), number(interior), shown)]
+        cells += [
+            f'<td class="n">{text}</td>' for text in (measured(edge), measured(interior), shown)
+        ]
         rows.append(_row(model, cells))
     caption = (
         f"{result.data.targets[place]}. Cells at most {EDGE_CELLS} cells from a border of the "
