@@ -97,6 +97,18 @@ def test_options_of_the_other_kind_are_refused(options: tuple[str, ...], message
     assert error.exit_code == 2 and message in str(error)
 
 
+def test_a_target_that_never_differs_is_refused_and_leaves_nothing(folder: Path) -> None:
+    made = made_stack()
+    values = np.array(made.dynamic)
+    values[:, 0] = np.where(np.isfinite(values[:, 0]), 0.25, np.nan)
+    write_stack(folder / "flat.npz", replace(made, dynamic=values))
+    said = words(folder, "--stack", folder / "flat.npz", "--epochs", 1, "-o", folder / "flat")[3:]
+    error = CliRunner().invoke(app, said).exception
+    assert isinstance(error, AutospecError) and error.exit_code == 65
+    assert "flat.npz: target 'wave' is 0.25 in all cells and dates" in str(error)
+    assert not (folder / "flat").exists()
+
+
 def test_without_a_target_the_channels_are_named(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
