@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from autospec.cli.train_stack_show import scores_table
 from autospec.training.map_result import MapTraining
-from tests.report.maps.made_map_training import TARGETS, make_map_training
+from tests.report.maps.made_map_training import TARGETS, make_map_training, with_rmse
 
 
 def drawn(result: MapTraining, width: int) -> str:
@@ -18,19 +17,6 @@ def drawn(result: MapTraining, width: int) -> str:
     with console.capture() as caught:
         console.print(scores_table(result, 0, TARGETS[0]))
     return caught.get()
-
-
-def with_rmse(result: MapTraining, factor: float) -> MapTraining:
-    """Return the result with the RMSE of the first model in another unit."""
-    first, *others = result.models
-    scores, pooled = first.scores[0], first.scores[0].pooled
-    rmse = replace(
-        pooled.rmse,
-        **{k: (getattr(pooled.rmse, k) or 1.0) * factor for k in ("value", "low", "high")},
-    )
-    pooled = replace(pooled, rmse=rmse, ccc=replace(pooled.ccc, value=-0.0001))
-    model = replace(first, scores=(replace(scores, pooled=pooled), *first.scores[1:]))
-    return replace(result, models=(model, *others))
 
 
 @pytest.mark.parametrize("factor", [1.0, 1e-9, 1e6])

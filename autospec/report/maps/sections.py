@@ -16,7 +16,14 @@ from autospec.report.maps.figures import (
 from autospec.report.maps.picture import synthetic_banner
 from autospec.report.maps.tables import edge_ratio
 from autospec.report.page import Figures, html_table
-from autospec.report.sections import METRIC_NAMES, MODEL_FILE, card, estimate_cell, interval_note
+from autospec.report.sections import (
+    METRIC_NAMES,
+    MODEL_FILE,
+    card,
+    estimate_cell,
+    interval_note,
+    measured_cell,
+)
 from autospec.report.words import (
     MISSING,
     count,
@@ -156,7 +163,7 @@ def _scores_table(result: MapTraining, place: int) -> str:
         s = model.scores[place]
         p = s.pooled
         cells = [_model_cell(model, model.detail)]
-        cells += [_measured_cell(e, p.rmse.value) for e in (p.rmse, s.mae, p.me)]
+        cells += [_estimate_cell(e, p.rmse.value) for e in (p.rmse, s.mae, p.me)]
         cells += [_estimate_cell(e) for e in (p.r2, s.pearson_r2, p.ccc, p.rpiq)]
         cells.append(f'<td class="n">{number(s.nse_median)}</td>')
         rows.append(_row(model, cells))
@@ -178,20 +185,12 @@ def _sealed_words(result: MapTraining, place: int) -> str:
     )
 
 
-def _measured_cell(estimate: Estimate, rmse: float | None) -> str:
-    """Return a cell of a number in the target's unit, however small that is."""
-    if estimate.value is None:
-        return _estimate_cell(estimate)
-    value, spread = measured(estimate.value, rmse), measured_interval(estimate, rmse)
-    return f'<td class="n">{value}<small>{spread}</small></td>'
-
-
-def _estimate_cell(estimate: Estimate) -> str:
+def _estimate_cell(estimate: Estimate, like: float | None = None) -> str:
     """Return a narrow cell: the table has many, and a reason would push the last ones off."""
     if estimate.value is None:
         reason = escape(estimate.reason)
         return f'<td class="n" title="{reason}">{MISSING}<small>undefined</small></td>'
-    return estimate_cell(estimate)
+    return estimate_cell(estimate) if like is None else measured_cell(estimate, like)
 
 
 def _model_cell(model: MapModel, detail: str = "") -> str:
