@@ -108,5 +108,7 @@ def shorten(lines: Sequence[str], limit: int = SHOWN_PROBLEMS) -> list[str]:
 
 def near(word: str, known: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the nearest known word, or an empty string."""
-    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    names = list(known)
+    same = [name for name in names if name.casefold() == word.casefold()]  # 'ET' for 'et'
+    matches = same or difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return f" Did you mean {matches[0]!r}?" if matches else ""

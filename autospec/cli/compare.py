@@ -75,11 +75,13 @@ def _add(table: Table, run: RunEntry) -> None:
         s = model.scores
         cells = ["-"] * 6
         if s is not None:
-            spread = "" if s.rmse.low is None else f"{s.rmse.low:.2f}–{s.rmse.high:.2f}"
-            cells = [_value(s.rmse), spread, *(_value(e) for e in (s.ccc, s.r2, s.rpiq, s.me))]
+            form = ".2f" if (s.rmse.value or 1.0) >= 1.0 else ".3g"  # maps are in any unit
+            spread = "" if s.rmse.low is None else f"{s.rmse.low:{form}}–{s.rmse.high:{form}}"
+            shares = [_value(e) for e in (s.ccc, s.r2, s.rpiq)]
+            cells = [_value(s.rmse, form), spread, *shares, _value(s.me, form)]
         table.add_row(*(Text(cell) for cell in (f"  {model.name}", *cells)))
     table.add_section()
 
 
-def _value(estimate: Estimate) -> str:
-    return "-" if estimate.value is None else f"{estimate.value:.2f}"
+def _value(estimate: Estimate, form: str = ".2f") -> str:
+    return "-" if estimate.value is None else f"{estimate.value:{form}}"

@@ -178,7 +178,7 @@ def _bound(text: str | None, option: str) -> np.datetime64 | None:
 def _cost(plan: MapPlan, stack: Path, out: Path) -> list[str]:
     """Say what will be done, and what it takes."""
     from autospec.data.findings import count
-    from autospec.predict.map_matching import say_time
+    from autospec.data.maps.times import say_time
 
     d, _, h, w = plan.shape
     side, margin = plan.tiling.tile, plan.tiling.margin
@@ -223,7 +223,7 @@ def _draw(frames: MapFrames, plan: MapPlan, out: Path) -> Path:
 
 def _tell(plan: MapPlan, files: tuple[Path, ...], seconds: float, *, as_json: bool) -> None:
     """Print what was written."""
-    from autospec.predict.map_matching import say_time
+    from autospec.data.maps.times import say_time
 
     d, k, h, w = plan.shape
     rate = d * k * h * w / max(seconds, 1e-9)

@@ -16,7 +16,7 @@ from autospec.cli.options import Where
 from autospec.cli.search_show import show_files
 from autospec.cli.train_stack_options import StackChoice, stack_aims, stack_split
 from autospec.cli.train_stack_show import scores_table
-from autospec.errors import EXIT_INTERRUPTED
+from autospec.errors import EXIT_INTERRUPTED, DataError
 
 if TYPE_CHECKING:
     from autospec.data.cubes.stacks import RasterStack
@@ -78,12 +78,16 @@ def search_stack(
         As the messages say.
     """
     from autospec.cli.search import study_name
+    from autospec.data.cubes.npz import named
     from autospec.data.cubes.stack_files import read_stack
 
     stack, name = read_stack(file), study_name(file.stem)
     settings = stack_settings(asked, stack.channels, changes)
     folder = out or Path("runs") / name
-    result = _run(stack, name, settings, folder, where)
+    try:
+        result = _run(stack, name, settings, folder, where)
+    except DataError as error:
+        raise DataError(named(file, error.problems)) from error
     _show(result, folder, file, as_json=where.as_json)
     if result.stopped == "interrupt":
         raise typer.Exit(EXIT_INTERRUPTED)
@@ -130,7 +134,7 @@ def _run(
     from autospec.data.maps.asking import pose
     from autospec.data.maps.splits import make_map_split
     from autospec.report.jobs import MAP_FILE, refuse_other
-    from autospec.report.lock import locked, make_folder
+    from autospec.report.lock import discard_empty, locked
     from autospec.report.map_search.tables import UNIT
     from autospec.search.execution import Execution
     from autospec.search.maps.job import search_maps
@@ -138,8 +142,7 @@ def _run(
     # refuses what cannot be before anything is written
     make_map_split(pose(stack, settings.aims), settings.split)
     refuse_other(folder, MAP_FILE)
-    make_folder(folder)
-    with locked(folder):
+    with discard_empty(folder), locked(folder):
         done = _finished(stack, name, settings, folder)
         if done is not None:
             return done

@@ -11,6 +11,7 @@ from autospec.cli.cube_search import BlockOption as BlockKmOption
 from autospec.cli.cube_search import BufferOption as BufferKmOption
 from autospec.cli.cube_search import cube_split
 from autospec.cli.options import DeviceName, DeviceOption, JsonOption
+from autospec.cli.presets import architecture
 from autospec.cli.train_cube import train_cube
 from autospec.cli.train_options import (
     AccumulateOption,
@@ -47,7 +48,6 @@ from autospec.cli.train_options import (
     TrainWhere,
     TransformName,
     TransformOption,
-    architecture,
     fit_config,
     refuse_foreign,
 )

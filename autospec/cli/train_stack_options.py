@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autospec.cli.train_options import preset_json
+from autospec.cli.presets import preset_json
 from autospec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from autospec.training.map_preset import MapPreset
 
 TERMS = ("pinball", "weighted", "edge")
-MAX_LENGTH = 366  # as autospec.data.maps.problem
+MAX_TILE = 65_536  # a network has no memory for one as large; a raster may be smaller
 
 
 class GapsName(StrEnum):
@@ -40,13 +40,13 @@ HorizonOption = Annotated[
 ]
 LengthOption = Annotated[
     int | None,
-    typer.Option(
-        "--length", min=1, max=MAX_LENGTH, help="Maps: dates of a sequence.", show_default="8"
-    ),
+    typer.Option("--length", min=1, help="Maps: dates of a sequence.", show_default="8"),
 ]
 TileOption = Annotated[
     int | None,
-    typer.Option("--tile", min=8, help="Maps: side of a tile in cells.", show_default="64"),
+    typer.Option(
+        "--tile", min=8, max=MAX_TILE, help="Maps: side of a tile in cells.", show_default="64"
+    ),
 ]
 BufferOption = Annotated[
     int | None,
@@ -96,9 +96,17 @@ class StackChoice:
 
 
 def stack_aims(choice: StackChoice, channels: Sequence[str]) -> MapAims:
-    """Return what is asked of a stack of these channels; an only one is the target."""
-    from autospec.data.maps.problem import MapAims
+    """Return what is asked of a stack of these channels; an only one is the target.
 
+    Raises
+    ------
+    UsageError
+        If a sequence is too long.
+    """
+    from autospec.data.maps.problem import MAX_LENGTH, MapAims
+
+    if choice.length is not None and choice.length > MAX_LENGTH:
+        raise UsageError(f"--length {choice.length}: want 1 to {MAX_LENGTH} dates of a sequence.")
     targets = tuple(choice.targets or (channels if len(channels) == 1 else ()))
     return MapAims(targets=targets, **_said(horizon=choice.horizon, length=choice.length))
 

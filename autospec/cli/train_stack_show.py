@@ -66,7 +66,14 @@ def scores_table(result: MapTraining, k: int, target: str) -> Table:
     title = f"{target}: {first.pooled.n:,} sealed values in {groups} (95 % bootstrap interval)"
     table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD)
     for column in ("Model", "RMSE", "", "ME", "R2", "Pearson r2", "CCC"):
-        table.add_column(column, justify="left" if column == "Model" else "right", no_wrap=True)
+        # only the interval and the longest names fold where a terminal is narrow
+        table.add_column(
+            column,
+            justify="left" if column == "Model" else "right",
+            no_wrap=column not in ("Model", ""),
+            overflow="fold",
+            min_width=len("1.23e-05") if column in ("RMSE", "ME") else None,
+        )
     for model in result.models:
         scores = model.scores[k]
         pooled = scores.pooled
@@ -80,8 +87,11 @@ def scores_table(result: MapTraining, k: int, target: str) -> Table:
 
 def _number(value: float | None) -> str:
     """Return a number of whatever size the target has."""
-    return "-" if value is None else f"{value:.3g}"
+    return "-" if value is None else f"{value + 0.0:.3g}"
 
 
 def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+    if value is None:
+        return "-"
+    text = f"{value:.2f}"
+    return text.removeprefix("-") if float(text) == 0 else text

@@ -28,6 +28,7 @@ from autospec.data.maps.splits import FIT, WATCH, MapSplitPlan
 from autospec.data.maps.tiles import Tile
 from autospec.data.spectra import FloatArray
 from autospec.errors import DataError
+from autospec.evaluate.map_names import MEAN, PATCH_FOREST, PATCH_RIDGE, PERSISTENCE, RIDGE
 from autospec.evaluate.map_rows import (
     MOST_READ,
     TILE,
@@ -38,8 +39,6 @@ from autospec.evaluate.map_rows import (
 )
 from autospec.evaluate.mapping import MapPredictor
 
-MEAN, PERSISTENCE, RIDGE = "mean", "persistence", "ridge"
-PATCH_RIDGE, PATCH_FOREST = "ridge on patches", "random forest on patches"
 PENALTIES = np.logspace(-3, 5, 17)
 RIDGE_ROWS = 200_000
 RIDGE_CELLS = 10_000_000  # rows times features at most: 80 MB

@@ -95,7 +95,7 @@ def _map_sequence(
 ) -> Iterator[Band]:
     """Yield the bands of one sequence's kept slots."""
     kept = np.asarray(part.kept)
-    absent = ~has_values(problem, part.start + kept)
+    absent = ~problem.has_values(part.start + kept)
 
     def read(rows: slice, columns: slice) -> Tile:
         place = Place(
@@ -114,9 +114,3 @@ def _map_sequence(
     for row, values in map_in_tiles(read, ask, problem.stack.shape, tiling):
         values[absent] = np.nan
         yield Band(slots=slots, row=row, values=values.astype(np.float32, copy=False))
-
-
-def has_values(problem: MapProblem, slots: IntArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Say of each input slot whether it has a date with values."""
-    dates = problem.date_at(slots)
-    return (dates >= 0) & ~problem.empty[dates]

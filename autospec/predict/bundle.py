@@ -33,7 +33,6 @@ from autospec.predict.document import (
     MapBundle,
     ModelBundle,
     Provenance,
-    lab_range,
 )
 from autospec.predict.document_text import (
     NEWEST,
@@ -41,6 +40,7 @@ from autospec.predict.document_text import (
     read_document,
     write_document,
 )
+from autospec.predict.lab import lab_range
 
 SUFFIX = ".safetensors"
 MAX_FILE = 4 * 1024**3

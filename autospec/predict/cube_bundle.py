@@ -13,7 +13,8 @@ from autospec.evaluate.trust import Trust
 from autospec.nets.cube_architecture import CubeArchitecture, Shape
 from autospec.predict.bundle import settled
 from autospec.predict.deploy import network_weights
-from autospec.predict.document import Accuracy, CubeBundle, Provenance, lab_range
+from autospec.predict.document import Accuracy, CubeBundle, Provenance
+from autospec.predict.lab import lab_range
 from autospec.predict.nodes import CubeNetworks
 from autospec.training.cube_ensemble import CubeEnsemble
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-import numpy as np
 from annotated_types import Ge, Gt
 from pydantic import Field
 
@@ -28,6 +27,7 @@ from autospec.evaluate.domain import Domain
 from autospec.evaluate.trust import Trust
 from autospec.nets.cube_architecture import Shape
 from autospec.nets.map_sizes import CNNTransformerSizes
+from autospec.predict.lab import LabRange
 from autospec.predict.nodes import CubeNetworks, Node
 from autospec.training.map_settings import Gaps
 
@@ -100,28 +100,6 @@ class Accuracy:
     high: float | None
     unit: str
     rows: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabRange:
-    """Lab values of all rows that a model learned from, in the unit of its target.
-
-    Parameters
-    ----------
-    lowest, median, highest : float
-        Ascending.
-    """
-
-    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
-
-    lowest: float
-    median: float
-    highest: float
-
-    def __post_init__(self) -> None:
-        """Refuse values that are not ascending."""
-        if not self.lowest <= self.median <= self.highest:
-            raise ValueError("lowest, median and highest lab value are not ascending")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -341,12 +319,4 @@ def state_provenance(
         autospec=autospec.__version__,
         python=platform.python_version(),
         packages={name: importlib.metadata.version(name) for name in PACKAGES},
-    )
-
-
-def lab_range(train: Spectra | Cubes) -> LabRange:
-    """Return the range and the median of the lab values of at least one row."""
-    target = train.target
-    return LabRange(
-        lowest=float(target.min()), median=float(np.median(target)), highest=float(target.max())
     )

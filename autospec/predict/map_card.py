@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autospec.data.maps.asking import say_step
+from autospec.data.maps.times import say_step
 from autospec.predict.card_text import safe, table
 from autospec.predict.document import MapBundle
 

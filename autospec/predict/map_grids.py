@@ -12,9 +12,9 @@ import numpy as np
 import autospec
 from autospec.data.cubes.places import is_geographic
 from autospec.data.cubes.references import unit_of
+from autospec.data.maps.times import say_time
 from autospec.data.writing import replacing_file
 from autospec.evaluate.mapping import Band
-from autospec.predict.map_matching import say_time
 from autospec.predict.map_planning import MapPlan
 
 MAPPING = "spatial_ref"

@@ -11,9 +11,10 @@ from autospec.data.cubes.places import is_geographic
 from autospec.data.cubes.references import plain_crs, unit_of
 from autospec.data.cubes.stacks import RasterStack
 from autospec.data.findings import count
-from autospec.data.maps.asking import gap_notes, pose, say_step
+from autospec.data.maps.asking import gap_notes, pose
 from autospec.data.maps.chosen import ChosenLayers
 from autospec.data.maps.problem import MapProblem
+from autospec.data.maps.times import say_step
 from autospec.errors import DataError, near
 from autospec.predict.document import MapBundle
 
@@ -66,12 +67,6 @@ def fit_stack(stack: RasterStack, bundle: MapBundle) -> tuple[MapProblem, tuple[
         *gap_notes(problem),
         *_differences(stack, bundle, problem),
     )
-
-
-def say_time(time: np.datetime64) -> str:
-    """Return ``2020-05-01``, or with the time of day where there is one."""
-    midnight = time == time.astype("datetime64[D]")
-    return str(np.datetime_as_string(time, unit="D" if midnight else "s"))
 
 
 def describe_wanted(bundle: MapBundle) -> str:

@@ -18,12 +18,12 @@ from autospec.data.cubes.npz_headers import MAX_ARRAY_BYTES
 from autospec.data.cubes.npz_writing import Column, text, whole, write_npz
 from autospec.data.cubes.stack_files import STACK_FORM
 from autospec.data.cubes.stacks import RasterStack
+from autospec.data.maps.times import say_time
 from autospec.data.writing import cannot
 from autospec.errors import OutputError, UsageError
 from autospec.evaluate.map_frames import MapFrames, frame_dates, frame_extent, frame_step
 from autospec.evaluate.mapping import Band
 from autospec.predict.map_grids import write_netcdf, write_tiff
-from autospec.predict.map_matching import say_time
 from autospec.predict.map_planning import MapPlan
 
 Writer = Callable[[Path, MapPlan, Iterable[Band]], None]

@@ -11,12 +11,13 @@ from autospec.data.cubes.stacks import RasterStack
 from autospec.data.findings import count
 from autospec.data.maps.problem import MapProblem
 from autospec.data.maps.tiling import Tiling, usual_tiling
+from autospec.data.maps.times import say_time
 from autospec.data.spectra import IntArray
 from autospec.errors import UsageError
-from autospec.evaluate.mapping import has_values, n_tiles
+from autospec.evaluate.mapping import n_tiles
 from autospec.predict.document import MapBundle
 from autospec.predict.document_text import document_digest
-from autospec.predict.map_matching import fit_stack, say_time
+from autospec.predict.map_matching import fit_stack
 
 MONTH_DAY = 28  # every month has it
 BYTES = 4  # of a cell
@@ -120,7 +121,7 @@ def plan_map(
             f"{say_time(times[0])} to {say_time(times[-1])}. Give --from and --to within these."
         )
     kept = slots[inside]
-    blank = times[inside][~has_values(problem, kept - bundle.aims.horizon)]
+    blank = times[inside][~problem.has_values(kept - bundle.aims.horizon)]
     if len(blank):
         notes += (
             f"{count(len(blank), 'date')} without a value of the inputs, NaN in the map: "

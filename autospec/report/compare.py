@@ -36,7 +36,7 @@ from autospec.report.map_search.folder import load_map_search
 from autospec.report.map_search.tables import with_others
 from autospec.report.maps.compared import MapRows, map_entries
 from autospec.report.train_folder import load_training
-from autospec.report.words import number, winner_model
+from autospec.report.words import measured, winner_model
 from autospec.search.cubes.result import CubeModel, CubeResult
 from autospec.search.result import ModelResult, SearchResult
 from autospec.training.cube_training import NETWORK, TrainResult
@@ -294,8 +294,8 @@ def pair_words(pair: RunPair, unit: str) -> str:
     """Return a paired comparison as one sentence."""
     v = pair.versus
     first, second = f"{pair.first_model} of {pair.first}", f"{pair.second_model} of {pair.second}"
-    spread = f"RMSE difference {number(v.difference)} {unit}, 95 % interval {number(v.low)} to "
-    spread += number(v.high)
+    spread = f"RMSE difference {measured(v.difference)} {unit}, 95 % interval {measured(v.low)} to "
+    spread += measured(v.high)
     if v.better == "cannot tell":
         return f"Which of {first} and {second} is better cannot be told: {spread}."
     better, worse = (first, second) if v.better == "first" else (second, first)

@@ -21,9 +21,9 @@ from autospec.report.page import (
     report_body,
     write_files,
 )
-from autospec.report.sections import IN_UNIT, METRIC_NAMES, estimate_cell
+from autospec.report.sections import IN_UNIT, METRIC_NAMES, estimate_cell, measured_cell
 from autospec.report.tables import csv_text
-from autospec.report.words import count, escape, interval, number
+from autospec.report.words import count, escape, measured, measured_interval
 
 COMPARE_FILE, COMPARE_TABLE, COMPARE_PAGE = "compare.json", "compare.csv", "compare.html"
 LEADS = ("winner", "network")
@@ -163,7 +163,11 @@ def _row(model: RunModel) -> str:
     if model.scores is None:
         cells.append(f'<td class="words" colspan="{len(SHOWN)}">not fitted</td>')
     else:
-        cells += [estimate_cell(getattr(model.scores, name)) for name in SHOWN]
+        s, like = model.scores, model.scores.rmse.value
+        cells += [
+            measured_cell(e, like) if name in IN_UNIT else estimate_cell(e)
+            for name, e in ((name, getattr(s, name)) for name in SHOWN)
+        ]
     css = ' class="winner"' if model.kind in LEADS else ""
     return f"<tr{css}>{''.join(cells)}</tr>"
 
@@ -229,8 +233,8 @@ def _add_dot(
         error |= {"array": [estimate.high - estimate.value]}
         error |= {"arrayminus": [estimate.value - estimate.low]}
     text = (
-        f"{escape(run.name)}<br>{escape(model.name)}: {number(estimate.value)} "
-        f"({interval(estimate) or 'no interval'})"
+        f"{escape(run.name)}<br>{escape(model.name)}: {measured(estimate.value)} "
+        f"({measured_interval(estimate) or 'no interval'})"
     )
     symbol = "diamond" if model.kind == "baseline" else "circle"
     figure.add_trace(

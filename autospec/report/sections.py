@@ -31,6 +31,8 @@ from autospec.report.words import (
     duration,
     escape,
     interval,
+    measured,
+    measured_interval,
     named_model,
     number,
     preprocessing_words,
@@ -182,6 +184,21 @@ def estimate_cell(estimate: Estimate) -> str:
     if estimate.value is None:
         return f'<td class="words">{MISSING}<small>{escape(estimate.reason)}</small></td>'
     return f'<td class="n">{number(estimate.value)}<small>{interval(estimate)}</small></td>'
+
+
+def measured_cell(estimate: Estimate, like: float | None) -> str:
+    """Return a cell in a unit of any size: as `estimate_cell`, but in powers of ten if need be.
+
+    Parameters
+    ----------
+    estimate : Estimate
+    like : float or None
+        The RMSE that it stands beside (`autospec.report.words.measured`).
+    """
+    if estimate.value is None:
+        return estimate_cell(estimate)
+    value, spread = measured(estimate.value, like), measured_interval(estimate, like)
+    return f'<td class="n">{value}<small>{spread}</small></td>'
 
 
 def _versus_cell(versus: Comparison | None) -> str:

@@ -53,6 +53,23 @@ def number(value: float | None, digits: int = 3) -> str:
     return text.replace("-", MINUS)
 
 
+def measured(value: float | None, like: float | None = None) -> str:
+    """Return a number in a unit that may be of any size: 0.144, 2.31e−5; None as a dash.
+
+    Parameters
+    ----------
+    value : float or None
+    like : float, optional
+        What it is read beside: where that is below 0.001, all have powers of ten. `value` itself
+        by default.
+    """
+    scale = value if like is None else like
+    if value is None or value == 0 or scale is None or not 0 < abs(scale) < 1e-3:
+        return number(value)
+    mantissa, power = f"{value:.2e}".split("e")
+    return f"{mantissa}e{int(power)}".replace("-", MINUS)
+
+
 def signed(percent: float, digits: int = 1) -> str:
     """Return a percentage with its sign: +13.2, −4.0, −174, 0.
 
@@ -80,6 +97,14 @@ def size(value: int | None) -> str:
         if value >= factor:
             return f"{number(value / factor)}\u202f{sign}"
     return str(value)
+
+
+def measured_interval(estimate: Estimate, like: float | None = None) -> str:
+    """Return "2.31e−5 to 2.40e−5" as `measured`, or an empty string if there is no interval."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    like = estimate.value if like is None else like
+    return f"{measured(estimate.low, like)} to {measured(estimate.high, like)}"
 
 
 def interval(estimate: Estimate, digits: int = 3) -> str:

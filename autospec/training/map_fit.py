@@ -20,17 +20,13 @@ from autospec.data.maps.tiling import usual_tiling
 from autospec.errors import UsageError
 from autospec.evaluate.map_baselines import fit_map_baselines
 from autospec.evaluate.map_frames import MapFrames
+from autospec.evaluate.map_names import MEAN, PATCH_FOREST, PATCH_RIDGE, PERSISTENCE, RIDGE
 from autospec.evaluate.map_scoring import MapTally, score_maps
 from autospec.training.fit import FitRun, Task, fit
 from autospec.training.map_network import MapNetwork, build_map_network, says_changes
 from autospec.training.map_outcome import MapOutcome, map_training
 from autospec.training.map_result import (
-    MEAN,
     NETWORK,
-    PATCH_FOREST,
-    PATCH_RIDGE,
-    PERSISTENCE,
-    RIDGE,
     MapTraining,
 )
 from autospec.training.map_settings import MapSettings

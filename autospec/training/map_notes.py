@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from autospec.training.map_result import PERSISTENCE, MapTraining
+from autospec.evaluate.map_names import PERSISTENCE
+from autospec.training.map_result import MapTraining
 
 FEW_STEPS = 8  # optimiser steps an epoch below which an epoch says little
 

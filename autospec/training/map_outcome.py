@@ -14,6 +14,7 @@ from autospec.data.maps.problem import MapProblem
 from autospec.data.maps.role_rows import role_rows
 from autospec.data.maps.splits import FIT, SEALED, WATCH, MapSplitKind, MapSplitPlan
 from autospec.evaluate.map_metrics import say_groups
+from autospec.evaluate.map_names import MEAN
 from autospec.evaluate.map_scoring import MapTally, compare_maps
 from autospec.evaluate.metrics import VERDICT_ROWS, Comparison
 from autospec.training.cube_outcome import train_epochs
@@ -22,7 +23,6 @@ from autospec.training.distributed import Processes
 from autospec.training.fit_state import FitState
 from autospec.training.map_notes import notes_on_maps
 from autospec.training.map_result import (
-    MEAN,
     NETWORK,
     MapData,
     MapModel,

@@ -10,8 +10,7 @@ from autospec.training.cube_training import Ended, TrainEpoch
 from autospec.training.map_settings import MapSettings
 
 MAP_SCHEMA_VERSION = 1
-NETWORK, PERSISTENCE, MEAN = "network", "persistence", "mean"
-RIDGE, PATCH_RIDGE, PATCH_FOREST = "ridge", "ridge on patches", "random forest on patches"
+NETWORK = "network"  # beside those of `autospec.evaluate.map_names`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

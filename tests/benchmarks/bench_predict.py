@@ -34,7 +34,8 @@ from autospec.evaluate.domain import fit_domain
 from autospec.nets.architecture import PUBLISHED
 from autospec.nets.build import build_network
 from autospec.predict.bundle import load_model, save_model
-from autospec.predict.document import ModelBundle, describe_provenance, lab_range
+from autospec.predict.document import ModelBundle, describe_provenance
+from autospec.predict.lab import lab_range
 from autospec.predict.nodes import (
     Average,
     Networks,

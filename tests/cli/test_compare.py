@@ -11,7 +11,11 @@ from typer.testing import CliRunner
 from autospec.cli import app
 from autospec.errors import UsageError
 from autospec.report.folder import dump_result
+from autospec.report.map_folder import load_map_training
+from autospec.report.words import measured
 from tests.report.cubes.made_cube_result import make_cube_result
+from tests.report.maps.made_map_training import make_map_training, with_rmse
+from tests.report.maps.test_map_compared import put_maps
 
 
 @pytest.fixture
@@ -33,6 +37,14 @@ def test_the_table_and_the_files_are_shown(run: Path, tmp_path: Path) -> None:
     assert "random forest" in shown
     assert "synthetic" in shown
     assert str(tmp_path / "out" / "compare.html") in shown.replace("\n", "")
+
+
+def test_errors_of_maps_in_a_small_unit_are_told_apart(tmp_path: Path) -> None:
+    folder = put_maps(tmp_path / "maps", with_rmse(make_map_training(), 2.345e-5))
+    rmse = load_map_training(folder).models[0].scores[0].pooled.rmse.value
+    assert rmse is not None and rmse < 1e-4
+    assert f"{rmse:.3g}" in invoke(folder, "-o", tmp_path / "out")
+    assert measured(rmse) in (tmp_path / "out" / "compare.html").read_text(encoding="utf-8")
 
 
 def test_json_is_the_file(run: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
@@ -216,7 +217,11 @@ def test_several_targets_are_for_stacks() -> None:
         (["--target", "et", "--split", "random"], UsageError, "--split random: for cubes"),
         ([], UsageError, "no target"),
         (["--target", "eet", "--horizon", "1"], UsageError, "eet"),
-        (["--target", "et", "--horizon", "1", "--length", "300"], DataError, "300"),
+        (
+            ["--target", "et", "--horizon", "1", "--length", "300"],
+            DataError,
+            r"^Made Up.npz: .*300",
+        ),
     ],
     ids=str,
 )
@@ -225,6 +230,18 @@ def test_what_cannot_be_asked_leaves_no_folder(
 ) -> None:
     with pytest.raises(error, match=words):
         invoke("--stack", file, *said, "-o", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_target_that_never_differs_leaves_no_folder(tmp_path: Path) -> None:
+    stack = made_stack()
+    values = np.array(stack.dynamic)
+    values[:, stack.channels.index("et")] = 0.25
+    write_stack(tmp_path / "flat.npz", replace(stack, dynamic=values))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "search_maps", REAL)
+        with pytest.raises(DataError, match=r"^flat\.npz: target 'et' is 0\.25 in all cells"):
+            invoke(*asked(tmp_path / "flat.npz", tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import numpy as np
@@ -22,18 +20,12 @@ from typer.testing import CliRunner
 import autospec
 from autospec.cli import app
 from autospec.data.cubes.stack_files import write_stack
-from autospec.data.maps.problem import MapAims
-from autospec.data.maps.splits import MapSplit
-from autospec.errors import AutospecError
 from autospec.evaluate.map_frames import read_frames
-from autospec.nets.map_sizes import PRESETS
 from autospec.predict.bundle import load_model
 from autospec.predict.document import MapBundle
 from autospec.report.map_folder import load_map_training
-from autospec.training import map_fit
-from autospec.training.map_preset import map_preset
 from autospec.training.map_result import MapTraining
-from autospec.training.map_settings import MAP_FIT, MapSettings, MapTerms
+from tests.cli.made_train_stack import asked_for, put_stack, words
 from tests.training.made_stack import made_stack
 from tests.training.test_map_fit import NET
 
@@ -44,12 +36,6 @@ LONG = ("--epochs", 25, "--patience", 25)
 
 def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-
-
-def words(folder: Path, *more: object) -> list[str]:
-    options = ("--stack", folder / "days.npz", "--preset", folder / "net.json", "--target", "wave")
-    options = (*options, "--horizon", 1, "--length", 4, "--tile", 16)
-    return [sys.executable, "-m", "autospec", "train", *map(str, (*options, *more))]
 
 
 def train(folder: Path, *more: object) -> subprocess.CompletedProcess[str]:
@@ -67,10 +53,7 @@ def train(folder: Path, *more: object) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a stack and a network."""
-    made = tmp_path_factory.mktemp("train-stack")
-    write_stack(made / "days.npz", made_stack())
-    (made / "net.json").write_text(json.dumps({"sizes": asdict(NET)}), encoding="utf-8")
-    return made
+    return put_stack(tmp_path_factory.mktemp("train-stack"))
 
 
 @pytest.fixture(scope="module")
@@ -249,160 +232,6 @@ def test_two_processes_of_a_launch_train_to_what_one_trains(
     assert rmse[1] == pytest.approx(rmse[0], rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("more", "code", "message"),
-    [
-        (("--target", "waves"), 2, "Did you mean 'wave'"),
-        (("--target", "height"), 2, "'height' does not change with time"),
-        (("--cube", "samples.npz"), 2, "--cube and --stack: want one of them"),
-        (("--model", "cnn3d"), 2, "with --stack the network is cnn-transformer"),
-        (("--buffer-km", 1, "--folds", 3), 2, "--buffer-km, --folds: for cubes"),
-        (("--loss", "mse"), 2, "--loss: for cubes, and --stack is given"),
-        (("--keep-model",), 2, "A training on maps always keeps its model"),
-        (("--split", "random"), 2, "--split random: for cubes"),
-        (("--block", 4), 2, "--block is for --split blocks"),
-        (("--split", "blocks", "--block", 24), 65, "days.npz: a raster of 24 x 20 cells has"),
-        (("--buffer", 40), 65, "days.npz: of 28 dates"),
-        (("--length", 200), 65, "want at least 201"),
-        (("--terms", "edge,pinbal"), 2, "'pinbal' is no term; want some of pinball"),
-        (("--preset", "small3d"), 2, "want tiny, small, v8, or a file that ends with .json"),
-        (("--preset", "gone.json"), 2, "gone.json: cannot be read"),
-        (("--preset", "typo.json"), 2, "typo.json: sizes.width: no such field"),
-        (("--preset", "broken.json"), 2, "no JSON"),
-        (("--batch", 8, "--accumulate-to", 4), 2, "--batch 8 is above --accumulate-to 4"),
-        (("--schedule", "constant", "--restarts", 2), 2, "for --schedule cosine, not for constant"),
-        (("--stack", "gone.npz"), 65, "gone.npz"),
-    ],
-    ids=str,
-)
-def test_a_mistake_ends_in_one_message(
-    folder: Path,
-    more: tuple[object, ...],
-    code: int,
-    message: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    (folder / "broken.json").write_text("{", encoding="utf-8")
-    (folder / "typo.json").write_text('{"sizes": {"width": [8, 8, 8, 8]}}', encoding="utf-8")
-    monkeypatch.chdir(folder)
-    error = CliRunner().invoke(app, words(folder, *more, "-o", "mistake")[3:]).exception
-    assert isinstance(error, AutospecError)
-    assert error.exit_code == code and message in str(error)
-    assert not (folder / "mistake").exists(), "a refused training leaves nothing behind"
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ((), "name what to learn from: --cube samples.npz"),
-        (("--cube", "a.npz", "--horizon", "1", "--tile", "64"), "--horizon, --tile: for maps"),
-        (("--cube", "a.npz", "--model", "cnn-transformer"), "with --cube the network is cnn3d"),
-        (("--cube", "a.npz", "--target", "soc", "--target", "ph"), "cubes have one lab value"),
-    ],
-    ids=str,
-)
-def test_options_of_the_other_kind_are_refused(options: tuple[str, ...], message: str) -> None:
-    error = CliRunner().invoke(app, ["train", *options]).exception
-    assert isinstance(error, AutospecError)
-    assert error.exit_code == 2 and message in str(error)
-
-
-def test_without_a_target_the_channels_are_named(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    asked = ["train", "--stack", str(folder / "days.npz"), "--horizon", "1"]
-    error = CliRunner().invoke(app, asked).exception
-    assert isinstance(error, AutospecError) and error.exit_code == 2
-    assert "want one of 'wave', 'hint', 'noise'. Pass --target" in str(error)
-    assert list(tmp_path.iterdir()) == []
-
-
-class Asked(Exception):
-    """Raised in place of a training, with what it was asked for."""
-
-
-def asked_for(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, *options: object, stack: str = "days.npz"
-) -> MapSettings:
-    """Return the settings that a command hands to its training."""
-
-    def refuse(stack: Any, *, settings: Any, **rest: Any) -> None:
-        raise Asked(settings)
-
-    monkeypatch.setattr(map_fit, "train_map", refuse)
-    out = folder / "never"
-    said = ["train", "--stack", str(folder / stack), "-o", str(out), *map(str, options)]
-    with pytest.raises(Asked) as caught:
-        CliRunner().invoke(app, said, catch_exceptions=False)
-    settings: MapSettings = caught.value.args[0]
-    return settings
-
-
-def test_defaults_are_those_of_maps(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert asked_for(monkeypatch, folder, "--target", "wave") == MapSettings(
-        aims=MapAims(targets=("wave",))
-    )
-
-
-def test_options_become_settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = "--model cnn-transformer --target wave --target hint --horizon 2 --length 6 --tile 32"
-    told += " --split blocks --block 5 --buffer 2 --gaps sentinel --terms edge,pinball"
-    told += " --preset small --batch 8 --lr 5e-4 --epochs 9 --patience 3 --restarts 2 --seed 4"
-    told += " --weight-decay 0 --baselines all --precision bfloat16"
-    assert asked_for(monkeypatch, folder, *told.split()) == MapSettings(
-        aims=MapAims(targets=("wave", "hint"), horizon=2, length=6),
-        sizes=PRESETS["small"],
-        terms=MapTerms(edge=True, pinball=True, gaps="sentinel"),
-        split=MapSplit(kind="blocks", block=5, buffer=2, seed=4),
-        tile=32,
-        config=replace(
-            MAP_FIT,
-            batch_size=8,
-            accumulate_to=8,
-            learning_rate=5e-4,
-            max_epochs=9,
-            patience=3,
-            restarts=2,
-            seed=4,
-            weight_decay=0.0,
-            precision="bfloat16",
-        ),
-        baselines="all",
-    )
-
-
-@pytest.mark.parametrize(
-    ("options", "terms"),
-    [
-        ((), MapTerms(edge=True, tau=0.6)),
-        (("--terms", "plain"), MapTerms(tau=0.6)),
-        (
-            ("--terms", "weighted", "--gaps", "sentinel"),
-            MapTerms(weighted=True, tau=0.6, gaps="sentinel"),
-        ),
-    ],
-    ids=str,
-)
-def test_terms_on_the_command_line_stand_over_those_of_the_preset(
-    options: tuple[str, ...],
-    terms: MapTerms,
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    (folder / "terms.json").write_text('{"terms": {"edge": true, "tau": 0.6}}', encoding="utf-8")
-    said = ("--target", "wave", "--preset", folder / "terms.json", *options)
-    assert asked_for(monkeypatch, folder, *said).terms == terms
-
-
-def test_the_only_channel_is_the_target(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = made_stack()
-    one = replace(made, dynamic=np.array(made.dynamic[:, :1]), channels=("wave",))
-    write_stack(folder / "one.npz", one)
-    settings = asked_for(monkeypatch, folder, "--horizon", 1, stack="one.npz")
-    assert settings.aims == MapAims(targets=("wave",), horizon=1)
-
-
 def test_a_network_is_taken_from_an_earlier_training(
     done: subprocess.CompletedProcess[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -432,11 +261,3 @@ def test_the_folder_of_another_job_is_left_alone(folder: Path) -> None:
     (folder / "cubes" / "train.json").write_text("{}", encoding="utf-8")
     found = train(folder, *QUICK, "-o", "cubes")
     assert found.returncode == 2 and "result of a training (train.json)" in found.stderr
-
-
-def test_the_presets_of_the_documentation_are_read() -> None:
-    text = (ROOT / "docs" / "maps.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 2
-    presets = [map_preset(json.loads(block)) for block in blocks]
-    assert presets[0].terms.season and presets[1].sizes not in PRESETS.values()

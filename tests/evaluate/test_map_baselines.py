@@ -13,18 +13,13 @@ from autospec.data.maps.splits import FIT, SEALED, MapSplit, MapSplitKind, make_
 from autospec.data.maps.tiles import Place, Tile, read_tile
 from autospec.data.maps.tiling import Tiling
 from autospec.evaluate.map_baselines import (
-    MEAN,
-    PATCH_FOREST,
-    PATCH_RIDGE,
-    PERSISTENCE,
-    RIDGE,
     MapBaseline,
     fit_map_baselines,
 )
 from autospec.evaluate.map_metrics import MapScores
+from autospec.evaluate.map_names import MEAN, PATCH_FOREST, PATCH_RIDGE, PERSISTENCE, RIDGE
 from autospec.evaluate.map_rows import Padded, draw_rows, n_features
 from autospec.evaluate.map_scoring import score_maps
-from autospec.training import map_result
 from tests.evaluate.made_maps import made_problem, made_values
 
 EVERY = (MEAN, PERSISTENCE, RIDGE, PATCH_RIDGE, PATCH_FOREST)
@@ -65,11 +60,6 @@ def wandering(seed: int = 0, t: int = 24) -> np.ndarray:
     values[:, 2] = 100 + np.cumsum(values[:, 0] - 5, axis=0)
     values[1:, 2] = values[:1, 2] + np.cumsum(values[:-1, 0] - 5, axis=0)
     return values.astype(np.float32)
-
-
-def test_names_are_those_of_results() -> None:
-    theirs = ("MEAN", "PERSISTENCE", "RIDGE", "PATCH_RIDGE", "PATCH_FOREST")
-    assert tuple(getattr(map_result, name) for name in theirs) == EVERY
 
 
 # of "blocks" the first of 24 dates is mapped too, whose slot before nobody has seen

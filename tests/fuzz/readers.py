@@ -87,7 +87,7 @@ def checkpoint(path: Path) -> None:
 
 
 def architecture(path: Path) -> None:
-    from autospec.cli.train_options import architecture as read_architecture
+    from autospec.cli.presets import architecture as read_architecture
 
     read_architecture(str(path))
 

@@ -25,7 +25,8 @@ from autospec.localisation.preparation import prepare
 from autospec.localisation.protocol import inner_folds
 from autospec.nets.architecture import Architecture, ConvBlock, FCBlock
 from autospec.predict.bundle import make_bundle
-from autospec.predict.document import Accuracy, ModelBundle, describe_provenance, lab_range
+from autospec.predict.document import Accuracy, ModelBundle, describe_provenance
+from autospec.predict.lab import lab_range
 from autospec.predict.nodes import Linear, Standardise
 from autospec.training.config import TrainingConfig
 from autospec.training.ensemble import Ensemble, fit_ensemble

@@ -32,8 +32,9 @@ from autospec.evaluate.baselines import fit_mean
 from autospec.evaluate.calibrated import CalibratedModel
 from autospec.predict import bundle as module
 from autospec.predict.bundle import dump_model, load_model, make_bundle, pack, save_model
-from autospec.predict.document import LabRange, ModelBundle, describe_provenance, lab_range
+from autospec.predict.document import ModelBundle, describe_provenance
 from autospec.predict.document_text import arrays, read_document, write_document
+from autospec.predict.lab import LabRange, lab_range
 from autospec.predict.nodes import Linear
 from autospec.predict.predictions import predict
 from autospec.report.schemas import json_schemas

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from autospec.predict.card import card_name, model_card
-from autospec.predict.document import LabRange
 from autospec.predict.document_text import document_digest
+from autospec.predict.lab import LabRange
 from tests.predict.made_bundles import bundle_of, tiny_bundle
 
 

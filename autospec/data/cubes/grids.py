@@ -181,7 +181,7 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise DataError([f"{path.name}: {line}" for line in error.problems]) from error
+        raise DataError(named(path, error.problems)) from error
     except BROKEN as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise DataError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,24 @@ def as_float32(block: Any) -> Float32Array:  # noqa: ANN401
         out: Float32Array = np.array(block, dtype=np.float32)
         out[~(np.abs(out) < NO_QUANTITY)] = np.nan
     return out
+
+
+def runs_of(places: Sequence[int | None]) -> Iterator[tuple[slice, slice]]:
+    """Yield where neighbouring places go, and these places, so that one read takes them together.
+
+    Parameters
+    ----------
+    places : sequence of int or None
+        In any order; None goes nowhere.
+    """
+    first = 0
+    for i, place in enumerate(places):
+        begin = places[first]
+        if i + 1 < len(places) and place is not None and places[i + 1] == place + 1:
+            continue
+        if begin is not None:
+            yield slice(first, i + 1), slice(begin, begin + i + 1 - first)
+        first = i + 1
 
 
 def turned_span(span: Span, size: int, turned: bool) -> Span:

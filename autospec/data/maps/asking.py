@@ -5,6 +5,7 @@ Nothing is scaled or split here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import numpy as np
@@ -14,9 +15,11 @@ from autospec.data.cubes.stacks import Layers, RasterStack
 from autospec.data.findings import count, some
 from autospec.data.maps.boxes import boxes
 from autospec.data.maps.problem import MapAims, MapProblem
+from autospec.data.maps.times import say_step, say_time
 from autospec.data.spectra import FloatArray, IntArray
 from autospec.errors import DataError, UsageError, near
 
+OFF_SAID = 0.2  # of a step: told where it is off by more, in more than a few
 OFF_SLOT = 0.35  # of a step: months, and composites that begin anew each January, stay below
 FEW_ODD, MOST_ODD = 0.1, 1 / 3  # of the distances may be off
 A_SLIP = 2  # distances are off where one date is
@@ -109,8 +112,8 @@ def lay_slots(times: TimeArray) -> tuple[IntArray, float]:
 
 
 def gap_notes(problem: MapProblem) -> tuple[str, ...]:
-    """Return a sentence each on slots without a date, and on dates without a value."""
-    notes = []
+    """Return a sentence each on uneven steps, slots without a date, and dates without a value."""
+    notes = list(_uneven(problem))
     gaps = problem.n_slots - len(problem.slots)
     if gaps:
         notes.append(
@@ -124,21 +127,6 @@ def gap_notes(problem: MapProblem) -> tuple[str, ...]:
             f"treated as gaps: {_some_dates(problem.stack.times[empty])}"
         )
     return tuple(notes)
-
-
-def say_step(step_s: float) -> str:
-    """Return a step of time in words: ``16 days``, ``1 hour``."""
-    for unit, seconds in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if step_s >= seconds:
-            number = round(step_s / seconds, 2)
-            return f"{number:g} {unit}" + ("" if number == 1 else "s")
-    return f"{step_s:g} seconds"
-
-
-def say_date(time: np.datetime64) -> str:
-    """Return ``2020-05-01``, or with the time of day where there is one."""
-    midnight = time == time.astype("datetime64[D]")
-    return str(np.datetime_as_string(time, unit="D" if midnight else "m"))
 
 
 def _check_names(stack: RasterStack, aims: MapAims) -> None:
@@ -168,7 +156,7 @@ def _check_names(stack: RasterStack, aims: MapAims) -> None:
 
 def _irregular(times: TimeArray, apart: FloatArray, step: float, odd: IntArray) -> str:
     named = ", ".join(
-        f"{say_date(times[i + 1])} ({timedelta(seconds=apart[i])} after {say_date(times[i])})"
+        f"{say_time(times[i + 1])} ({timedelta(seconds=apart[i])} after {say_time(times[i])})"
         for i in odd[:NAMED].tolist()
     )
     more = f" and {len(odd) - NAMED} more" if len(odd) > NAMED else ""
@@ -179,9 +167,23 @@ def _irregular(times: TimeArray, apart: FloatArray, step: float, odd: IntArray) 
     )
 
 
+def _uneven(problem: MapProblem) -> Iterator[str]:
+    """Say so where many distances of dates are no whole number of steps, as the network is told."""
+    if len(problem.slots) == 1:
+        return
+    apart = np.diff(problem.stack.times).astype(np.int64) / np.diff(problem.slots)
+    off = np.abs(apart / problem.step_s - 1.0) > OFF_SAID
+    if off.sum() > FEW_ODD * len(off):
+        yield (
+            f"{int(off.sum())} of {len(off)} distances of dates are more than {OFF_SAID:.0%} off "
+            f"the step of {say_step(problem.step_s)} ({say_step(float(apart.min()))} to "
+            f"{say_step(float(apart.max()))}): the network takes them for equal steps"
+        )
+
+
 def _some_dates(times: TimeArray) -> str:
     more = f" and {len(times) - NAMED} more" if len(times) > NAMED else ""
-    return ", ".join(say_date(time) for time in times[:NAMED]) + more
+    return ", ".join(say_time(time) for time in times[:NAMED]) + more
 
 
 def _check_targets(stack: RasterStack, targets: tuple[int, ...]) -> None:

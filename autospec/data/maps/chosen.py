@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from autospec.data.cubes.cubes import Float32Array
-from autospec.data.cubes.layer_index import Span, part_of
+from autospec.data.cubes.layer_index import Span, part_of, runs_of
 from autospec.data.cubes.stacks import Layers
 
 
@@ -47,20 +47,6 @@ class ChosenLayers:
         """Read one block, neighbouring channels together."""
         size = (t[1] - t[0], len(channels), rows[1] - rows[0], columns[1] - columns[0])
         out: Float32Array = np.full(size, np.nan, dtype=np.float32)
-        for into, start in _runs([self.places[channel] for channel in channels]):
-            out[:, into] = self.layers[
-                slice(*t), start : start + into.stop - into.start, slice(*rows), slice(*columns)
-            ]
+        for into, run in runs_of([self.places[channel] for channel in channels]):
+            out[:, into] = self.layers[slice(*t), run, slice(*rows), slice(*columns)]
         return out
-
-
-def _runs(places: Sequence[int | None]) -> Iterator[tuple[slice, int]]:
-    """Yield where neighbouring channels go, and the first of them; those without values never."""
-    first = 0
-    for i, place in enumerate(places):
-        begin = places[first]
-        if i + 1 < len(places) and place is not None and places[i + 1] == place + 1:
-            continue
-        if begin is not None:
-            yield slice(first, i + 1), begin
-        first = i + 1

@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Le
 
+from autospec.data.cubes.cubes import BoolArray
 from autospec.data.cubes.stacks import RasterStack
 from autospec.data.spectra import IntArray
 
@@ -59,7 +60,7 @@ class MapProblem:
     aims: MapAims
     slots: IntArray
     step_s: float
-    empty: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    empty: BoolArray
 
     @property
     def targets(self) -> tuple[int, ...]:
@@ -82,3 +83,8 @@ class MapProblem:
         found = np.searchsorted(self.slots, slots)
         there = self.slots[np.minimum(found, len(self.slots) - 1)] == slots
         return np.where(there, found, -1)
+
+    def has_values(self, slots: IntArray) -> BoolArray:
+        """Say of each slot whether it has a date with values of the inputs."""
+        dates = self.date_at(slots)
+        return np.asarray((dates >= 0) & ~self.empty[dates])

@@ -60,7 +60,7 @@ def fit_map_scaler(problem: MapProblem, plan: MapSplitPlan) -> MapScaler:
     Raises
     ------
     DataError
-        If a layer has no value in what is learned from.
+        If a layer has no value in what is learned from, or a target the same one everywhere.
     """
     stack = problem.stack
     fit_dates, fit_cells = plan.dates == FIT, plan.cells == FIT
@@ -79,6 +79,7 @@ def fit_map_scaler(problem: MapProblem, plan: MapSplitPlan) -> MapScaler:
             "from; want some, or nothing can be learned of it. Leave the layer out, or hold out "
             "other cells or dates by --split."
         )
+    _refuse_constant(problem, targets)
     low, high, mean = _numbers([*inputs, *static])
     target_low, target_high, target_mean = _numbers(targets)
     return MapScaler(
@@ -115,6 +116,22 @@ class _Range:
             low=min(self.low, float(np.min(values, where=there, initial=np.inf))),
             high=max(self.high, float(np.max(values, where=there, initial=-np.inf))),
             total=self.total + float(np.sum(values, where=there, dtype=np.float64)),
+        )
+
+
+def _refuse_constant(problem: MapProblem, targets: list[_Range]) -> None:
+    """Refuse targets that never differ: nothing can be learned of them, and all models are one."""
+    same = {
+        name: found.low
+        for name, found in zip(problem.aims.targets, targets, strict=True)
+        if found.low == found.high
+    }
+    if same:
+        said = " and ".join(f"{name!r} is {value:.6g}" for name, value in same.items())
+        raise DataError(
+            f"target {said} in all cells and dates that are learned from; want values that differ, "
+            "or there is nothing to learn. Pass another --target, hold out other cells or dates by "
+            "--split, or check the no-value of the file."
         )
 
 

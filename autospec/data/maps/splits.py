@@ -142,8 +142,7 @@ def roles_at(dates: Roles, cells: Roles) -> Roles:
 
 def answerable(problem: MapProblem) -> BoolArray:
     """Return which dates (t,) have a present date `horizon` slots before: others have no input."""
-    found = problem.date_at(problem.slots - problem.aims.horizon)
-    return np.asarray((found >= 0) & ~problem.empty[found])
+    return problem.has_values(problem.slots - problem.aims.horizon)
 
 
 def side_of_squares(h: int, w: int) -> int:

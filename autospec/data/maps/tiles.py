@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from autospec.data.cubes.cubes import BoolArray, Float32Array
+from autospec.data.cubes.layer_index import runs_of
 from autospec.data.maps.problem import MapProblem
 from autospec.data.maps.splits import FIT, LEFT_OUT, WATCH, MapSplitPlan, roles_at
 from autospec.data.spectra import IntArray
@@ -118,7 +118,6 @@ def read_tile(problem: MapProblem, plan: MapSplitPlan | None, place: Place, role
     rows = slice(place.row, place.row + place.height)
     columns = slice(place.column, place.column + place.width)
     slots = place.slot + np.arange(aims.length)
-    dates = problem.date_at(slots)
     counted = _counted(problem, plan, place, role)
     # the targets' own past and future: what is looked back to, and the horizon after the tile
     past = max(aims.length, LOOK_BACK) if aims.horizon else 0
@@ -139,7 +138,7 @@ def read_tile(problem: MapProblem, plan: MapSplitPlan | None, place: Place, role
     return Tile(
         dynamic=dynamic,
         static=np.asarray(stack.static[:, rows, columns], dtype=np.float32),
-        present=(dates >= 0) & ~problem.empty[dates],
+        present=problem.has_values(slots),
         last=last,
         target=np.where(counted[:, None], ahead, np.float32(np.nan)),
         counted=counted,
@@ -300,21 +299,10 @@ def read_slots(
         return out
     first = int(dates[there][0])
     span = slice(first, int(dates[there][-1]) + 1)
-    done = 0
-    for run in _runs(channels):
+    for into, run in runs_of(channels):
         part = problem.stack.dynamic[span, run, rows, columns]
-        width = run.stop - run.start
-        out[there, done : done + width] = part[dates[there] - first]
-        done += width
+        out[there, into] = part[dates[there] - first]
     return out
-
-
-def _runs(channels: tuple[int, ...]) -> list[slice]:
-    """Return channels as slices of those that follow each other, in their order."""
-    if not channels:
-        return []
-    cuts = [0, *(i for i, (a, b) in enumerate(pairwise(channels), 1) if b != a + 1), len(channels)]
-    return [slice(channels[a], channels[b - 1] + 1) for a, b in pairwise(cuts)]
 
 
 def _latest(values: Float32Array, past: int) -> Float32Array:

@@ -15,6 +15,7 @@ import plotly.graph_objects as go
 
 from autospec.data.cubes.cubes import Float32Array
 from autospec.data.cubes.places import is_geographic
+from autospec.data.maps.times import say_time
 from autospec.evaluate.map_frames import MapFrames
 from autospec.report import style
 from autospec.report.words import escape
@@ -72,11 +73,6 @@ def still_figure(frames: MapFrames, place: int) -> go.Figure:
     height = int(figure.layout.height) - TOP - BOTTOM + TOP_STILL + BOTTOM_STILL
     figure.update_layout(height=height, margin={"t": TOP_STILL, "b": BOTTOM_STILL}, title=None)
     return figure
-
-
-def date_words(date: str) -> str:
-    """Return an ISO 8601 date without a time of day where it has none."""
-    return date.removesuffix("T00:00:00").replace("T", " ")
 
 
 def _thinned(frames: MapFrames) -> MapFrames:
@@ -146,7 +142,7 @@ def _still(frames: MapFrames, place: int) -> go.Figure:
 
 
 def _title(date: str) -> str:
-    return f"<b>{escape(date_words(date))}</b>"
+    return f"<b>{escape(say_time(date))}</b>"
 
 
 def _plain(text: str) -> str:
@@ -313,6 +309,6 @@ def _slider(dates: tuple[str, ...]) -> dict[str, Any]:
         "font": {"size": 11, "color": style.MUTED},
         "steps": [
             {"label": escape(date), "method": "animate", "args": [[str(place)], now]}
-            for place, date in enumerate(map(date_words, dates))
+            for place, date in enumerate(map(say_time, dates))
         ],
     }

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
+from autospec.evaluate.map_names import MEAN, PATCH_FOREST, PATCH_RIDGE, PERSISTENCE, RIDGE
+from autospec.evaluate.map_tally import SEASONS
 from autospec.report import style
-from autospec.report.words import escape, interval, number
+from autospec.report.words import escape, measured, measured_interval
 from autospec.training.map_result import (
-    MEAN,
     NETWORK,
-    PATCH_FOREST,
-    PATCH_RIDGE,
-    PERSISTENCE,
-    RIDGE,
     MapModel,
     MapTraining,
 )
@@ -34,7 +31,6 @@ ROLES = (
     ("watched", "#3f6fb5"),
     ("sealed, scored once", style.PLSR),
 )  # in the order of the digits 0 to 3
-SEASONS = ("Dec–Feb", "Mar–May", "Jun–Aug", "Sep–Nov")
 ROW_HEIGHT = 40
 
 
@@ -68,7 +64,8 @@ def scores_figure(result: MapTraining, target: int) -> go.Figure | None:
         lead = model.name == NETWORK
         look = {"size": 13 if lead else 10, "color": colour(model.name)}
         look |= {"symbol": "circle" if lead else "diamond"}
-        text = f"{plain(model.name)}: {number(rmse.value)} ({interval(rmse) or 'no interval'})"
+        spread = measured_interval(rmse) or "no interval"
+        text = f"{plain(model.name)}: {measured(rmse.value)} ({spread})"
         figure.add_trace(
             style.scatter(
                 x=[rmse.value],

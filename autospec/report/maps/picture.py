@@ -9,12 +9,13 @@ from plotly.offline import get_plotlyjs
 
 from autospec import __version__
 from autospec.data.cubes.cubes import Float32Array
+from autospec.data.maps.times import say_time
 from autospec.data.spectra import FloatArray
 from autospec.data.writing import write_text
 from autospec.evaluate.map_frames import MapFrames
-from autospec.report.maps.animation import animated_figure, date_words
+from autospec.report.maps.animation import animated_figure
 from autospec.report.page import Figures, html_page, html_table, report_body
-from autospec.report.words import count, escape, number
+from autospec.report.words import count, escape, measured
 
 SYNTHETIC = (
     "data: made up by a program, not measured. Nothing on this page says anything "
@@ -114,7 +115,7 @@ def median_date(frames: MapFrames) -> int:
 
 def _heading(frames: MapFrames) -> str:
     names = ", ".join(frames.targets)
-    dates = [date_words(date) for date in frames.dates]
+    dates = [say_time(date) for date in frames.dates]
     if not dates:
         return f"{names}: no date"
     span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
@@ -148,15 +149,15 @@ def _dates_table(frames: MapFrames, target: int) -> str:
     head = ['<th scope="col">Date</th>']
     head += [f'<th scope="col" class="n">{name}</th>' for name in names]
     rows = []
-    for place, date in enumerate([date_words(date) for date in frames.dates]):
+    for place, date in enumerate([say_time(date) for date in frames.dates]):
         guess = frames.predicted[place, target]
-        cells = [count(int(np.isfinite(guess).sum())), number(_mean(guess))]
+        cells = [count(int(np.isfinite(guess).sum())), measured(_mean(guess))]
         if seen is not None:
             error = _error(frames, place, target)
             both = np.isfinite(guess) & np.isfinite(seen[place, target])
             cells = [count(error.size)]
             means = (_mean(part[both]) for part in (seen[place, target], guess))
-            cells += [number(mean) for mean in means] + [number(_root_mean_square(error))]
+            cells += [measured(v) for v in (*means, _root_mean_square(error))]
         figures = "".join(f'<td class="n">{cell}</td>' for cell in cells)
         rows.append(f'<tr><th scope="row">{escape(date)}</th>{figures}</tr>')
     which = "The shown cells" if seen is None else "The shown cells that have both values"

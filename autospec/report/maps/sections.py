@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from autospec.data.maps.times import say_step
 from autospec.evaluate.map_metrics import GROUPS, say_groups
+from autospec.evaluate.map_scoring import EDGE_CELLS
+from autospec.evaluate.map_tally import SEASONS
 from autospec.evaluate.metrics import BOOTSTRAPS, Comparison, Estimate
 from autospec.report.maps.figures import (
-    SEASONS,
     best_first,
     colour,
     scores_figure,
@@ -15,8 +17,23 @@ from autospec.report.maps.figures import (
 from autospec.report.maps.picture import synthetic_banner
 from autospec.report.maps.tables import edge_ratio
 from autospec.report.page import Figures, html_table
-from autospec.report.sections import METRIC_NAMES, MODEL_FILE, card, estimate_cell, interval_note
-from autospec.report.words import MISSING, count, escape, number, size
+from autospec.report.sections import (
+    METRIC_NAMES,
+    MODEL_FILE,
+    card,
+    estimate_cell,
+    interval_note,
+    measured_cell,
+)
+from autospec.report.words import (
+    MISSING,
+    count,
+    escape,
+    measured,
+    measured_interval,
+    number,
+    size,
+)
 from autospec.training.map_result import NETWORK, MapModel, MapTraining
 
 LINKS = (
@@ -36,7 +53,6 @@ ENDED = {
     "budget": "the time budget ran out",
     "interrupt": "it was interrupted",
 }
-EDGE_CELLS = 5
 
 
 def page_title(result: MapTraining) -> str:
@@ -52,16 +68,7 @@ def aims_words(result: MapTraining) -> str:
     if aims.horizon == 0:
         return f"maps of {names} at the dates of the inputs"
     steps = "1 step" if aims.horizon == 1 else f"{aims.horizon} steps"
-    return f"maps of {names}, {steps} of {step_words(result.data.step_s)} ahead"
-
-
-def step_words(seconds: float) -> str:
-    """Return a step of time in the largest unit in which it is at least 1: "16 days", "1 hour"."""
-    for unit, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= unit:
-            value = f"{seconds / unit:.3g}"
-            return f"{value} {name}{'' if value == '1' else 's'}"
-    return f"{seconds:.3g} seconds"
+    return f"maps of {names}, {steps} of {say_step(result.data.step_s)} ahead"
 
 
 def network(result: MapTraining) -> MapModel:
@@ -85,7 +92,9 @@ def cards_section(result: MapTraining, *, kept: bool) -> str:
     scores = network(result).scores[0]
     pooled, first = scores.pooled, result.data.targets[0]
     of = f" of {first}" if len(result.data.targets) > 1 else ""
-    cards = [card(f"RMSE{of}", number(pooled.rmse.value), interval_note(pooled.rmse), "main")]
+    spread = measured_interval(pooled.rmse)
+    note = f"95 %: {spread}" if spread else pooled.rmse.reason
+    cards = [card(f"RMSE{of}", measured(pooled.rmse.value), note, "main")]
     for name in ("r2", "ccc"):
         estimate = getattr(pooled, name)
         cards.append(
@@ -106,11 +115,11 @@ def cards_section(result: MapTraining, *, kept: bool) -> str:
 
 def _versus_card(rival: str, versus: Comparison) -> str:
     percent = versus.reduction_percent
-    value = number(versus.difference)
+    value = measured(versus.difference)
     if percent is not None:
         value = f"{abs(percent):.1f} % <small>{'lower' if percent >= 0 else 'higher'} RMSE</small>"
     words = {"first": "better", "second": "worse", "cannot tell": "cannot tell"}[versus.better]
-    spread = f"difference 95 %: {number(versus.low)} to {number(versus.high)}; {words}"
+    spread = f"difference 95 %: {measured(versus.low)} to {measured(versus.high)}; {words}"
     return card(f"Against {rival}", value, spread)
 
 
@@ -155,9 +164,8 @@ def _scores_table(result: MapTraining, place: int) -> str:
         s = model.scores[place]
         p = s.pooled
         cells = [_model_cell(model, model.detail)]
-        cells += [
-            _estimate_cell(e) for e in (p.rmse, s.mae, p.me, p.r2, s.pearson_r2, p.ccc, p.rpiq)
-        ]
+        cells += [_estimate_cell(e, p.rmse.value) for e in (p.rmse, s.mae, p.me)]
+        cells += [_estimate_cell(e) for e in (p.r2, s.pearson_r2, p.ccc, p.rpiq)]
         cells.append(f'<td class="n">{number(s.nse_median)}</td>')
         rows.append(_row(model, cells))
     caption = (
@@ -179,12 +187,12 @@ def _sealed_words(result: MapTraining, place: int) -> str:
     )
 
 
-def _estimate_cell(estimate: Estimate) -> str:
+def _estimate_cell(estimate: Estimate, like: float | None = None) -> str:
     """Return a narrow cell: the table has many, and a reason would push the last ones off."""
     if estimate.value is None:
         reason = escape(estimate.reason)
         return f'<td class="n" title="{reason}">{MISSING}<small>undefined</small></td>'
-    return estimate_cell(estimate)
+    return estimate_cell(estimate) if like is None else measured_cell(estimate, like)
 
 
 def _model_cell(model: MapModel, detail: str = "") -> str:
@@ -228,7 +236,7 @@ def _seasons_table(result: MapTraining, target: str) -> str:
         cells = [_model_cell(model)]
         for season in seasons:
             n, rmse = numbers.get(season, (0, None))
-            cells.append(f'<td class="n">{number(rmse)}<small>n = {count(n)}</small></td>')
+            cells.append(f'<td class="n">{measured(rmse)}<small>n = {count(n)}</small></td>')
         rows.append(_row(model, cells))
     return html_table(head, rows, f"{target}. RMSE by season.")
 
@@ -256,7 +264,9 @@ def _edges_table(result: MapTraining, place: int) -> str:
         ratio = edge_ratio(edge, interior)
         shown = f"{ratio:.3f}" if ratio is not None else MISSING
         cells = [_model_cell(model)]
-        cells += [f'<td class="n">{text}</td>' for text in (number(edge), number(interior), shown)]
+        cells += [
+            f'<td class="n">{text}</td>' for text in (measured(edge), measured(interior), shown)
+        ]
         rows.append(_row(model, cells))
     caption = (
         f"{result.data.targets[place]}. Cells at most {EDGE_CELLS} cells from a border of the "

@@ -6,16 +6,18 @@ import json
 from dataclasses import asdict
 
 from autospec import __version__
+from autospec.data.maps.times import say_step, say_time
 from autospec.evaluate.map_frames import MapFrames
 from autospec.evaluate.map_metrics import GROUPS
+from autospec.evaluate.map_names import PERSISTENCE
 from autospec.report.jobs import MAP_TRAIN_FILE
-from autospec.report.maps.animation import date_words, still_figure
+from autospec.report.maps.animation import still_figure
 from autospec.report.maps.figures import dates_figure, loss_figure, roles_figure, watched_figure
 from autospec.report.maps.picture import maps_words, median_date
-from autospec.report.maps.sections import ENDED, aims_words, step_words
+from autospec.report.maps.sections import ENDED, aims_words
 from autospec.report.page import Figures, bullets, facts, honest_section
 from autospec.report.words import MISSING, count, duration, escape, number, scientific
-from autospec.training.map_result import PERSISTENCE, MapTraining
+from autospec.training.map_result import MapTraining
 from autospec.training.map_settings import MapSettings
 
 MAP_PAGE = "map.html"
@@ -34,7 +36,7 @@ def maps_section(result: MapTraining, frames: MapFrames | None, figures: Figures
         return f'{head}<p class="nothing">{why}</p></section>'
     place = median_date(frames)
     words = f"{maps_words(frames)} {LEARNED_TOO if result.split.kind == 'blocks' else ''}".strip()
-    title = f"{date_words(frames.dates[place])}, the date whose error is the median"
+    title = f"{say_time(frames.dates[place])}, the date whose error is the median"
     figure = figures.figure("still", still_figure(frames, place), (title, words), "wide")
     many = f"all {len(frames.dates)} dates" if len(frames.dates) > 1 else "the same"
     return (
@@ -127,7 +129,7 @@ def split_section(result: MapTraining, figures: Figures) -> str:
 def _dates(dates: tuple[str, ...]) -> str:
     if not dates:
         return "no date"
-    return f"{_plural(len(dates), 'date')}, {date_words(dates[0])} to {date_words(dates[-1])}"
+    return f"{_plural(len(dates), 'date')}, {say_time(dates[0])} to {say_time(dates[-1])}"
 
 
 def _plural(n: int, thing: str) -> str:
@@ -144,8 +146,8 @@ def data_section(result: MapTraining) -> str:
         ("Coordinates", data.crs),
         (
             "Dates",
-            f"{count(t)}, {date_words(data.first_time)} to {date_words(data.last_time)}, a step "
-            f"of {step_words(data.step_s)}",
+            f"{count(t)}, {say_time(data.first_time)} to {say_time(data.last_time)}, a step "
+            f"of {say_step(data.step_s)}",
         ),
         ("Gaps in time", f"{count(data.n_gaps)} steps without a date, {count(data.n_empty)} empty"),
         ("Inputs", ", ".join(data.inputs)),

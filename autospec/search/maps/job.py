@@ -15,6 +15,7 @@ from autospec.data.maps.problem import MapProblem
 from autospec.data.maps.resident import held
 from autospec.data.maps.scaling import fit_map_scaler
 from autospec.data.maps.splits import make_map_split
+from autospec.data.maps.times import say_step
 from autospec.errors import UsageError
 from autospec.evaluate.map_baselines import MapBaseline, fit_map_baselines
 from autospec.nets.map_shape import MapShape
@@ -240,7 +241,7 @@ def _announce(plan: StudyPlan, validation: MapValidation, execution: Execution) 
         f"out. Up to {s.trials} networks on {device}{at_once}, of at most {s.space.max_epochs} "
         f"epochs each, tiles of {seen.length} dates × {seen.height} × {seen.width} cells; the "
         f"preset tiny has {parameters:,} parameters and takes {work / 1e9:.2g} G multiply–adds a "
-        f"tile. It ends within about {s.budget_s / 60:.3g} minutes whatever is left.{doubled} Stop "
+        f"tile. It ends within about {say_step(s.budget_s)} whatever is left.{doubled} Stop "
         "early with Ctrl-C: what is done is reported."
     )
     execution.progress(Progress(stage="plan", total=s.trials, message=message))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autospec.data.cubes.grids import read_grid_stack
+from autospec.data.cubes.grids import naming, read_grid_stack
 from autospec.errors import DataError, UsageError
 from tests.data.cubes.made_grids import (
     CRS,
@@ -351,3 +351,10 @@ def test_names_that_cannot_be_shown_are_refused(tmp_path: Path) -> None:
     path = write(grid().rename(ndvi="\x1b[31mred"), tmp_path / "a.nc3")
     with pytest.raises(DataError, match="printable characters"):
         read_grid_stack(path)
+
+
+@pytest.mark.parametrize("line", ["no dates", "a.tif: no dates"])
+def test_the_file_is_named_once(line: str) -> None:
+    with pytest.raises(DataError) as refused, naming(Path("folder/a.tif")):
+        raise DataError(line)
+    assert refused.value.problems == ("a.tif: no dates",)

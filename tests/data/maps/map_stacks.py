@@ -15,6 +15,7 @@ from autospec.data.maps.asking import pose
 from autospec.data.maps.problem import MapAims, MapProblem
 
 CHANNELS = ("et", "rain", "heat")
+GAPPY = [0, 1, 2, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22]
 HOUR = np.timedelta64(3600, "s")
 
 

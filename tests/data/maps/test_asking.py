@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autospec.data.cubes.cubes import TIME_TYPE
+from autospec.data.cubes.stacks import RasterStack
 from autospec.data.maps import asking
-from autospec.data.maps.asking import gap_notes, lay_slots, pose, say_date, say_step
+from autospec.data.maps.asking import gap_notes, lay_slots, pose
 from autospec.data.maps.boxes import boxes
 from autospec.data.maps.problem import MapAims
 from autospec.errors import DataError, UsageError
@@ -149,6 +150,28 @@ def test_one_value_anywhere_is_enough(cells: int, monkeypatch: pytest.MonkeyPatc
     assert np.flatnonzero(posed(stack, horizon=1).empty).tolist() == [2, 3, 7, 8]
 
 
+def days_apart(*apart: int) -> RasterStack:
+    """Return a stack whose dates stand so many days apart."""
+    days = np.concatenate([[0], np.cumsum(apart)]).astype("timedelta64[D]")
+    times = (np.datetime64("2021-01-01") + days).astype(TIME_TYPE)
+    return replace(made_stack(len(times)), times=times)
+
+
+def test_steps_that_are_uneven_are_told() -> None:
+    (note,) = gap_notes(posed(days_apart(*[8, 12, 16] * 4)))
+    assert note.startswith("8 of 12 distances of dates are more than 20% off the step of 12 days")
+    assert "(8 days to 16 days)" in note
+
+
+@pytest.mark.parametrize(
+    "apart",
+    [[31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30], [16] * 22 + [13] + [16] * 22, [8] * 45 + [5, 8]],
+    ids=["months", "composites of 16 days", "of 8 days"],
+)
+def test_nothing_is_said_of_months_and_composites(apart: list[int]) -> None:
+    assert gap_notes(posed(days_apart(*apart))) == ()
+
+
 def test_nothing_is_said_of_a_whole_stack() -> None:
     assert gap_notes(posed(made_stack())) == ()
 
@@ -161,22 +184,3 @@ def test_dates_with_values_are_not_read_to_their_end() -> None:
     whole = 8 * 64 * 64
     by_channel = sum(np.prod(shape) for shape in layers.read) / whole
     assert by_channel <= 1 + 3  # the target once, each channel once: all in one box
-
-
-@pytest.mark.parametrize(
-    ("step_s", "words"),
-    [
-        (86400 * 16, "16 days"),
-        (3600, "1 hour"),
-        (5400, "1.5 hours"),
-        (60, "1 minute"),
-        (5, "5 seconds"),
-    ],
-)
-def test_steps_are_said_in_their_unit(step_s: float, words: str) -> None:
-    assert say_step(step_s) == words
-
-
-def test_dates_are_said_with_the_time_of_day_where_there_is_one() -> None:
-    assert say_date(np.datetime64("2020-02-01T00:00:00")) == "2020-02-01"
-    assert say_date(np.datetime64("2020-02-01T06:30:00")) == "2020-02-01T06:30"

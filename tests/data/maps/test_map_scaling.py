@@ -38,6 +38,23 @@ def at_once(problem: MapProblem, plan: MapSplitPlan) -> list[tuple[float, float,
     return [(np.nanmin(x), np.nanmax(x), np.nanmean(x)) for x in layers]
 
 
+@pytest.mark.parametrize("kind", ["forward", "blocks"])
+def test_a_target_that_never_differs_is_refused(kind: Kind) -> None:
+    stack = made_stack(24, 12, 14)
+    stack.dynamic[:, 1] = np.where(np.isfinite(stack.dynamic[:, 1]), 0.25, np.nan)
+    problem = posed(stack, 1, targets=("et", "rain"))
+    with pytest.raises(DataError, match=r"target 'rain' is 0\.25 in all cells and dates that are"):
+        fit_map_scaler(problem, make_map_split(problem, MapSplit(kind=kind)))
+
+
+def test_an_input_that_never_differs_is_taken() -> None:
+    stack = made_stack(24, 12, 14)
+    stack.dynamic[:, 1] = 0.25
+    problem = posed(stack, 1)
+    scaler = fit_map_scaler(problem, make_map_split(problem, MapSplit()))
+    assert (scaler.low[1], scaler.high[1]) == (0.25, 1.25)
+
+
 @pytest.mark.parametrize("read_bytes", [16 * 1024**2, 200])
 @pytest.mark.parametrize("horizon", [0, 1, 2])
 @pytest.mark.parametrize("kind", ["forward", "blocks"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -11,22 +11,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autospec.data.cubes.stack_files import read_stack
 from autospec.data.maps import tiles
 from autospec.data.maps.problem import MapProblem
-from autospec.data.maps.splits import FIT, SEALED, WATCH, MapSplit, make_map_split, roles_at
+from autospec.data.maps.splits import (
+    FIT,
+    SEALED,
+    WATCH,
+    MapSplit,
+    MapSplitPlan,
+    make_map_split,
+    roles_at,
+)
 from autospec.data.maps.tiles import (
     Place,
-    Tile,
     fit_places,
     read_tile,
     sequences,
     watch_places,
 )
-from tests.data.maps.map_stacks import Watched, made_stack, posed
+from tests.data.maps.map_stacks import GAPPY, Watched, made_stack, posed
 
 Kind = Literal["forward", "blocks"]
-GAPPY = [0, 1, 2, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22]
+Cut = Callable[[MapProblem, MapSplitPlan, int], tuple[Place, ...]]
 
 
 def gappy_problem(horizon: int, targets: tuple[str, ...] = ("et",), h: int = 9) -> MapProblem:
@@ -108,15 +114,15 @@ def test_dates_without_inputs_are_not_present_and_gaps_neither(horizon: int) -> 
     assert tile.present.tolist() == [False, True, True, False]
 
 
+@pytest.mark.parametrize("name", ["dynamic", "last", "static", "present"])
 @pytest.mark.parametrize("horizon", [1, 2])
-def test_later_dates_never_enter_what_the_network_sees(horizon: int) -> None:
+def test_later_dates_never_enter_what_the_network_sees(horizon: int, name: str) -> None:
     problem = gappy_problem(horizon)
     place = Place(slot=6, row=0, column=0, height=9, width=11)
     before = read_tile(problem, None, place, FIT)
     np.asarray(problem.stack.dynamic)[problem.slots > 9] = -1e6
     after = read_tile(problem, None, place, FIT)
-    for name in ("dynamic", "last", "static", "present"):
-        np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
+    np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
     assert not np.array_equal(before.target, after.target, equal_nan=True)
 
 
@@ -158,38 +164,45 @@ def test_targets_of_the_same_dates_are_not_seen() -> None:
     assert np.isnan(after.last).all()
 
 
-def test_months_are_those_of_targets_and_go_on_where_there_is_no_date() -> None:
+@pytest.mark.parametrize(
+    ("slot", "wanted"),
+    [
+        (0, [2, 3, 4, 5, 6, 7]),
+        (20, [10, 11, 0, 1, 2, 3]),
+        (-3, [11, 0, 1, 2, 3, 4]),
+    ],
+)
+def test_months_are_those_of_targets_and_go_on_where_there_is_no_date(
+    slot: int, wanted: list[int]
+) -> None:
     months = np.array([m for m in range(24) if m not in (5, 6)])
     stack = made_stack(len(months))
     stack = replace(stack, times=(np.datetime64("2019-01") + months).astype("datetime64[s]"))
     problem = posed(stack, horizon=2, length=6)
-    found = [
-        read_tile(problem, None, Place(slot=s, row=0, column=0, height=1, width=1), FIT).months
-        for s in (0, 20, -3)
-    ]
-    assert found[0].tolist() == [2, 3, 4, 5, 6, 7]
-    assert found[1].tolist() == [10, 11, 0, 1, 2, 3]
-    assert found[2].tolist() == [11, 0, 1, 2, 3, 4]
+    place = Place(slot=slot, row=0, column=0, height=1, width=1)
+    assert read_tile(problem, None, place, FIT).months.tolist() == wanted
 
 
 def split_problem(kind: Kind, horizon: int, h: int = 19, w: int = 23) -> MapProblem:
     return posed(made_stack(len(GAPPY), h, w, slots=GAPPY, missing=0.1), horizon)
 
 
+@pytest.mark.parametrize("slot", range(0, 20, 4))
 @pytest.mark.parametrize("role", [FIT, WATCH])
 @pytest.mark.parametrize("horizon", [0, 1])
 @pytest.mark.parametrize("kind", ["forward", "blocks"])
-def test_only_cells_and_dates_of_the_role_are_counted(kind: Kind, horizon: int, role: int) -> None:
+def test_only_cells_and_dates_of_the_role_are_counted(
+    kind: Kind, horizon: int, role: int, slot: int
+) -> None:
     problem = split_problem(kind, horizon)
     plan = make_map_split(problem, MapSplit(kind=kind, buffer=1))
     roles = roles_at(plan.dates, plan.cells)
-    for slot in range(0, 20, 4):
-        place = Place(slot=slot, row=3, column=5, height=14, width=16)
-        tile = read_tile(problem, plan, place, role)
-        dates = problem.date_at(slot + horizon + np.arange(4))
-        wanted = (roles[dates, 3:17, 5:21] == role) & (dates >= 0)[:, None, None]
-        np.testing.assert_array_equal(tile.counted, wanted)
-        assert np.isnan(tile.target.transpose(1, 0, 2, 3)[:, ~tile.counted]).all()
+    place = Place(slot=slot, row=3, column=5, height=14, width=16)
+    tile = read_tile(problem, plan, place, role)
+    dates = problem.date_at(slot + horizon + np.arange(4))
+    wanted = (roles[dates, 3:17, 5:21] == role) & (dates >= 0)[:, None, None]
+    np.testing.assert_array_equal(tile.counted, wanted)
+    assert np.isnan(tile.target.transpose(1, 0, 2, 3)[:, ~tile.counted]).all()
 
 
 def test_what_is_sealed_cannot_be_asked_for() -> None:
@@ -265,12 +278,13 @@ def test_training_tiles_overlap_by_half_and_the_last_is_moved_back() -> None:
     assert {(place.height, place.width) for place in places} == {(8, 8)}
 
 
-def test_a_raster_smaller_than_a_tile_is_one_tile() -> None:
+@pytest.mark.parametrize("cut", [fit_places, watch_places])
+def test_a_raster_smaller_than_a_tile_is_one_tile(cut: Cut) -> None:
     problem = posed(made_stack(20, 9, 11))
     plan = make_map_split(problem, MapSplit())
-    for places in (fit_places(problem, plan, 64), watch_places(problem, plan, 64)):
-        assert {(p.row, p.column, p.height, p.width) for p in places} == {(0, 0, 9, 11)}
-    tile = read_tile(problem, plan, fit_places(problem, plan, 64)[0], FIT)
+    places = cut(problem, plan, 64)
+    assert {(p.row, p.column, p.height, p.width) for p in places} == {(0, 0, 9, 11)}
+    tile = read_tile(problem, plan, places[0], FIT)
     assert tile.dynamic.shape == (4, 3, 9, 11)
 
 
@@ -351,58 +365,3 @@ def test_of_chosen_slots_and_channels_the_values_are_read_and_no_channel_between
     np.testing.assert_array_equal(found[[0, 1, 3]], stack.dynamic[[1, 3, 6]][:, [0, 2], 1:3])
     assert np.isnan(found[2]).all()
     assert layers.read == [(6, 1, 2, 5)] * 2
-
-
-def test_a_stack_larger_than_memory_is_learned_from_within_a_cap() -> None:
-    cap = 2 * 1024**2
-    stack = made_stack(24, 128, 128)
-    layers = Watched(np.asarray(stack.dynamic), blocks=(1, 64, 64))
-    assert layers.values.nbytes > 2 * cap
-    lazy = replace(stack, dynamic=layers)
-    problem = posed(lazy)
-    plan = make_map_split(problem, MapSplit())
-    layers.read.clear()
-    for place in (*fit_places(problem, plan, 64)[:9], *watch_places(problem, plan, 64)):
-        before = len(layers.read)
-        tile = read_tile(problem, plan, place, FIT)
-        held = tile.dynamic.nbytes + tile.last.nbytes + tile.target.nbytes + tile.counted.nbytes
-        assert held + sum(layers.bytes_read[before:]) < cap
-
-
-@pytest.mark.parametrize("horizon", [0, 2])
-def test_tiles_of_a_zarr_store_are_those_of_memory(tmp_path: Path, horizon: int) -> None:
-    xr = pytest.importorskip("xarray")
-    pytest.importorskip("zarr")
-    pytest.importorskip("rasterio")
-    names = ("et", "heat", "rain")  # as a store lists them
-    stack = made_stack(len(GAPPY), 19, 23, slots=GAPPY, missing=0.2, channels=names)
-    a, _, west, _, e, north = stack.transform
-    values = np.asarray(stack.dynamic)
-    data = xr.Dataset(
-        {name: (("time", "y", "x"), values[:, i]) for i, name in enumerate(stack.channels)}
-        | {"static0": (("y", "x"), stack.static[0])},
-        coords={
-            "time": stack.times.astype("datetime64[ns]"),
-            "y": north + e * (np.arange(19) + 0.5),
-            "x": west + a * (np.arange(23) + 0.5),
-        },
-        attrs={"crs": stack.crs},
-    )
-    chunks = {"chunks": (3, 8, 8)}
-    data.to_zarr(
-        tmp_path / "cube.zarr",
-        encoding=dict.fromkeys(stack.channels, chunks),
-        zarr_format=3,
-        consolidated=False,
-    )
-    problem = posed(read_stack(tmp_path / "cube.zarr"), horizon)
-    known = posed(stack, horizon)
-    plans = [make_map_split(p, MapSplit(kind="blocks")) for p in (problem, known)]
-    assert plans[0].digest == plans[1].digest
-    assert not isinstance(problem.stack.dynamic, np.ndarray)
-    for place in fit_places(known, plans[1], 8)[::37]:
-        one, other = (
-            read_tile(p, plan, place, FIT) for p, plan in zip((problem, known), plans, strict=True)
-        )
-        for name in Tile.__dataclass_fields__:
-            np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)

@@ -12,13 +12,11 @@ from autospec.data.maps.splits import MapSplit, MapSplitKind
 from autospec.evaluate.cube_metrics import mean_absolute_error, squared_correlation
 from autospec.evaluate.map_frames import MapFrames
 from autospec.evaluate.map_metrics import MapScores
+from autospec.evaluate.map_names import MEAN, PERSISTENCE, RIDGE
 from autospec.evaluate.metrics import compare, score
 from autospec.training.cube_training import TrainEpoch
 from autospec.training.map_result import (
-    MEAN,
     NETWORK,
-    PERSISTENCE,
-    RIDGE,
     MapData,
     MapModel,
     MapSplitRecord,
@@ -193,3 +191,16 @@ def make_frames(
         synthetic=True,
     )
     return frames if observed else replace(frames, observed=None)
+
+
+def with_rmse(result: MapTraining, factor: float) -> MapTraining:
+    """Return the result with the RMSE of the first model in another unit."""
+    first, *others = result.models
+    scores, pooled = first.scores[0], first.scores[0].pooled
+    rmse = replace(
+        pooled.rmse,
+        **{k: (getattr(pooled.rmse, k) or 1.0) * factor for k in ("value", "low", "high")},
+    )
+    pooled = replace(pooled, rmse=rmse, ccc=replace(pooled.ccc, value=-0.0001))
+    model = replace(first, scores=(replace(scores, pooled=pooled), *first.scores[1:]))
+    return replace(result, models=(model, *others))

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from autospec.evaluate.map_frames import MapFrames
+from autospec.evaluate.metrics import Estimate
 from autospec.report.lock import LOCK_FILE
 from autospec.report.maps import write_map_report
 from autospec.report.maps.page import map_report_html
-from autospec.report.maps.sections import aims_words, step_words
+from autospec.report.maps.sections import aims_words
+from autospec.report.words import measured
 from autospec.training.map_result import MapTraining
 from tests.report.conftest import HOSTILE
 from tests.report.maps.made_map_training import TARGETS, make_frames, make_map_training
@@ -186,14 +188,6 @@ def test_a_forecast_without_persistence_is_warned_of(made: MapTraining) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(3600, "1 hour"), (86_400 * 16, "16 days"), (900, "15 minutes"), (1, "1 seconds")],
-)
-def test_a_step_of_time_is_told_in_its_largest_unit(seconds: float, said: str) -> None:
-    assert step_words(seconds) == said
-
-
-@pytest.mark.parametrize(
     ("horizon", "said"),
     [
         (0, "maps of ndvi at the dates of the inputs"),
@@ -203,3 +197,33 @@ def test_a_step_of_time_is_told_in_its_largest_unit(seconds: float, said: str) -
 )
 def test_what_was_asked_is_told_in_words(horizon: int, said: str) -> None:
     assert aims_words(make_map_training(horizon=horizon)) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "like", "said"),
+    [
+        (0.1441, None, "0.144"),
+        (2.3149e-5, None, "2.31e−5"),
+        (-4e-7, 2.3e-5, "−4.00e−7"),
+        (-4e-7, 0.14, "0"),
+        (0.0, 2.3e-5, "0"),
+        (None, 2.3e-5, "–"),
+    ],
+)
+def test_numbers_in_small_units_keep_their_digits(
+    value: float | None, like: float | None, said: str
+) -> None:
+    assert measured(value, like) == said
+
+
+def test_scores_in_a_small_unit_are_not_said_to_be_0(made: MapTraining) -> None:
+    def shrunk(estimate: Estimate) -> Estimate:
+        numbers = {name: getattr(estimate, name) for name in ("value", "low", "high")}
+        return replace(estimate, **{k: v and v * 1e-6 for k, v in numbers.items()})
+
+    first, *others = made.models
+    scores = first.scores[0]
+    small = replace(scores, pooled=replace(scores.pooled, rmse=shrunk(scores.pooled.rmse)))
+    model = replace(first, scores=(small, *first.scores[1:]))
+    rmse = small.pooled.rmse.value
+    assert rmse is not None and measured(rmse) in words(replace(made, models=(model, *others)))

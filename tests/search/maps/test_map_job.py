@@ -11,6 +11,7 @@ import pytest
 
 from autospec.data.cubes.stacks import RasterStack
 from autospec.errors import SettingsDiffer, UsageError
+from autospec.evaluate.map_names import MEAN, PERSISTENCE, RIDGE
 from autospec.search.execution import Execution
 from autospec.search.maps import job
 from autospec.search.maps.job import search_maps
@@ -18,7 +19,7 @@ from autospec.search.maps.result import MapSearchResult
 from autospec.search.maps.space import REFERENCE, MapSpace
 from autospec.search.progress import Progress
 from autospec.search.result import TrialRecord
-from autospec.training.map_result import MEAN, NETWORK, PERSISTENCE, RIDGE
+from autospec.training.map_result import NETWORK
 from tests.search.maps.made_stack import SETTINGS, SPACE, made_stack
 
 STACK = made_stack()
