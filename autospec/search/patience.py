@@ -5,8 +5,8 @@ An answer that was lost is not a question that was lost, so what must happen onc
 which a second attempt knows the first. A trial's end and all that is known of it are one
 transaction: a worker that is killed leaves a trial ended or under way.
 
-Optuna's own storage is used below its public surface where many small writes are made
-one: the making of a trial, its parameters, its constraints, its end; and to found a study once.
+Optuna's own storage is used below its public surface where many small writes are made one: the
+making of a trial, its parameters, its constraints, its end; and to found a study once.
 """
 
 from __future__ import annotations
@@ -222,9 +222,9 @@ class PatientStorage(RDBStorage):
 
         def ask() -> None:
             with self.scoped_session() as session, session.begin():
-                for key, value in constraints.items():
-                    kind = models.TrialSystemAttributeModel
-                    key = f"{_CONSTRAINTS_KEY}:{key}"
+                kind = models.TrialSystemAttributeModel
+                for name, value in constraints.items():
+                    key = f"{_CONSTRAINTS_KEY}:{name}"
                     self._set_trial_attr_without_commit(session, kind, trial_id, key, value)
 
         self.wait_for(ask)
