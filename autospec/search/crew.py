@@ -114,7 +114,7 @@ def _run_one(study: Study, plan: StudyPlan, crew: Crew, known: list[FrozenTrial]
             if _is_surplus(others, trial, plan.settings.trials) or _is_taken(others, trial):
                 withdraw(crew, trial._trial_id)
                 return
-            run = begin_trial(study, trial, plan)
+            run = begin_trial(study, trial, plan, others)
             if run is not None:
                 watch = run.watch
                 evaluate = partial(plan.validation.evaluate, run.design)

@@ -5,8 +5,8 @@ An answer that was lost is not a question that was lost, so what must happen onc
 which a second attempt knows the first. A trial's end and all that is known of it are one
 transaction: a worker that is killed leaves a trial ended or under way.
 
-Optuna's own storage is used below its public surface in four places, each named: the making of a
-trial, its parameters, its end, and the founding of a study.
+Optuna's own storage is used below its public surface where many small writes are made one: the
+making of a trial, its parameters, its constraints, its end; and to found a study once.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
+from optuna.study._constrained_optimization import _CONSTRAINTS_KEY
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.url import URL
@@ -215,6 +216,18 @@ class PatientStorage(RDBStorage):
             if value is not None:
                 self._set_trial_value_without_commit(session, trial, 0, value)
             trial.state, trial.datetime_complete = state, datetime.now()
+
+    def set_constraints(self, trial_id: int, constraints: Mapping[str, float]) -> None:
+        """Set all constraints of a trial under way, in one transaction; above 0 is infeasible."""
+
+        def ask() -> None:
+            with self.scoped_session() as session, session.begin():
+                kind = models.TrialSystemAttributeModel
+                for name, value in constraints.items():
+                    key = f"{_CONSTRAINTS_KEY}:{name}"
+                    self._set_trial_attr_without_commit(session, kind, trial_id, key, value)
+
+        self.wait_for(ask)
 
     def _has(self, trial_id: int, state: TrialState, facts: Mapping[str, object]) -> bool:
         trial = self.get_trial(trial_id)

@@ -134,23 +134,28 @@ class RunningTrial:
         _end(self.study, self.trial, self.watch.plan, state, value, facts)
 
 
-def begin_trial(study: Study, trial: Trial, plan: StudyPlan) -> RunningTrial | None:
-    """Return a proposal to train; None if it ended here, over the caps or as known already."""
+def begin_trial(
+    study: Study, trial: Trial, plan: StudyPlan, earlier: list[FrozenTrial] | None = None
+) -> RunningTrial | None:
+    """Return a proposal to train; None if it ended here, over the caps or as known already.
+
+    `earlier` are the trials of the study, where they have just been read: that is dear where
+    workers share it.
+    """
     started = time.perf_counter()
     design: Searched = plan.settings.space.decode(trial.params)
     label = trial.user_attrs.get("label", "")
     constraints = design.overrun(plan.validation.seen, plan.settings.caps)
     if label:  # published designs are references: only what cannot be built is refused
         constraints |= {"parameters": 0.0, "multiply_adds": 0.0}
-    for key, value in constraints.items():
-        trial.set_constraint(key, value)
+    _set_constraints(trial, plan, constraints)
     if max(constraints.values()) > 0:
         reason = _infeasible(constraints, plan.validation.sample)
         _end(study, trial, plan, TrialState.PRUNED, None, {"reason": reason})
         return None
     parameters, work = design.size(plan.validation.seen)
     size = {"digest": design.digest, "n_parameters": parameters, "multiply_adds": work}
-    earlier = study.get_trials(deepcopy=False)  # read once: it is dear where workers share it
+    earlier = study.get_trials(deepcopy=False) if earlier is None else earlier
     twin = _twin(study.study_name, earlier, plan, design)
     if twin is not None:
         where, known = twin
@@ -161,6 +166,14 @@ def begin_trial(study: Study, trial: Trial, plan: StudyPlan) -> RunningTrial | N
     return RunningTrial(
         study=study, trial=trial, design=design, size=size, watch=watch, started=started
     )
+
+
+def _set_constraints(trial: Trial, plan: StudyPlan, constraints: dict[str, float]) -> None:
+    if plan.crew is not None:
+        plan.crew.storage.set_constraints(trial._trial_id, constraints)
+        return
+    for key, value in constraints.items():
+        trial.set_constraint(key, value)
 
 
 def _end(

@@ -227,3 +227,15 @@ def test_parameters_of_a_trial_that_was_lost_meanwhile_are_refused(join: Join) -
 
     with pytest.raises(UpdateFinishedTrialError):
         ask_and_lose()
+
+
+def test_constraints_written_together_are_read_as_optuna_writes_them(join: Join) -> None:
+    study, crew = join("a")
+    limits = {"layers": 0.0, "parameters": 1.5}
+    crew.storage.set_constraints(begun(study, crew), limits)
+    other = study.ask()
+    for key, value in limits.items():
+        other.set_constraint(key, value)
+    first, second = study.trials
+    assert first.constraints == second.constraints == limits
+    assert first.system_attrs == second.system_attrs
