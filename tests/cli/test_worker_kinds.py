@@ -37,7 +37,7 @@ from tests.postgres import Server
 from tests.search.cubes.made_study import made_cubes
 from tests.search.maps.made_stack import made_stack
 
-TRIALS = 4
+TRIALS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +82,14 @@ def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
     return made
 
 
-def judge_trials(storage: str, study: str) -> set[str | None]:
-    """Assert that there are as many as were asked for; return who made them."""
-    trials = counted(storage, study)
-    assert len(trials) == TRIALS
-    makers = {worker_of(t) for t in trials}
-    assert None not in makers
-    return makers
+def judge(result: Any, storage: str) -> None:
+    """Assert that as many trials were trained as were asked for, each by a worker."""
+    trained = [t.number for t in result.trials if t.state != "infeasible"]
+    trials = counted(storage, result.name)
+    assert [t.number for t in trials] == trained
+    assert len(trained) == TRIALS
+    assert None not in {worker_of(t) for t in trials}
+    assert "open to several workers" in " ".join(result.notes)
 
 
 @pytest.mark.slow
@@ -99,11 +100,8 @@ def test_two_processes_of_one_machine_end_in_one_report_and_a_model(
     code, said = ended(kind.begin("--trials", TRIALS, "--workers", 2, "--out", out))
     assert code == 0, said
     result = kind.load(out)
-    assert len(result.trials) == TRIALS
+    judge(result, f"sqlite:///{out / 'study.db'}")
     assert load_model(out / MODEL_FILE).provenance.job == "search"
-    makers = judge_trials(f"sqlite:///{out / 'study.db'}", result.name)
-    assert len(makers) <= 2
-    assert "open to several workers" in " ".join(result.notes)
     status = autospec_command("status", out).stdout
     assert f"{TRIALS} of {TRIALS} trials" in status
     assert "report made" in status
@@ -130,8 +128,8 @@ def test_two_commands_and_a_worker_on_a_server_make_one_report(
     reports = [f for f in ("a", "b", "c") if (tmp_path / f / "report.html").exists()]
     assert len(reports) == 1, ends
     result = kind.load(tmp_path / reports[0])
-    assert (result.name, len(result.trials)) == (name, TRIALS)
-    judge_trials(postgres.url, name)
+    assert result.name == name
+    judge(result, postgres.url)
 
 
 @pytest.mark.slow
