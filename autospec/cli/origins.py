@@ -11,6 +11,7 @@ from autospec.errors import UsageError
 
 if TYPE_CHECKING:
     from autospec.data.cubes.cubes import Cubes
+    from autospec.data.cubes.stacks import RasterStack
     from autospec.data.spectra import Spectra
     from autospec.search.origin import Origin
     from autospec.search.settings import DataSource
@@ -54,6 +55,21 @@ def origin_of_cubes(file: Path, target: str | None, unit: str) -> Origin:
 
     source = DataSource(file=str(file.absolute()), target=target)
     return Origin(kind="cubes", unit=unit, source=source, sha256=file_sha256(file))
+
+
+def origin_of_stack(file: Path, unit: str) -> Origin:
+    """Return where a stack is from: a file or a folder, and the digest of all that is in it.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    from autospec.search.origin import Origin, tree_sha256
+    from autospec.search.settings import DataSource
+
+    source = DataSource(file=str(file.absolute()))
+    return Origin(kind="stacks", unit=unit, source=source, sha256=tree_sha256(file))
 
 
 def spectra_of(origin: Origin, data: Path | None, lab: Path | None) -> Spectra:
@@ -111,3 +127,20 @@ def cubes_of(origin: Origin, data: Path | None) -> Cubes:
     file = data or Path(origin.source.file)
     check_same(file, origin.sha256, "--data")
     return read_labelled(file, origin.source.target)
+
+
+def stack_of(origin: Origin, data: Path | None) -> tuple[RasterStack, Path]:
+    """Read the stack that a study was begun with; return where it lies here, too.
+
+    Raises
+    ------
+    DataError
+        If the file is not the same, or cannot be read.
+    """
+    from autospec.data.cubes.stack_files import read_stack
+    from autospec.search.origin import check_same
+
+    assert origin.source.file is not None
+    file = data or Path(origin.source.file)
+    check_same(file, origin.sha256, "--data")
+    return read_stack(file), file

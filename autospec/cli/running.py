@@ -34,7 +34,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Generic[R]):
-    """One search: what differs between spectra and cubes.
+    """One search: what differs between spectra, cubes and maps.
 
     Parameters
     ----------
@@ -50,6 +50,8 @@ class Job(Generic[R]):
     search : callable (Execution) -> result
     write : callable (result) -> None
         Writes the report.
+    scored : str
+        What the scores of trials are, in a word.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Job(Generic[R]):
     found: Callable[[Execution], None]
     search: Callable[[Execution], R]
     write: Callable[[R], None]
+    scored: str = "CV"
 
 
 def refuse_workers(where: Where) -> None:
@@ -156,7 +159,7 @@ def _search(job: Job[R], execution: Execution, folder: Path, where: Where) -> R:
             if where.workers > 1:
                 job.found(execution)
                 train_by_workers(job.name, execution, job.budget_s, folder, where, ctrl_c)
-            with _shown(job.origin.unit, ctrl_c) as display:
+            with _shown(job.origin.unit, job.scored, ctrl_c) as display:
                 if where.storage is not None and where.report:
                     display.screen.say(_how_to_join(job.name, where.storage))
                 return job.search(replace(execution, progress=display, interrupted=ctrl_c.pressed))
@@ -167,8 +170,8 @@ def _search(job: Job[R], execution: Execution, folder: Path, where: Where) -> R:
         raise typer.Exit(EXIT_INTERRUPTED) from error
 
 
-def _shown(unit: str, ctrl_c: CtrlC) -> AbstractContextManager[SearchDisplay]:
-    display = SearchDisplay(unit)
+def _shown(unit: str, scored: str, ctrl_c: CtrlC) -> AbstractContextManager[SearchDisplay]:
+    display = SearchDisplay(unit, scored)
     ctrl_c.console = display.console
     return display
 

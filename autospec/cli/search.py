@@ -230,7 +230,7 @@ def search(
             buffer=buffer,
             block=block,
         )
-        search_stack(stack, asked, changes, out, where)
+        search_stack(stack, asked, changes, called, out, where)
         return
     given = read_study(study) if study else None
     data = DataSource(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from autospec.cli.interrupt import CtrlC
-from autospec.cli.live import SearchDisplay
 from autospec.cli.options import Where
+from autospec.cli.origins import origin_of_stack
+from autospec.cli.running import Job, is_whole, run_job
 from autospec.cli.search_show import show_files
 from autospec.cli.train_stack_options import StackChoice, stack_aims, stack_split
 from autospec.cli.train_stack_show import scores_table
@@ -20,8 +20,10 @@ from autospec.errors import EXIT_INTERRUPTED, DataError
 
 if TYPE_CHECKING:
     from autospec.data.cubes.stacks import RasterStack
+    from autospec.search.execution import Execution
     from autospec.search.maps.result import MapSearchResult
     from autospec.search.maps.settings import MapSearchSettings
+    from autospec.search.origin import Origin
 
 FILES = (
     "report.html",
@@ -33,7 +35,6 @@ FILES = (
     "MODEL.md",
     "study.db",
 )
-STOPPING = "the best network so far is scored and reported; finished trials are kept"
 
 StackOption = Annotated[
     Path | None,
@@ -55,7 +56,12 @@ class StackSearch:
 
 
 def search_stack(
-    file: Path, asked: StackSearch, changes: dict[str, Any], out: Path | None, where: Where
+    file: Path,
+    asked: StackSearch,
+    changes: dict[str, Any],
+    called: str | None,
+    out: Path | None,
+    where: Where,
 ) -> None:
     """Search on the stack in `file`, report, and print.
 
@@ -67,10 +73,12 @@ def search_stack(
         What is to be predicted, and what is held out.
     changes : dict
         Other settings by name; None is autospec's default.
+    called : str, optional
+        Name of the study; by default the file's.
     out : Path, optional
         Folder of the results; by default runs/NAME.
     where : Where
-        Storage, device, trials at once, and whether JSON is printed.
+        Storage, device, processes, and whether JSON is printed.
 
     Raises
     ------
@@ -80,17 +88,17 @@ def search_stack(
     from autospec.cli.search import study_name
     from autospec.data.cubes.npz import named
     from autospec.data.cubes.stack_files import read_stack
+    from autospec.report.map_search.tables import UNIT
 
-    stack, name = read_stack(file), study_name(file.stem)
+    stack, name = read_stack(file), called or study_name(file.stem)
     settings = stack_settings(asked, stack.channels, changes)
     folder = out or Path("runs") / name
+    origin = origin_of_stack(file, UNIT)
     try:
-        result = _run(stack, name, settings, folder, where)
+        result = run_stack_search(stack, name, settings, folder, where, origin)
     except DataError as error:
         raise DataError(named(file, error.problems)) from error
-    _show(result, folder, file, as_json=where.as_json)
-    if result.stopped == "interrupt":
-        raise typer.Exit(EXIT_INTERRUPTED)
+    show_stack_search(result, folder, file, as_json=where.as_json)
 
 
 def stack_settings(
@@ -127,42 +135,49 @@ def stack_settings(
     )
 
 
-def _run(
-    stack: RasterStack, name: str, settings: MapSearchSettings, folder: Path, where: Where
+def run_stack_search(
+    stack: RasterStack,
+    name: str,
+    settings: MapSearchSettings,
+    folder: Path,
+    where: Where,
+    origin: Origin,
 ) -> MapSearchResult:
-    """Search under the folder's lock, with Ctrl-C as a request to finish, and write the report."""
+    """Search on a stack, and write the report into `folder`.
+
+    Raises
+    ------
+    AutospecError
+        As `run_job` and the search.
+    """
     from autospec.data.maps.asking import pose
     from autospec.data.maps.splits import make_map_split
     from autospec.report.jobs import MAP_FILE, refuse_other
-    from autospec.report.lock import discard_empty, locked
-    from autospec.report.map_search.tables import UNIT
-    from autospec.search.execution import Execution
-    from autospec.search.maps.job import search_maps
+    from autospec.search.maps.job import found_map_search, search_maps
 
     # refuses what cannot be before anything is written
     make_map_split(pose(stack, settings.aims), settings.split)
     refuse_other(folder, MAP_FILE)
-    with discard_empty(folder), locked(folder):
-        done = _finished(stack, name, settings, folder)
-        if done is not None:
-            return done
-        with SearchDisplay(UNIT, "watched") as display, CtrlC(display.console, STOPPING) as ctrl_c:
-            models: dict[str, Any] = {}
-            result = search_maps(
-                stack,
-                name=name,
-                settings=settings,
-                execution=Execution(
-                    storage=where.storage or f"sqlite:///{(folder / 'study.db').absolute()}",
-                    device=where.device,
-                    trials_at_once=where.trials_at_once,
-                    progress=display,
-                    interrupted=ctrl_c.pressed,
-                    on_model=models.__setitem__,
-                ),
-            )
-        _write(result, models, folder)
-    return result
+    models: dict[str, Any] = {}
+
+    def found(execution: Execution) -> None:
+        found_map_search(stack, name=name, settings=settings, execution=execution)
+
+    def run(execution: Execution) -> MapSearchResult:
+        kept = replace(execution, on_model=models.__setitem__)
+        return search_maps(stack, name=name, settings=settings, execution=kept)
+
+    job = Job(
+        name=name,
+        budget_s=settings.budget_s,
+        origin=origin,
+        finished=lambda: _finished(stack, name, settings, folder),
+        found=found,
+        search=run,
+        write=lambda result: _write(result, models, folder),
+        scored="watched",
+    )
+    return run_job(job, folder, where)
 
 
 def _finished(
@@ -176,13 +191,7 @@ def _finished(
     done = finished_map_search(
         folder, name, settings, lambda: stack_facts(stack, settings.aims.targets).digest
     )
-    if done is None:
-        return None
-    if not (folder / MODEL_FILE).is_file():
-        typer.echo(f"{MODEL_FILE} is gone; the winner is trained again.", err=True)
-        return None
-    typer.echo("This search is already finished; nothing was run again.", err=True)
-    return done
+    return done if done and is_whole(True, folder / MODEL_FILE) else None
 
 
 def _write(result: MapSearchResult, models: dict[str, Any], folder: Path) -> None:
@@ -195,6 +204,13 @@ def _write(result: MapSearchResult, models: dict[str, Any], folder: Path) -> Non
     write_map_search_model(result, models["winner"].network, folder)
     write_frames(folder / FRAMES_FILE, models["frames"])
     write_map_search(result, models["frames"], folder)
+
+
+def show_stack_search(result: MapSearchResult, folder: Path, file: Path, *, as_json: bool) -> None:
+    """Print a search's tables, or map-run.json; a search that was stopped exits with 130."""
+    _show(result, folder, file, as_json=as_json)
+    if result.stopped == "interrupt":
+        raise typer.Exit(EXIT_INTERRUPTED)
 
 
 def _show(result: MapSearchResult, folder: Path, file: Path, *, as_json: bool) -> None:

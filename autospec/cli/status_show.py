@@ -65,7 +65,7 @@ def status_line(s: StudyStatus) -> str:
     return (
         f"{s.study}: {s.trained} of {s.total} trials: {s.complete} complete, {s.pruned} pruned, "
         f"{s.failed} failed{skipped}; {s.running} running, {s.waiting} waiting; "
-        f"best CV RMSE {best}{which}{eta}; {REPORT[s.report]}"
+        f"best RMSE {best}{which}{eta}; {REPORT[s.report]}"
     )
 
 

@@ -10,9 +10,10 @@ import typer
 
 from autospec.cli.cube_search import run_cube_search, show_cube_search
 from autospec.cli.options import DeviceName, DeviceOption, JsonOption, OutOption, Where
-from autospec.cli.origins import cubes_of, spectra_of
+from autospec.cli.origins import cubes_of, spectra_of, stack_of
 from autospec.cli.running import refuse_workers
 from autospec.cli.search import check_name, run_search, show_search
+from autospec.cli.stack_search import run_stack_search, show_stack_search
 from autospec.errors import UsageError
 
 
@@ -57,6 +58,7 @@ def worker(
     autospec worker sweden --storage postgresql+psycopg://user@host/studies
     """
     from autospec.search.cubes.settings import CubeSettings
+    from autospec.search.maps.settings import MapSearchSettings
     from autospec.search.origin import read_founded
     from autospec.search.settings import parse_duration
 
@@ -74,12 +76,17 @@ def worker(
     settings, origin = founded.settings, founded.origin
     if budget:
         settings = replace(settings, budget_s=parse_duration(budget))
+    if lab and origin.kind != "spectra":
+        raise UsageError(f"--lab: the study is on {origin.kind}, which hold what is learned")
     if isinstance(settings, CubeSettings):
-        if lab:
-            raise UsageError("--lab: the study is on cubes, which hold their lab values")
         cubes = cubes_of(origin, data)
         on_cubes = run_cube_search(cubes, name, settings, folder, where, origin)
         show_cube_search(on_cubes, folder, as_json=as_json)
+        return
+    if isinstance(settings, MapSearchSettings):
+        stack, file = stack_of(origin, data)
+        on_maps = run_stack_search(stack, name, settings, folder, where, origin)
+        show_stack_search(on_maps, folder, file, as_json=as_json)
         return
     result = run_search(spectra_of(origin, data, lab), name, settings, folder, where, origin)
     show_search(result, folder, as_json)

@@ -21,6 +21,7 @@ from autospec.data.writing import cannot
 from autospec.errors import DataError, StorageError, UsageError, near
 from autospec.search.crew import SETTINGS_KEY
 from autospec.search.cubes.settings import CubeSettings
+from autospec.search.maps.settings import MapSearchSettings
 from autospec.search.patience import PatientStorage
 from autospec.search.settings import DataSource, SearchSettings
 from autospec.search.storage import open_shared, storage_errors
@@ -30,6 +31,14 @@ POLL_S = 1.0
 FOUNDING_S = 60.0  # between the creation of a study and the word where its rows are from
 CHUNK_BYTES = 1 << 20
 T = TypeVar("T")
+Kind = Literal["spectra", "cubes", "stacks"]
+
+
+SETTINGS: dict[Kind, type[SearchSettings] | type[CubeSettings] | type[MapSearchSettings]] = {
+    "spectra": SearchSettings,
+    "cubes": CubeSettings,
+    "stacks": MapSearchSettings,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,20 +47,21 @@ class Origin:
 
     Parameters
     ----------
-    kind : {"spectra", "cubes"}
+    kind : {"spectra", "cubes", "stacks"}
     unit : str
-        Of the target.
+        Of the scores.
     source : DataSource
-        A site or an absolute path, and the reading options; of cubes, path and target.
+        A site or an absolute path, and the reading options; of cubes, path and target; of a stack,
+        the path.
     lab : str or None
         Absolute path of a table of lab values.
     replicates : {"average", "keep"} or None
     sha256, lab_sha256 : str or None
-        Of the bytes of the two files; None of a site or a folder, which the digest of the rows,
-        in the study's settings, vouches for.
+        Of the bytes of the two files, or of all files of a stack that is a folder; None of a site
+        or a folder of scans, which the digest of the rows, in the study's settings, vouches for.
     """
 
-    kind: Literal["spectra", "cubes"]
+    kind: Kind
     unit: str
     source: DataSource
     lab: str | None = None
@@ -67,11 +77,11 @@ class Founded:
     Parameters
     ----------
     origin : Origin
-    settings : SearchSettings or CubeSettings
+    settings : SearchSettings, CubeSettings or MapSearchSettings
     """
 
     origin: Origin
-    settings: SearchSettings | CubeSettings
+    settings: SearchSettings | CubeSettings | MapSearchSettings
 
 
 def file_sha256(path: Path) -> str | None:
@@ -94,6 +104,23 @@ def file_sha256(path: Path) -> str | None:
     return digest.hexdigest()
 
 
+def tree_sha256(path: Path) -> str:
+    """Return one SHA-256 of a file, or of the names and bytes of all files below a folder.
+
+    Raises
+    ------
+    DataError
+        If one cannot be read.
+    """
+    whole = file_sha256(path)
+    if whole is not None:
+        return whole
+    digest = hashlib.sha256()
+    for file in sorted(found for found in path.rglob("*") if found.is_file()):
+        digest.update(f"{file.relative_to(path).as_posix()}\0{file_sha256(file)}\n".encode())
+    return digest.hexdigest()
+
+
 def check_same(path: Path, wanted: str | None, option: str) -> None:
     """Refuse a file with other bytes than those that a study was begun with.
 
@@ -106,7 +133,7 @@ def check_same(path: Path, wanted: str | None, option: str) -> None:
         raise DataError(
             f"{path}: not on this machine. Pass {option} with the same file where it lies here."
         )
-    found = file_sha256(path)
+    found = file_sha256(path) if wanted is None else tree_sha256(path)
     if found != wanted:
         raise DataError(
             f"{path}: sha256 {_short(found)}, and the study was begun with {_short(wanted)}. "
@@ -158,10 +185,9 @@ def parse_founded(study: Study) -> Founded:
     origin = _parsed(Origin, study.user_attrs[ORIGIN_KEY], study.study_name)
     known = study.user_attrs[SETTINGS_KEY]
     settings = {key: value for key, value in known.items() if not key.endswith("_digest")}
-    if origin.kind == "cubes":
-        on_cubes = _parsed(CubeSettings, settings, study.study_name)
-        return Founded(origin=origin, settings=on_cubes)
-    return Founded(origin=origin, settings=_parsed(SearchSettings, settings, study.study_name))
+    return Founded(
+        origin=origin, settings=_parsed(SETTINGS[origin.kind], settings, study.study_name)
+    )
 
 
 def origin_words(origin: Origin) -> dict[str, Any]:

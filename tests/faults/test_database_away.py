@@ -19,9 +19,9 @@ NOTHING = Judgement(lost=0, duplicates=0, left=0, miscounted=0, wrong=0)
 
 
 @pytest.fixture
-def own_server(server: Server) -> Iterator[Server]:
+def own_server(postgres: Server) -> Iterator[Server]:
     """A server that a test may stop; nobody else uses it."""
-    own = Server(server.bin)
+    own = Server(postgres.bin)
     yield own
     own.remove()
 
@@ -66,16 +66,16 @@ def test_the_wait_for_a_database_ends_with_patience_or_with_ctrl_c(own_server: S
 
 @pytest.mark.slow
 def test_a_lock_of_a_worker_that_was_paused_is_let_go(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+    postgres: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(patience, "IDLE_S", 1)
-    storage = storage_at(server)
+    storage = storage_at(postgres)
     with storage.engine.connect() as paused:
         paused.exec_driver_sql("CREATE TABLE IF NOT EXISTS locked (a int)")
         paused.commit()
         paused.exec_driver_sql("LOCK TABLE locked")
         begun = time.monotonic()
-        with psycopg.connect(server.url.replace("+psycopg", "")) as other:
+        with psycopg.connect(postgres.url.replace("+psycopg", "")) as other:
             other.execute("LOCK TABLE locked")
         assert time.monotonic() - begun < 10.0
         paused.invalidate()

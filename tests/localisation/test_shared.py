@@ -25,29 +25,17 @@ from autospec.search.claims import WORK
 from tests.localisation.landscape import ON_CPU, QUICK, few_recipes, landscape
 from tests.localisation.test_localise_job import timeless
 from tests.localisation.worker import JOBS
-from tests.postgres import MUST_RUN, Server, programs
+from tests.postgres import Server
 
 WORLD = landscape(rows=20, samples=30)
 DIES_AT = {"quick": "draw-1", "given": "networks-0: DTL-I_g"}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    folder = programs()
-    if folder is None:
-        if os.environ.get(MUST_RUN):
-            pytest.fail("there is no PostgreSQL server, and CI must have one")
-        pytest.skip("there is no PostgreSQL server on this machine")
-    server = Server(folder)
-    yield server
-    server.remove()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'shared.db'}"
-    made: Server = request.getfixturevalue("server")
+    made: Server = request.getfixturevalue("postgres")
     return made.url
 
 

@@ -18,7 +18,7 @@ from autospec.evaluate.map_frames import MapFrames
 from autospec.evaluate.map_scoring import MapTally, score_maps
 from autospec.evaluate.mapping import MapPredictor
 from autospec.search.candidates import Candidate
-from autospec.search.maps.objective import MapValidation
+from autospec.search.maps.objective import MapValidation, never
 from autospec.training.distributed import Processes
 from autospec.training.map_fit import n_parameters
 from autospec.training.map_outcome import MapOutcome, map_model, map_training
@@ -120,12 +120,13 @@ class MapsFinalEvaluation:
         """Return the network of a trial: the one that was kept, or trained again, the same."""
         trial, validation = candidate.trial, self.validation
         design = validation.settings.space.decode(trial.params)
-        kept = validation.kept.training(design.digest)
-        if kept is not None:
+        kept, n = validation.kept.training(design.digest), len(trial.curve)
+        if kept is not None and len(kept.state.history) == n:
             return kept
-        n = len(trial.curve)
         self.on_step(f"training {candidate.name} again: {n} epochs")
-        return validation.train(design, lambda epoch, metric: epoch >= n)
+        # Ctrl-C ended the trials, or may; without this network there would be no report
+        unhurried = replace(validation, interrupted=never)
+        return unhurried.train(design, lambda epoch, metric: epoch >= n)
 
     def _sealed(self, networks: Mapping[str, MapPredictor]) -> Mapping[str, MapTally]:
         """Open the seal: return what every model was worth there."""

@@ -30,11 +30,12 @@ from autospec.search.execution import (
     notes_on_trials,
     plan_study,
     run_control,
+    take_turn,
 )
 from autospec.search.importance import parameter_importance
 from autospec.search.maps.design import MapSeen
 from autospec.search.maps.final import MapsEvaluated, MapsFinalEvaluation, watched_scores
-from autospec.search.maps.objective import Kept, MapValidation
+from autospec.search.maps.objective import Kept, MapValidation, never
 from autospec.search.maps.result import MapSearchResult
 from autospec.search.maps.settings import MapSearchSettings
 from autospec.search.plan import StudyPlan
@@ -83,10 +84,14 @@ def search_maps(
         If the storage holds another study of that name, or cannot be used.
     StudyFailed
         If no trial could be completed.
+    ReportedElsewhere
+        If the study is shared, and another worker makes the report.
     """
     execution = execution or Execution()
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    clock = Clock(started=time.monotonic(), budget_s=settings.budget_s, twin_sets=0)
+    clock = Clock(
+        started=execution.started or time.monotonic(), budget_s=settings.budget_s, twin_sets=0
+    )
     stack = held(stack)
     _refuse_apart(stack, execution)
     facts = stack_facts(stack, settings.aims.targets)
@@ -99,6 +104,7 @@ def search_maps(
     trials = trial_records(study)
     best_trial(trials)  # raises if there is nothing to report
     control = run_control(study, name, plan, execution, stopped)
+    take_turn(execution, study, plan)
     job = _Job(
         name=name,
         settings=settings,
@@ -117,6 +123,23 @@ def search_maps(
     )
     final = _evaluate(job, execution)
     return _result(job, final, parameter_importance(study, settings.seed))
+
+
+def found_map_search(
+    stack: RasterStack, *, name: str, settings: MapSearchSettings, execution: Execution
+) -> None:
+    """Create a shared study, unless it is there, so that workers find it; run nothing.
+
+    Raises
+    ------
+    UsageError, DataError, SettingsDiffer, StorageError
+        As `search_maps`.
+    """
+    clock = Clock(started=time.monotonic(), budget_s=settings.budget_s, twin_sets=0)
+    stack = held(stack)
+    facts = stack_facts(stack, settings.aims.targets)
+    plan = _study_plan(lay_ground(stack, settings, execution), facts, execution, clock)
+    open_study(execution.storage, name, plan)
 
 
 def _refuse_apart(stack: RasterStack, execution: Execution) -> None:
@@ -179,13 +202,10 @@ def lay_ground(
         seen=seen,
         seed=settings.seed + SEEDS_APART,
         device=execution.device,
-        interrupted=execution.interrupted if execution.trials_at_once == 1 else _never,
+        # a process for trials hears of Ctrl-C after an epoch
+        interrupted=execution.interrupted if execution.trials_at_once == 1 else never,
         kept=Kept(named=frozenset({space.reference_design().digest})),
     )
-
-
-def _never() -> bool:
-    return False  # a process for trials hears of Ctrl-C after an epoch
 
 
 def _sample_shape(problem: MapProblem, tile: int) -> MapShape:

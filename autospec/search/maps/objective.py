@@ -25,7 +25,8 @@ from autospec.training.map_trial import MapGround, WatchedTraining, train_watche
 from autospec.training.trainer import Device, EpochCallback, Training
 
 
-def _never() -> bool:
+def never() -> bool:
+    """Say that nobody asks to stop."""
     return False
 
 
@@ -87,7 +88,7 @@ class MapValidation:
     seed: int
     device: Device = "auto"
     threads: int | None = None
-    interrupted: Callable[[], bool] = _never
+    interrupted: Callable[[], bool] = never
     kept: Kept = field(default_factory=Kept)
 
     @property

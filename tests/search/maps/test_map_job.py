@@ -14,11 +14,13 @@ from autospec.errors import SettingsDiffer, UsageError
 from autospec.evaluate.map_names import MEAN, PERSISTENCE, RIDGE
 from autospec.search.execution import Execution
 from autospec.search.maps import job
-from autospec.search.maps.job import search_maps
+from autospec.search.maps.job import found_map_search, lay_ground, search_maps
 from autospec.search.maps.result import MapSearchResult
 from autospec.search.maps.space import REFERENCE, MapSpace
+from autospec.search.origin import Origin, read_founded
 from autospec.search.progress import Progress
 from autospec.search.result import TrialRecord
+from autospec.search.settings import DataSource
 from autospec.training.map_result import NETWORK
 from tests.search.maps.made_stack import SETTINGS, SPACE, made_stack
 
@@ -96,6 +98,28 @@ def test_ctrl_c_ends_the_search_with_what_is_there() -> None:
     result = run(progress=seen.append, interrupted=pressed)
     assert (result.stopped, len(result.trials)) == ("interrupt", 1)
     assert "Ctrl-C ended the search after 1 of 3 trials" in result.notes[0]
+
+
+def test_ctrl_c_does_not_stop_the_winner_from_being_trained_again(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    first = run(replace(SETTINGS, trials=1), storage=storage)
+    again = run(storage=storage, interrupted=lambda: True)
+    assert (again.stopped, len(again.trials)) == ("interrupt", 1)
+    assert [m.scores for m in again.final.models] == [m.scores for m in first.final.models]
+
+
+def test_a_shared_study_tells_its_workers_all_they_need(tmp_path: Path) -> None:
+    source = DataSource(file="/data/stack.nc")
+    origin = Origin(kind="stacks", unit="of the range", source=source, sha256="0" * 64)
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    told = Execution(device="cpu", storage=storage, shared=True, origin=origin)
+    found_map_search(STACK, name="made", settings=SETTINGS, execution=told)
+    founded = read_founded(storage, "made", 0.0, print)
+    assert founded.origin == origin
+    assert founded.settings == lay_ground(STACK, SETTINGS, told).settings
+    found_map_search(STACK, name="made", settings=founded.settings, execution=told)  # the same
+    with pytest.raises(SettingsDiffer, match="tile: there 16, here 8"):
+        found_map_search(STACK, name="made", settings=replace(SETTINGS, tile=8), execution=told)
 
 
 @pytest.mark.slow
