@@ -95,7 +95,8 @@ def _show(summary: CubeSummary, file: Path) -> None:
     typer.echo(f"Good: {'a raster stack of ' if summary.kind == 'stack' else ''}{lengths}.")
     if summary.kind == "stack":
         typer.echo(
-            f"Next: autospec cube extract --raster {file} --points POINTS.csv --window 10 --steps 4"
+            f"Next: autospec cube extract --raster {file} --points POINTS.csv --window 10 --steps "
+            f"4\n      autospec train --stack {file} --target CHANNEL --horizon 1"
         )
     elif target is not None:
         name = f" --target {target.name}" if target.name else ""

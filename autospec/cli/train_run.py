@@ -72,6 +72,8 @@ def at_work(
             held.enter_context(discard_empty(folder))
             held.enter_context(locked(folder))
         display = held.enter_context(TrainDisplay(unit, max_epochs, quiet=not processes.main))
+        if processes.main and (folder / CHECKPOINT_FILE).is_file():
+            display.screen.say("the training in this folder is taken up after its last whole epoch")
         ctrl_c = held.enter_context(CtrlC(display.screen.console, STOPPING))
         yield TrainRun(
             processes=processes,

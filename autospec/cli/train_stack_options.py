@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from autospec.training.map_preset import MapPreset
 
 TERMS = ("pinball", "weighted", "edge")
+MAX_HORIZON = 10_000  # steps: no stack has as many dates
 MAX_TILE = 65_536  # a network has no memory for one as large; a raster may be smaller
 
 
@@ -34,6 +35,7 @@ HorizonOption = Annotated[
     typer.Option(
         "--horizon",
         min=0,
+        max=MAX_HORIZON,
         help="Maps: steps of time ahead; 0: the same dates, from the other channels.",
         show_default="0",
     ),

@@ -90,9 +90,13 @@ def _on_training(result: MapTraining, n_fit: int, n_epoch: int) -> list[str]:
     if result.precision == "float16":
         notes.append("Products in training were float16; steps in which it ran over were left out.")
     if result.rival == PERSISTENCE and result.versus_rival.better != "first":
+        worse = result.versus_rival.better == "second" and result.settings.sizes.change
         notes.append(
-            "Persistence, which repeats the last value, is not beaten: at this horizon the network "
-            "has not learned more than that tomorrow is like today."
+            "Persistence, which repeats the last value, is better than the network, which said the "
+            "same before it was trained: what it has learned misleads it on what is sealed."
+            if worse
+            else "Persistence, which repeats the last value, is not beaten: at this horizon the "
+            "network has not learned more than that tomorrow is like today."
         )
     if result.ended in ("budget", "interrupt"):
         notes.append("The training can go on: the same command takes it up at its last epoch.")

@@ -198,6 +198,8 @@ def test_ctrl_c_scores_the_best_epoch_and_can_go_on(folder: Path) -> None:
     assert process.returncode == 130
     assert "takes it up at its last epoch" in out
     assert load_map_training(folder / "stopped").ended == "interrupt"
+    further = train(folder, *more, "--budget", "1s")
+    assert "taken up after its last whole epoch" in further.stderr
 
 
 @pytest.mark.slow

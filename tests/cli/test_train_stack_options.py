@@ -76,9 +76,10 @@ def test_a_mistake_ends_in_one_message(
     assert not (folder / "mistake").exists(), "a refused training leaves nothing behind"
 
 
-def test_a_tile_larger_than_any_raster_is_no_tile(folder: Path) -> None:
-    found = CliRunner().invoke(app, words(folder, "--tile", 10**30)[3:])
-    assert found.exit_code == 2 and "65536" in found.stderr
+@pytest.mark.parametrize(("option", "most"), [("--tile", "65536"), ("--horizon", "10000")])
+def test_numbers_beyond_any_stack_are_refused(folder: Path, option: str, most: str) -> None:
+    found = CliRunner().invoke(app, words(folder, option, 10**30)[3:])
+    assert found.exit_code == 2 and most in found.stderr
 
 
 @pytest.mark.parametrize(

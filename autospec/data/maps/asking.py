@@ -58,9 +58,8 @@ def pose(stack: RasterStack, aims: MapAims, *, learn: bool = True) -> MapProblem
     wanted, there = aims.length + aims.horizon, int(slots[-1]) + 1
     if learn and there < wanted:
         raise DataError(
-            f"{count(len(slots), 'date')} on {count(there, 'slot')} of {say_step(step_s)} "
-            f"{'is' if there == 1 else 'are'} too few: a sequence of {aims.length} and "
-            f"{count(aims.horizon, 'step')} ahead want at least {wanted}. Pass a shorter --length "
+            f"{count(len(slots), 'date')} {_on_slots(there, step_s)} too few: a sequence of "
+            f"{aims.length} and {count(aims.horizon, 'step')} ahead want at least {wanted}. Pass a shorter --length "
             "or --horizon, or add dates."
         )
     nothing = np.zeros(len(slots), dtype=bool)
@@ -165,6 +164,10 @@ def _irregular(times: TimeArray, apart: FloatArray, step: float, odd: IntArray) 
         f"{more}; want dates near multiples of {say_step(step)}, their median distance (dates may "
         "be missing). Bring the layers onto one step first, for example with xarray's resample."
     )
+
+
+def _on_slots(there: int, step_s: float) -> str:
+    return "is" if there == 1 else f"on {count(there, 'slot')} of {say_step(step_s)} are"
 
 
 def _uneven(problem: MapProblem) -> Iterator[str]:

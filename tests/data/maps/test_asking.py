@@ -105,6 +105,11 @@ def test_too_few_dates_for_a_sequence_are_refused() -> None:
     assert "at least 5" in str(refused.value) and "--length" in str(refused.value)
 
 
+def test_a_single_date_has_no_step_to_tell_of() -> None:
+    with pytest.raises(DataError, match=r"^1 date is too few: a sequence of 4"):
+        posed(made_stack(1), length=4, horizon=1)
+
+
 def test_to_map_few_dates_and_targets_without_values_will_do() -> None:
     stack = made_stack(3)
     stack.dynamic[:, 0] = np.nan
