@@ -96,9 +96,9 @@ def map_stack_file(
     check_output(out, plan, stack, picture=picture)
     typer.echo("\n".join(shorten(_cost(plan, stack, out))), err=True)
     begun = time.monotonic()
-    frames = _write(plan, runner, out, raster if picture else None)
+    frames, beyond = _write(plan, runner, out, raster if picture else None)
     drawn = () if frames is None else (_draw(frames, plan, out),)
-    _tell(plan, (out, *drawn), time.monotonic() - begun, as_json=as_json)
+    _tell(plan, (out, *drawn), beyond, time.monotonic() - begun, as_json=as_json)
 
 
 def _map_model(model: Path) -> MapBundle:
@@ -179,36 +179,41 @@ def _cost(plan: MapPlan, stack: Path, out: Path) -> list[str]:
     """Say what will be done, and what it takes."""
     from autospec.data.findings import count
     from autospec.data.maps.times import say_time
+    from autospec.predict.map_planning import worded_size
 
     d, _, h, w = plan.shape
-    side, margin = plan.tiling.tile, plan.tiling.margin
+    margin, size = plan.tiling.margin, worded_size(plan.tiling, plan.problem.stack.shape)
+    shared = f", {margin} of them mirrored or shared on each side" if margin else ""
     targets = ", ".join(plan.bundle.aims.targets)
     return [
         f"{plan.bundle.name}: {targets}, {count(d, 'date')} from {say_time(plan.times[0])} to "
         f"{say_time(plan.times[-1])}, {h:,} x {w:,} cells of {stack.name} to {printed(out)}",
-        f"{count(plan.tiles, 'tile')} of at most {side} x {side} cells, {margin} of them mirrored "
-        f"or shared on each side, {count(plan.bundle.aims.length, 'step')} of time each; the map "
-        f"takes {plan.bytes / 1e6:,.1f} MB",
+        f"{count(plan.tiles, 'tile')} of {size} cells{shared}, "
+        f"{count(plan.bundle.aims.length, 'step')} of time each; the map takes "
+        f"{plan.bytes / 1e6:,.1f} MB",
         *plan.notes,
     ]
 
 
 def _write(
     plan: MapPlan, runner: MapRunner, out: Path, shown: RasterStack | None
-) -> MapFrames | None:
-    """Predict and write with a progress bar; return what a picture shows, of a stack, if of one."""
-    from autospec.predict.map_output import FrameKeeper, write_map
+) -> tuple[MapFrames | None, tuple[str, ...]]:
+    """Predict and write with a progress bar.
+
+    Return what a picture shows, of a stack, if of one; and what is odd in the map, in sentences.
+    """
+    from autospec.predict.map_output import FrameKeeper, RangeCounter, write_map
     from autospec.predict.map_running import run_plan
 
-    keeper = None if shown is None else FrameKeeper(plan, shown)
+    keeper, counter = None if shown is None else FrameKeeper(plan, shown), RangeCounter(plan)
     try:
         with MapDisplay() as display:
-            bands = run_plan(plan, runner, display.show)
+            bands = counter.watch(run_plan(plan, runner, display.show))
             write_map(out, plan, bands if keeper is None else keeper.watch(bands))
     except KeyboardInterrupt:
         typer.echo(f"autospec: stopped. {out} was not written.", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from None
-    return None if keeper is None else keeper.frames()
+    return None if keeper is None else keeper.frames(), counter.notes()
 
 
 def _draw(frames: MapFrames, plan: MapPlan, out: Path) -> Path:
@@ -221,8 +226,15 @@ def _draw(frames: MapFrames, plan: MapPlan, out: Path) -> Path:
     return path
 
 
-def _tell(plan: MapPlan, files: tuple[Path, ...], seconds: float, *, as_json: bool) -> None:
-    """Print what was written."""
+def _tell(
+    plan: MapPlan,
+    files: tuple[Path, ...],
+    beyond: tuple[str, ...],
+    seconds: float,
+    *,
+    as_json: bool,
+) -> None:
+    """Print what was written, and what is odd in it."""
     from autospec.data.maps.times import say_time
 
     d, k, h, w = plan.shape
@@ -231,6 +243,8 @@ def _tell(plan: MapPlan, files: tuple[Path, ...], seconds: float, *, as_json: bo
         typer.echo(f"Mapped: {d * k * h * w:,} cells and dates in {_time(seconds)}.")
         for path in files:
             typer.echo(f"Written: {printed(path)}")
+        for note in beyond:
+            typer.echo(f"Note: {note}", err=True)
         return
     said = {
         "model": plan.bundle.name,
@@ -240,7 +254,7 @@ def _tell(plan: MapPlan, files: tuple[Path, ...], seconds: float, *, as_json: bo
         "tiles": plan.tiles,
         "seconds": round(seconds, 3),
         "cells_a_second": round(rate),
-        "notes": list(plan.notes),
+        "notes": [*plan.notes, *beyond],
         "files": [printed(path) for path in files],
     }
     typer.echo(json.dumps(said, indent=1, ensure_ascii=False))

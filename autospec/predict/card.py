@@ -135,17 +135,22 @@ def _data(bundle: ModelBundle) -> list[str]:
 
 
 def _sources(bundle: Bundle) -> list[str]:
-    provenance = bundle.provenance
+    provenance, what = bundle.provenance, "stack" if isinstance(bundle, MapBundle) else "rows"
     return [
         "",
         *(f"- {safe(sentence)}" for sentence in provenance.sources),
-        f"- SHA-256 of the rows: `{provenance.data_digest}`",
+        f"- SHA-256 of the {what}: `{provenance.data_digest}`",
     ]
 
 
 def _accuracy(bundle: Bundle) -> list[str]:
     if not bundle.accuracy:
-        return ["Not measured. Predict samples that you have lab values of before you rely on it."]
+        known = (
+            "Compare its maps with values that it did not learn from"
+            if isinstance(bundle, MapBundle)
+            else "Predict samples that you have lab values of"
+        )
+        return [f"Not measured. {known} before you rely on it."]
     return table(
         ("number", "value", "95 % interval", "measured on"), [_record(r) for r in bundle.accuracy]
     )

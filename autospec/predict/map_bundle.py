@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from autospec.predict.bundle import settled
 from autospec.predict.document import Accuracy, MapBundle, Provenance, state_provenance
 from autospec.training.map_network import MapNetwork
-from autospec.training.map_result import MapTraining
+from autospec.training.map_result import NETWORK, MapTraining
 
 
 def make_map_bundle(
@@ -16,7 +16,6 @@ def make_map_bundle(
     training: MapTraining,
     name: str,
     provenance: Provenance | None = None,
-    accuracy: tuple[Accuracy, ...] = (),
     limits: tuple[str, ...] = (),
 ) -> MapBundle:
     """Write a trained network of maps down so that it can be kept.
@@ -30,8 +29,8 @@ def make_map_bundle(
         Lower-case letters, digits, hyphens, underscores; at most 64.
     provenance : Provenance, optional
         By default that of `autospec train`.
-    accuracy, limits
-        As of `MapBundle`; what its scores are about is added to the limits.
+    limits
+        As of `MapBundle`; the verdict and what its scores are about are added.
 
     Raises
     ------
@@ -66,10 +65,30 @@ def make_map_bundle(
         scaler=network.scaler,
         state=state,
         provenance=provenance,
-        accuracy=accuracy,
-        limits=(*limits, _held_out(training)),
+        accuracy=_accuracy(training),
+        limits=(training.verdict, *limits, _held_out(training)),
     )
     return settled(bundle)
+
+
+def _accuracy(training: MapTraining) -> tuple[Accuracy, ...]:
+    """Return the RMSE of the network on what was held out, and of the simpler models beside it."""
+    targets = training.data.targets
+    return tuple(
+        Accuracy(
+            what=("RMSE" if model.name == NETWORK else f"RMSE of {model.name}")
+            + (f", {target}" if len(targets) > 1 else ""),
+            value=scores.pooled.rmse.value,
+            low=scores.pooled.rmse.low,
+            high=scores.pooled.rmse.high,
+            unit="",
+            rows=f"{scores.pooled.n:,} sealed values of {target}",
+        )
+        for k, target in enumerate(targets)
+        for model in training.models
+        for scores in (model.scores[k],)
+        if scores.pooled.rmse.value is not None
+    )
 
 
 def _held_out(training: MapTraining) -> str:

@@ -25,7 +25,7 @@ def _what(bundle: MapBundle) -> list[str]:
     when = (
         "of the same dates"
         if aims.horizon == 0
-        else f"{aims.horizon} x {step} after each date, from that date and those before it"
+        else f"{_ahead(aims.horizon, step)} after each date, from that date and those before it"
     )
     static = ", ".join(safe(name) for name in bundle.static_channels)
     lines = [
@@ -39,6 +39,10 @@ def _what(bundle: MapBundle) -> list[str]:
     if bundle.synthetic:
         lines += ["", "**It learned from SYNTHETIC data: it knows nothing of real ones.**"]
     return lines
+
+
+def _ahead(horizon: int, step: str) -> str:
+    return step if horizon == 1 else f"{horizon} x {step}"
 
 
 def _data(bundle: MapBundle) -> list[str]:

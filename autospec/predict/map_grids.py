@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from autospec.data.writing import replacing_file
 from autospec.evaluate.mapping import Band
 from autospec.predict.map_planning import MapPlan
 
+HEADER_BYTES = 1_000_000  # axes and what the file says of itself take less
 MAPPING = "spatial_ref"
 TAKEN = ("time", "y", "x", MAPPING)
 
@@ -38,7 +41,7 @@ def write_netcdf(path: Path, plan: MapPlan, bands: Iterable[Band]) -> None:
     import h5netcdf
 
     names = _variables(plan.bundle.aims.targets)
-    with replacing_file(path) as temporary, h5netcdf.File(temporary, "w") as file:
+    with _room(path, plan) as temporary, h5netcdf.File(temporary, "w") as file:
         _write_axes(file, plan)
         file.attrs.update(_about(plan))
         variables = []
@@ -80,7 +83,7 @@ def write_tiff(path: Path, plan: MapPlan, bands: Iterable[Band]) -> None:
         "interleave": "band",
         "BIGTIFF": "IF_SAFER",
     }
-    with replacing_file(path) as temporary, rasterio.open(temporary, "w", **profile) as file:
+    with _room(path, plan) as temporary, rasterio.open(temporary, "w", **profile) as file:
         file.update_tags(**_about(plan))
         for i, time in enumerate(plan.times, start=1):
             file.set_band_description(i, f"{target}_{say_time(time)}")
@@ -88,6 +91,25 @@ def write_tiff(path: Path, plan: MapPlan, bands: Iterable[Band]) -> None:
             window = Window(0, band.row, w, band.values.shape[2])
             for date, values in zip(plan.dates_of(band.slots).tolist(), band.values, strict=True):
                 file.write(values[0], date + 1, window=window)
+
+
+@contextmanager
+def _room(path: Path, plan: MapPlan) -> Iterator[Path]:
+    """Yield the name of a file that becomes `path`, once there was room for the map.
+
+    HDF5 breaks down where the disk is full, and ends the process; so it is asked before.
+
+    Raises
+    ------
+    OutputError
+        If there is no room, or no such folder.
+    """
+    with replacing_file(path) as temporary:
+        with temporary.open("xb") as asked:
+            if hasattr(os, "posix_fallocate"):  # not everywhere
+                os.posix_fallocate(asked.fileno(), 0, plan.bytes + HEADER_BYTES)
+        temporary.unlink()
+        yield temporary
 
 
 def _write_axes(file: Any, plan: MapPlan) -> None:  # noqa: ANN401

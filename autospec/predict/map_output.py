@@ -28,6 +28,7 @@ from autospec.predict.map_planning import MapPlan
 
 Writer = Callable[[Path, MapPlan, Iterable[Band]], None]
 NETCDF, TIFF, NPZ = (".nc",), (".tif", ".tiff"), (".npz",)
+BEYOND = 1e-3  # of a map's values; fewer are not told of
 SUFFIXES = (*NETCDF, *NPZ, *TIFF)
 
 
@@ -94,8 +95,8 @@ def check_output(path: Path, plan: MapPlan, stack: Path, *, picture: bool = Fals
         )
     if path.suffix.lower() in TIFF and len(targets) > 1:
         raise UsageError(
-            f"-o {path}: a GeoTIFF has one band a date, and the model {len(targets)} targets "
-            f"({', '.join(targets)}). Write .nc, which holds all."
+            f"-o {path}: a GeoTIFF holds one target, with one band a date; the model has "
+            f"{len(targets)} ({', '.join(targets)}). Write .nc, which holds all."
         )
 
 
@@ -176,6 +177,47 @@ def _dates(spool: BinaryIO, shape: tuple[int, int, int, int]) -> Iterator[Float3
     spool.seek(0)
     for _ in range(d):
         yield np.frombuffer(spool.read(k * h * w * 4), dtype="<f4")
+
+
+class RangeCounter:
+    """Counts how much of a map lies beyond the values that the model learned from.
+
+    Parameters
+    ----------
+    plan : MapPlan
+    """
+
+    def __init__(self, plan: MapPlan) -> None:
+        self.plan = plan
+        k = len(plan.bundle.aims.targets)
+        self.values = np.zeros(k, dtype=np.int64)
+        self.beyond = np.zeros(k, dtype=np.int64)
+
+    def watch(self, bands: Iterable[Band]) -> Iterator[Band]:
+        """Pass bands on, and count."""
+        scaler = self.plan.bundle.scaler
+        low, high = (n[:, None, None] for n in (scaler.target_low, scaler.target_high))
+        for band in bands:
+            self.values += np.isfinite(band.values).sum(axis=(0, 2, 3))
+            self.beyond += ((band.values < low) | (band.values > high)).sum(axis=(0, 2, 3))
+            yield band
+
+    def notes(self) -> tuple[str, ...]:
+        """Return a sentence for each target of whose map a thousandth or more lies beyond."""
+        scaler = self.plan.bundle.scaler
+        return tuple(
+            f"{100 * beyond / values:.2g} % of the map of {target} lies beyond the values that the "
+            f"model learned from, {low:.4g} to {high:.4g}: it knows nothing there"
+            for target, beyond, values, low, high in zip(
+                self.plan.bundle.aims.targets,
+                self.beyond.tolist(),
+                self.values.tolist(),
+                scaler.target_low.tolist(),
+                scaler.target_high.tolist(),
+                strict=True,
+            )
+            if beyond >= BEYOND * max(values, 1)
+        )
 
 
 class FrameKeeper:

@@ -128,14 +128,27 @@ def plan_map(
             + ", ".join(say_time(time) for time in blank[:5])
             + (" and others" if len(blank) > 5 else ""),
         )
+    shape = problem.stack.shape
+    usual = usual_tiling(bundle.tile, shape)
+    tiling = usual if tiling is None else tiling
+    if tiling.size(shape) != usual.size(shape):
+        notes += (
+            f"tiles of {worded_size(tiling, shape)} cells, where the model's own would be of "
+            f"{worded_size(usual, shape)}: others are new to it, and may be mapped worse",
+        )
     return MapPlan(
         bundle=bundle,
         problem=problem,
         slots=kept,
         times=times[inside],
-        tiling=usual_tiling(bundle.tile, problem.stack.shape) if tiling is None else tiling,
+        tiling=tiling,
         notes=notes,
     )
+
+
+def worded_size(tiling: Tiling, shape: tuple[int, int]) -> str:
+    """Return the size of a tile of a raster in words, such as "64 x 40"."""
+    return " x ".join(f"{side:,}" for side in tiling.size(shape))
 
 
 def slot_times(problem: MapProblem, slots: IntArray) -> TimeArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from autospec.data.cubes.stack_files import read_stack, write_stack
 from autospec.errors import AutospecError, OutputError, UsageError
 from autospec.evaluate.mapping import Band
 from autospec.predict.bundle import save_model
-from autospec.predict.map_output import FrameKeeper, write_map
+from autospec.predict.map_output import FrameKeeper, RangeCounter, write_map
 from autospec.predict.map_planning import plan_map
 from autospec.predict.map_running import map_stack
 from tests.data.cubes.made_grids import CELL, CRS, write_tiff
@@ -62,7 +63,9 @@ def test_a_map_is_read_back_as_a_stack_in_its_place(
 ) -> None:
     out = tmp_path / f"map.{suffix}"
     result = done(files, out, "--tile", "16", "--margin", "3")
-    assert f"Written: {out}" in result.stdout and "tiles of at most 16 x 16" in result.stderr
+    assert (
+        f"Written: {out}" in result.stdout and "tiles of 16 x 16 cells, 3 of them" in result.stderr
+    )
     plan, _ = map_stack(map_bundle(), STACK)
     found = read_stack(out)
     assert found.transform == pytest.approx(STACK.transform) and found.crs == "EPSG:32633"
@@ -125,7 +128,7 @@ def test_targets_with_odd_names_are_kept_apart(tmp_path: Path) -> None:
     with xarray.open_dataset(tmp_path / "map.nc", engine="h5netcdf") as data:
         names = {str(name): data[name].attrs.get("long_name") for name in data.data_vars}
     assert {"time_map": "time", "a_b": "a/b", "a_b_map": "a_b"}.items() <= names.items()
-    assert "the model 3 targets (time, a/b, a_b)" in refused(
+    assert "the model has 3 (time, a/b, a_b)" in refused(
         UsageError, run(files, tmp_path / "map.tif")
     )
 
@@ -253,6 +256,43 @@ def test_a_picture_shows_thinned_maps() -> None:
     assert frames.observed is not None
     np.testing.assert_array_equal(frames.observed[:9, 0], STACK.dynamic[1:, 1, ::2, ::2])
     assert np.isnan(frames.observed[9]).all()  # beyond the last date
+
+
+def test_what_lies_beyond_what_was_learned_from_is_told(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    scaler = map_bundle().scaler
+    maps = map_stack(map_bundle(), STACK)[1]
+    low, high = np.quantile(maps, [0.1, 0.75])
+    plan = plan_map(
+        replace(map_bundle(), scaler=replace(scaler, target_low=low[None], target_high=high[None])),
+        STACK,
+    )
+    counter = RangeCounter(plan)
+    list(counter.watch([Band(slots=plan.slots, row=0, values=maps)]))
+    (note,) = counter.notes()
+    assert note.startswith("35 % of the map of ndvi lies beyond the values that the model learned")
+    save_model(plan.bundle, files[0])
+    said = run_json(files, tmp_path / "map.npz")["notes"]
+    assert isinstance(said, list) and "% of the map of ndvi lies beyond" in said[-1]
+
+
+def test_a_disk_without_room_is_told_before_anything_is_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HDF5 would end the process."""
+
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def bands():  # noqa: ANN202
+        raise AssertionError("nothing is to be mapped")
+        yield
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OutputError, match="The disk is full"):
+        write_map(tmp_path / "map.nc", plan_map(map_bundle(), STACK), bands())
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_picture_is_written_beside_the_map(files: tuple[Path, Path], tmp_path: Path) -> None:

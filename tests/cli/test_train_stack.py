@@ -94,6 +94,18 @@ def test_it_prints_the_scores_and_names_the_files(
     }
 
 
+def test_the_card_tells_the_scores_on_what_was_held_out(
+    done: subprocess.CompletedProcess[str], folder: Path
+) -> None:
+    card = (folder / "out" / "MODEL.md").read_text(encoding="utf-8")
+    result = load_map_training(folder / "out")
+    (scores,) = result.models[0].scores
+    assert f"| RMSE | {scores.pooled.rmse.value:.3g} |" in card
+    assert f"{scores.pooled.n:,} sealed values of" in card
+    assert "RMSE of ridge" in card and "RMSE of persistence" in card
+    assert "Not measured" not in card and "SHA-256 of the stack" in card
+
+
 def test_map_train_json_is_what_its_schema_says(
     done: subprocess.CompletedProcess[str], folder: Path
 ) -> None:

@@ -143,7 +143,7 @@ def test_what_does_not_fit_cannot_be_kept() -> None:
 
 def test_the_card_tells_what_it_wants_and_how_it_is_used() -> None:
     card = model_card(replace(map_bundle(), synthetic=True))
-    assert "Maps of **ndvi** 1 x 16 days after each date" in card
+    assert "Maps of **ndvi** 16 days after each date" in card
     assert "rain, ndvi, heat, and without dates height" in card
     assert "SYNTHETIC" in card and "| ndvi (target) | -2 | 2.5 | 0.25 |" in card
     assert "autospec map --model model.safetensors --stack stack.nc -o map.nc" in card

@@ -224,3 +224,9 @@ def test_what_a_sentinel_model_calls_no_value_is_nan_in_the_map(tiling: Tiling |
 def test_a_model_that_masks_gaps_may_say_any_value() -> None:
     plan, maps = map_stack(NOW, STACK)
     assert np.isfinite(maps).all() and not any("taught" in note for note in plan.notes)
+
+
+def test_tiles_of_another_size_than_the_models_are_told() -> None:
+    (note,) = plan_map(LATER, STACK, tiling=Tiling(tile=16, margin=3)).notes
+    assert "tiles of 16 x 16 cells, where the model's own would be of 29 x 32" in note
+    assert plan_map(LATER, STACK, tiling=usual_tiling(LATER.tile, STACK.shape)).notes == ()

@@ -60,6 +60,11 @@ class Tiling:
         """Return how many tiles a raster of (h, w) cells is cut into."""
         return len(self.starts(shape[0])) * len(self.starts(shape[1]))
 
+    def size(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """Return the (h, w) of all tiles of a raster of (h, w) cells, mirrored ones included."""
+        h, w = shape
+        return min(self.tile, h + 2 * self.margin), min(self.tile, w + 2 * self.margin)
+
     def taper(self, length: int) -> FloatArray:
         """Return the weights along a tile of `length` cells.
 
@@ -108,7 +113,7 @@ def map_in_tiles(
     h, w = shape
     m = tiling.margin
     top_starts, left_starts = tiling.starts(h).tolist(), tiling.starts(w).tolist()
-    size = (min(tiling.tile, h + 2 * m), min(tiling.tile, w + 2 * m))
+    size = tiling.size(shape)
     taper = np.outer(tiling.taper(size[0]), tiling.taper(size[1]))
     band: AnyFloats | None = None
     weights = np.zeros((size[0], w + 2 * m))
