@@ -59,8 +59,8 @@ def pose(stack: RasterStack, aims: MapAims, *, learn: bool = True) -> MapProblem
     if learn and there < wanted:
         raise DataError(
             f"{count(len(slots), 'date')} {_on_slots(there, step_s)} too few: a sequence of "
-            f"{aims.length} and {count(aims.horizon, 'step')} ahead want at least {wanted}. Pass a shorter --length "
-            "or --horizon, or add dates."
+            f"{aims.length} and {count(aims.horizon, 'step')} ahead want at least {wanted}. Pass "
+            "a shorter --length or --horizon, or add dates."
         )
     nothing = np.zeros(len(slots), dtype=bool)
     draft = MapProblem(stack=stack, aims=aims, slots=slots, step_s=step_s, empty=nothing)
