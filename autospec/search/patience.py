@@ -12,6 +12,7 @@ making of a trial, its parameters, its constraints, its end; and to found a stud
 from __future__ import annotations
 
 import json
+import logging
 import math
 import random
 import time
@@ -30,7 +31,7 @@ from optuna.study._constrained_optimization import _CONSTRAINTS_KEY
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.url import URL
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from autospec.errors import RetryLater
@@ -78,6 +79,8 @@ class PatientStorage(RDBStorage):
         self.say, self.interrupted, self.patience_s = say, interrupted, patience_s
         self.heartbeat_s, self.grace_s = heartbeat_s, grace_s
         self.template: FrozenTrial | None = None  # of the next trial that a study asks for
+        # it would print the questions that a restart cut off; what we do about it is said by `say`
+        logging.getLogger("optuna.storages._rdb.storage").setLevel(logging.ERROR)
         self.params: list[dict[str, Any]] | None = None  # to be written together
         self.last_away = -math.inf  # by `time.monotonic`
         super().__init__(
@@ -322,6 +325,8 @@ def _set_session(connection: Any, _: object) -> None:  # noqa: ANN401
 def is_away(error: Exception) -> bool:
     """Say whether a database's error is of one that may be back soon: restarting, cut off, busy."""
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    if isinstance(cause, PendingRollbackError):  # Optuna went on after the first sign of it
+        return True
     if not isinstance(cause, DBAPIError):
         return False
     text = str(cause.orig).lower()

@@ -10,9 +10,10 @@ from typing import Any
 
 import optuna
 import pytest
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import TrialState
+from sqlalchemy.exc import PendingRollbackError
 
 from autospec.search import patience
 from autospec.search.claims import (
@@ -26,7 +27,7 @@ from autospec.search.claims import (
     is_done,
     worker_of,
 )
-from autospec.search.patience import PatientStorage
+from autospec.search.patience import PatientStorage, is_away
 from autospec.search.trials import is_finished
 
 Join = Callable[[str], tuple[Study, Crew]]
@@ -239,3 +240,10 @@ def test_constraints_written_together_are_read_as_optuna_writes_them(join: Join)
     first, second = study.trials
     assert first.constraints == second.constraints == limits
     assert first.system_attrs == second.system_attrs
+
+
+def test_a_transaction_that_optuna_went_on_with_after_it_was_cut_off_counts_as_away() -> None:
+    """Its way out of a failed question asks again in the transaction that is broken."""
+    error = StorageInternalError()
+    error.__cause__ = PendingRollbackError("Can't reconnect until it is rolled back")
+    assert is_away(error)
