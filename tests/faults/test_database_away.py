@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,6 +15,8 @@ from autospec.search.claims import LOST
 from autospec.search.patience import PatientStorage
 from tests.faults.crewed import Judgement, Task, ended_in, judged, started, trials_of, wait_until
 from tests.postgres import Server
+
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
 NOTHING = Judgement(lost=0, duplicates=0, left=0, miscounted=0, wrong=0)
 
@@ -44,12 +47,25 @@ def test_workers_live_through_a_restart(own_server: Server, mode: str, away_s: f
     assert sum(LOST in t.user_attrs for t in trials_of(task)) <= 3
 
 
-def storage_at(server: Server, **changes: object) -> PatientStorage:
-    return PatientStorage(server.url, heartbeat_s=10, grace_s=90, **changes)  # type: ignore[arg-type]
+@pytest.fixture
+def storage_at() -> Iterator[Callable[..., PatientStorage]]:
+    """Opens storages; their connections end with the test, as a worker's do with its process."""
+    opened: list[PatientStorage] = []
+
+    def open_at(server: Server, **changes: Any) -> PatientStorage:
+        opened.append(PatientStorage(server.url, heartbeat_s=10, grace_s=90, **changes))
+        return opened[-1]
+
+    yield open_at
+    for storage in opened:
+        storage.scoped_session.remove()
+        storage.engine.dispose()
 
 
 @pytest.mark.slow
-def test_the_wait_for_a_database_ends_with_patience_or_with_ctrl_c(own_server: Server) -> None:
+def test_the_wait_for_a_database_ends_with_patience_or_with_ctrl_c(
+    own_server: Server, storage_at: Callable[..., PatientStorage]
+) -> None:
     said: list[str] = []
     patient = storage_at(own_server, patience_s=0.3, say=said.append)
     interrupted = storage_at(own_server, interrupted=lambda: True)
@@ -66,7 +82,9 @@ def test_the_wait_for_a_database_ends_with_patience_or_with_ctrl_c(own_server: S
 
 @pytest.mark.slow
 def test_a_lock_of_a_worker_that_was_paused_is_let_go(
-    postgres: Server, monkeypatch: pytest.MonkeyPatch
+    postgres: Server,
+    storage_at: Callable[..., PatientStorage],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(patience, "IDLE_S", 1)
     storage = storage_at(postgres)
