@@ -77,6 +77,7 @@ def score_maps(
             dates=dates,
             block=block if by_squares else None,
             edge=edge_cells(tiling, problem.stack.shape),
+            within=places_in_tiles(tiling, problem.stack.shape),
             most=len(dates) * cells,
         )
         told = None if on_tile is None else _told(on_tile, name)
@@ -123,6 +124,29 @@ def edge_cells(tiling: Tiling, shape: tuple[int, int], near: int = EDGE_CELLS) -
     """
     rows, columns = (_near_border(tiling, length, near) for length in shape)
     return np.asarray(rows[:, None] | columns[None, :])
+
+
+def places_in_tiles(tiling: Tiling, shape: tuple[int, int]) -> tuple[IntArray, IntArray]:
+    """Return the row of each row of a raster, and the column of each column, within a tile's core.
+
+    The last tile of a row or column is moved back: what two cores share counts for the later.
+    Both are empty where the raster is one tile.
+
+    Parameters
+    ----------
+    tiling : Tiling
+    shape : tuple of int
+        (h, w).
+    """
+    if tiling.tiles(shape) == 1:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    return _places_along(tiling, shape[0]), _places_along(tiling, shape[1])
+
+
+def _places_along(tiling: Tiling, length: int) -> IntArray:
+    starts = np.minimum(tiling.starts(length), length)
+    at = np.arange(length)
+    return np.asarray(at - starts[np.searchsorted(starts, at, side="right") - 1])
 
 
 def _near_border(tiling: Tiling, length: int, near: int) -> BoolArray:

@@ -47,6 +47,9 @@ class MapTally:
         As in `SEASONS`: number of cells and sum of squared errors.
     borders : float64, shape (k, 2, 2)
         Number of cells and sum of squared errors: of cells that are not "edge", then of those.
+    places : float64, shape (k, 2, p, 2)
+        Number of cells and sum of errors by the row, and by the column, within the core of a tile;
+        p = 0 where the map is one tile.
     cells : float64, shape (k, 4, rows, columns)
         Over time, of every few cells: number, sums of y, y² and squared errors.
     frames : MapFrames
@@ -60,6 +63,7 @@ class MapTally:
     value_groups: tuple[IntArray, ...]
     seasons: FloatArray
     borders: FloatArray
+    places: FloatArray
     cells: FloatArray
     frames: MapFrames
 
@@ -93,6 +97,20 @@ class MapTally:
         """RMSE of each target over the other cells; None without any."""
         return tuple(_rmse(n, ee) for n, ee in self.borders[:, 0].tolist())
 
+    @property
+    def tile_pattern(self) -> tuple[float | None, ...]:
+        """How much of each target's RMSE the place of a cell within its tile explains.
+
+        The standard deviation, over the rows of a tile or over its columns, whichever is more, of
+        the mean error there, as a share of the RMSE: 0 where tiles do not show. The pattern of the
+        ground itself has some share too, as models that know no tiles tell. None where the map is
+        one tile.
+        """
+        totals = self.borders.sum(axis=1)
+        return tuple(
+            _pattern(sums, n, ee) for sums, (n, ee) in zip(self.places, totals, strict=True)
+        )
+
     def _groups(self, target: int) -> GroupSums:
         """Return the groups in which a target has a cell."""
         has = self.sums[target, :, _N] > 0
@@ -117,6 +135,8 @@ class Tallying:
         Side in cells of the squares that are groups; None: dates are.
     edge : bool, shape (h, w)
         Which cells are near a border.
+    within : pair of int64, shapes (h,) and (w,)
+        Row and column of cells within the core of their tile; empty where the map is one tile.
     most : int
         Cells and dates that may be counted at most: how thin the sample must be.
     seed : int
@@ -127,6 +147,7 @@ class Tallying:
     dates: IntArray
     block: int | None
     edge: BoolArray
+    within: tuple[IntArray, IntArray]
     most: int
     seed: int = 0
     _found: list[tuple[int, FloatArray, IntArray]] = field(default_factory=list)
@@ -134,6 +155,7 @@ class Tallying:
     _sums: FloatArray = field(init=False)
     _seasons: FloatArray = field(init=False)
     _borders: FloatArray = field(init=False)
+    _places: FloatArray = field(init=False)
     _cells: FloatArray = field(init=False)
     _observed: Float32Array = field(init=False)
     _predicted: Float32Array = field(init=False)
@@ -149,6 +171,8 @@ class Tallying:
         self._sums = np.zeros((k, self._n_groups, len(SUMS)))
         self._seasons = np.zeros((k, len(SEASONS), 2))
         self._borders = np.zeros((k, 2, 2))
+        side = max((int(p.max()) + 1 for p in self.within if len(p)), default=0)
+        self._places = np.zeros((k, 2, side, 2))
         self._cells = np.zeros((k, 4, -(-h // apart), -(-w // apart)))
         self._observed = np.full(shown, np.nan, dtype=np.float32)
         self._predicted = np.full(shown, np.nan, dtype=np.float32)
@@ -212,7 +236,15 @@ class Tallying:
         near = self.edge[rows, columns]
         for side, which in enumerate((~near, near)):
             self._borders[target, side] += sums[[_N, _EE]][:, which].sum(axis=1)
+        for axis, place in enumerate((rows, columns)):
+            if self._places.shape[2]:
+                self._count_places(target, axis, place, p - y)
         self._keep(target, group, y)
+
+    def _count_places(self, target: int, axis: int, place: IntArray, error: FloatArray) -> None:
+        within, side = self.within[axis][place], self._places.shape[2]
+        self._places[target, axis, :, 0] += np.bincount(within, minlength=side)
+        self._places[target, axis, :, 1] += np.bincount(within, weights=error, minlength=side)
 
     def _season(self, date: int) -> int:
         month = int(self.problem.stack.times[date].astype("datetime64[M]").astype(np.int64)) % 12
@@ -261,6 +293,7 @@ class Tallying:
             value_groups=tuple(places for _, places in samples),
             seasons=self._seasons,
             borders=self._borders,
+            places=self._places,
             cells=self._cells,
             frames=self._frames(),
         )
@@ -291,3 +324,14 @@ class Tallying:
 
 def _rmse(n: float, ee: float) -> float | None:
     return float(np.sqrt(ee / n)) if n else None
+
+
+def _pattern(sums: FloatArray, n: float, ee: float) -> float | None:
+    """Return the larger of two standard deviations of mean errors, as a share of the RMSE."""
+    if not sums.shape[1] or not n or not ee:
+        return None
+    spreads = []
+    for counts, errors in sums.transpose(0, 2, 1):
+        means = np.divide(errors, counts, out=np.zeros_like(errors), where=counts > 0)
+        spreads.append(np.sqrt((counts * (means - errors.sum() / n) ** 2).sum() / n))
+    return float(max(spreads) / np.sqrt(ee / n))

@@ -81,8 +81,9 @@ def _disagreement(result: MapTraining) -> str:
     if result.settings.aims.targets != result.data.targets or k == 0:
         return "settings.aims.targets and data.targets: want the same, one or more"
     for model in result.models:
-        if not len(model.scores) == len(model.edge_rmse) == len(model.interior_rmse) == k:
-            return f"{model.name!r}: want scores, edge_rmse and interior_rmse of {k} targets"
+        by_target = (model.scores, model.edge_rmse, model.interior_rmse, model.tile_pattern)
+        if any(len(part) != k for part in by_target):
+            return f"{model.name!r}: want scores, edges and tile_pattern of {k} targets"
         if any(target not in result.data.targets for _, target, _, _ in model.seasons):
             return f"{model.name!r}: seasons of a target that there is not"
     if names[:1] != [NETWORK] or len(set(names)) != len(names):

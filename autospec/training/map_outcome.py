@@ -161,6 +161,7 @@ def map_model(name: str, detail: str, tally: MapTally, seed: int) -> MapModel:
         seasons=tally.by_season(),
         edge_rmse=tally.edge_rmse,
         interior_rmse=tally.interior_rmse,
+        tile_pattern=tally.tile_pattern,
     )
 
 

@@ -105,6 +105,9 @@ class MapModel:
     edge_rmse, interior_rmse : tuple of float or None, length k
         Of the cells at most 5 cells from a border of the tiles in which the map was made, and of
         the others; None where there is no such cell.
+    tile_pattern : tuple of float or None, length k
+        How much of the RMSE the place of a cell within its tile explains, 0 to 1
+        (`MapTally.tile_pattern`); None where the map is one tile.
     """
 
     name: str
@@ -113,6 +116,7 @@ class MapModel:
     seasons: tuple[tuple[str, str, int, float], ...]
     edge_rmse: tuple[float | None, ...]
     interior_rmse: tuple[float | None, ...]
+    tile_pattern: tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

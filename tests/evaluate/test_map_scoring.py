@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autospec.data.cubes.cubes import Float32Array
 from autospec.data.maps.problem import MapProblem
 from autospec.data.maps.splits import (
     FIT,
@@ -21,9 +22,10 @@ from autospec.data.maps.splits import (
     make_map_split,
     roles_at,
 )
+from autospec.data.maps.tiles import Tile
 from autospec.data.maps.tiling import Tiling
 from autospec.errors import DataError
-from autospec.evaluate.map_scoring import compare_maps, edge_cells, score_maps
+from autospec.evaluate.map_scoring import compare_maps, edge_cells, places_in_tiles, score_maps
 from autospec.evaluate.map_tally import SEASONS, MapTally
 from autospec.evaluate.mapping import map_problem
 from autospec.evaluate.metrics import METRICS, score
@@ -238,6 +240,56 @@ def test_edge_and_interior_share_all_cells() -> None:
     assert tally.edge_rmse[0] == pytest.approx(np.sqrt(ee[1] / n[1]))
     pooled = tally.scores(0).pooled
     assert np.sqrt(ee.sum() / n.sum()) == pytest.approx(pooled.rmse.value)
+
+
+class Striped:
+    """Says what was last, and more in the middle column of every tile."""
+
+    def predict(self, tile: Tile) -> Float32Array:
+        said = np.nan_to_num(tile.last)
+        said[..., said.shape[-1] // 2] += 90.0
+        return said
+
+
+@pytest.mark.parametrize("model", [MODEL, Striped()])
+def test_the_pattern_of_tiles_is_the_spread_of_mean_errors_over_them(model: object) -> None:
+    problem = made_problem(gappy(), horizon=1)
+    roles = opened(problem)
+    tally = tally_of(problem, roles, network=model)["network"]
+    places = places_in_tiles(TILING, problem.stack.shape)
+    errors: dict[tuple[int, int], list[float]] = {}
+    for band in map_problem(problem, model, problem.slots[problem.slots > 0], TILING):  # type: ignore[arg-type]
+        for slot, maps in zip(band.slots, band.values, strict=True):
+            (date,) = problem.date_at(np.array([slot]))
+            for i, j in np.ndindex(maps.shape[1:]):
+                truth = problem.stack.dynamic[date, problem.targets[0], band.row + i, j]
+                error = float(maps[0, i, j]) - float(truth)
+                if roles[0][date] == SEALED and np.isfinite(error):
+                    errors.setdefault((0, int(places[0][band.row + i])), []).append(error)
+                    errors.setdefault((1, int(places[1][j])), []).append(error)
+    along = [[e for (axis, _), e in sorted(errors.items()) if axis == a] for a in (0, 1)]
+    every = np.concatenate(along[0])
+    spread = [
+        np.sqrt(sum(len(e) * (np.mean(e) - every.mean()) ** 2 for e in parts) / len(every))
+        for parts in along
+    ]
+    wanted = max(spread) / np.sqrt((every**2).mean())
+    assert tally.tile_pattern[0] == pytest.approx(wanted, rel=1e-6)
+    assert (wanted > 0.5) == isinstance(model, Striped)
+
+
+def test_a_map_of_one_tile_has_no_pattern() -> None:
+    problem = made_problem(made_values())
+    roles = opened(problem)
+    tiling = Tiling(tile=64, margin=0)
+    tally = score_maps(problem, roles, SEALED, {"network": MODEL}, tiling, block=3)["network"]
+    assert tally.tile_pattern == (None,)
+
+
+def test_each_cell_has_a_place_in_the_core_of_a_tile() -> None:
+    rows, columns = places_in_tiles(Tiling(tile=16, margin=2), (40, 24))
+    np.testing.assert_array_equal(columns, np.arange(24) % 12)
+    np.testing.assert_array_equal(rows, [*range(12), *range(12), *range(4), *range(12)])
 
 
 def test_without_an_interior_there_is_no_such_error() -> None:

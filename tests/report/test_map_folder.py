@@ -39,7 +39,7 @@ BROKEN: dict[str, Any] = {
     "epochs: want all": {"epochs": make_map_training().epochs[1:]},
     "best_epoch": {"best_epoch": 0},
     "want the same": {"data": replace(make_map_training().data, targets=("other",))},
-    "want scores, edge_rmse": {
+    "want scores, edges": {
         "models": (
             replace(make_map_training().models[0], edge_rmse=()),
             *make_map_training().models[1:],

@@ -100,8 +100,9 @@ def _of_model(result: MapSearchResult) -> Callable[[MapModel], str]:
     k = len(result.final.data.targets)
 
     def problem(model: MapModel) -> str:
-        if not len(model.scores) == len(model.edge_rmse) == len(model.interior_rmse) == k:
-            return f"{model.name!r}: want scores, edge_rmse and interior_rmse of {k} targets"
+        by_target = (model.scores, model.edge_rmse, model.interior_rmse, model.tile_pattern)
+        if any(len(part) != k for part in by_target):
+            return f"{model.name!r}: want scores, edges and tile_pattern of {k} targets"
         return ""
 
     return problem

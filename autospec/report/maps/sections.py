@@ -248,24 +248,28 @@ def edges_section(result: MapTraining) -> str:
         '<section id="edges"><h2>Edges of tiles</h2><p>A map is made tile by tile, and a network '
         "sees less around a cell at the border of one. Tiles overlap so that this does not show: "
         "a ratio near 1 says that it worked. Other models look at a cell and its neighbours only; "
-        f"their ratios say how much harder the cells at borders are by chance.</p>{tables}"
+        "their ratios say how much harder the cells at borders are by chance. The pattern is the "
+        "spread of the mean error over the rows or columns of a tile, as a share of the RMSE: "
+        "where it is far above that of the other models, the tiles show in the map."
+        f"</p>{tables}"
         '<p><small>The same as a table: <a href="edges.csv">edges.csv</a></small></p></section>'
     )
 
 
 def _edges_table(result: MapTraining, place: int) -> str:
     head = ['<th scope="col">Model</th>']
-    for name in ("Near a border", "Interior", "Ratio"):
-        sub = "<small>&nbsp;</small>" if name == "Ratio" else "<small>RMSE</small>"
+    for name in ("Near a border", "Interior", "Ratio", "Pattern"):
+        unit = "RMSE" if name in ("Near a border", "Interior") else "&nbsp;"
+        sub = f"<small>{unit}</small>"
         head.append(f'<th scope="col" class="n">{name}{sub}</th>')
     rows = []
     for model in result.models:
         edge, interior = model.edge_rmse[place], model.interior_rmse[place]
         ratio = edge_ratio(edge, interior)
-        shown = f"{ratio:.3f}" if ratio is not None else MISSING
+        shares = [MISSING if n is None else f"{n:.3f}" for n in (ratio, model.tile_pattern[place])]
         cells = [_model_cell(model)]
         cells += [
-            f'<td class="n">{text}</td>' for text in (measured(edge), measured(interior), shown)
+            f'<td class="n">{text}</td>' for text in (measured(edge), measured(interior), *shares)
         ]
         rows.append(_row(model, cells))
     caption = (

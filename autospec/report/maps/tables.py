@@ -39,14 +39,14 @@ def seasons_csv(result: MapTraining) -> str:
 
 
 def edges_csv(result: MapTraining) -> str:
-    """Return one row a target and model: the error near the borders of tiles and elsewhere."""
+    """Return one row a target and model: errors near the borders of tiles, and their pattern."""
     rows = [
-        (target, model.name, edge, interior, edge_ratio(edge, interior))
+        (target, model.name, edge, interior, edge_ratio(edge, interior), model.tile_pattern[place])
         for place, target in enumerate(result.data.targets)
         for model in result.models
         for edge, interior in [(model.edge_rmse[place], model.interior_rmse[place])]
     ]
-    columns = ["target", "model", "edge_rmse", "interior_rmse", "ratio"]
+    columns = ["target", "model", "edge_rmse", "interior_rmse", "ratio", "tile_pattern"]
     return csv_text(pd.DataFrame(rows, columns=columns, dtype=object))
 
 

@@ -67,6 +67,7 @@ def made_models(targets: tuple[str, ...], seed: int = 5) -> tuple[MapModel, ...]
                 ),
                 edge_rmse=tuple(1.03 * value for value in rmse),
                 interior_rmse=tuple(rmse),
+                tile_pattern=tuple(0.05 for _ in rmse),
             )
         )
     return tuple(models)
