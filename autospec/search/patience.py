@@ -19,11 +19,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from functools import partial, wraps
-from types import MappingProxyType
+from functools import lru_cache, partial, wraps
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
-from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
@@ -40,6 +40,10 @@ PATIENCE_S = 900.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
 BUSY_S = 60.0  # how long SQLite waits for the lock of another process
 IDLE_S = 60  # after which PostgreSQL ends the transaction of a worker that was paused in it
+PARTS = (  # of a trial in the database, but for its parameters
+    *("number", "state", "values", "datetime_start", "datetime_complete", "trial_id"),
+    *("user_attributes", "system_attributes", "intermediate_values"),
+)
 LIBPQ = frozenset({"psycopg", "psycopg2"})
 
 Say = Callable[[str], None]
@@ -276,6 +280,24 @@ class PatientStorage(RDBStorage):
         if trial.state == TrialState.RUNNING:
             session.add(models.TrialHeartbeatModel(trial_id=trial.trial_id))
         return trial
+
+    def _build_frozen_trial_from_trial_model(self, trial: Any) -> FrozenTrial:  # noqa: ANN401
+        """Read a trial; its sixty distributions, the same for all, are parsed once.
+
+        Trials under way are read again at each look, and this was most of what a look took.
+        """
+        bare: Any = SimpleNamespace(**{name: getattr(trial, name) for name in PARTS}, params=())
+        frozen = super()._build_frozen_trial_from_trial_model(bare)
+        rows = sorted(trial.params, key=lambda row: row.param_id)
+        kinds = {row.param_name: _distribution(row.distribution_json) for row in rows}
+        frozen.distributions = dict(kinds)
+        frozen.params = {
+            row.param_name: kinds[row.param_name].to_external_repr(row.param_value) for row in rows
+        }
+        return frozen
+
+
+_distribution = lru_cache(maxsize=1024)(json_to_distribution)
 
 
 def _patient(name: str) -> Callable[..., Any]:

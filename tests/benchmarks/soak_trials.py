@@ -39,6 +39,8 @@ def soak(url: str, trials: int) -> None:
     def report(progress: Progress) -> None:
         if progress.stage == "search":
             found.append(resident_mb())
+            if len(found) % 200 == 0:
+                print(f"  after {len(found)}: {found[-1]:.0f} MB", flush=True)
 
     plan = replace(plan_of(Task(url=url, trials=trials, seconds=0.0), mate), report=report)
     study = open_study(url, "s", plan)

@@ -247,3 +247,20 @@ def test_a_transaction_that_optuna_went_on_with_after_it_was_cut_off_counts_as_a
     error = StorageInternalError()
     error.__cause__ = PendingRollbackError("Can't reconnect until it is rolled back")
     assert is_away(error)
+
+
+def test_a_trial_is_read_as_optuna_reads_it(join: Join) -> None:
+    study, crew = join("a")
+    kinds = optuna.distributions
+    trial = study.ask(
+        {
+            "x": kinds.FloatDistribution(0, 1),
+            "n": kinds.IntDistribution(1, 9),
+            "c": kinds.CategoricalDistribution(("p", "q")),
+        }
+    )
+    trial.report(2.0, 1)
+    trial.set_user_attr("a", [1])
+    study.tell(trial, 1.0)
+    plain = optuna.load_study(study_name="s", storage=str(crew.storage.url))
+    assert study.trials == plain.trials
