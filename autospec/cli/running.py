@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -119,15 +119,18 @@ def run_job(job: Job[R], folder: Path, where: Where) -> R:
     Exit
         With 130, if this worker was stopped and another one makes the report.
     """
-    from autospec.report.lock import locked, make_folder
+    from autospec.report.lock import discard_empty, locked, make_folder
     from autospec.search.execution import Execution
     from autospec.search.storage import storage_errors
 
     started = time.monotonic()
-    make_folder(folder)
     watch_parent(where.parent)
     alone = where.storage is None
-    with locked(folder) if alone else nullcontext():
+    with ExitStack() as held:
+        held.enter_context(discard_empty(folder))
+        make_folder(folder)
+        if alone:
+            held.enter_context(locked(folder))
         done = job.finished()
         if done is not None:
             return done
