@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator
 
 import psycopg
 import pytest
+from optuna.exceptions import ExperimentalWarning
 
 from autospec.errors import RetryLater
 from autospec.search import patience
@@ -45,7 +47,9 @@ def test_workers_live_through_a_restart(own_server: Server, mode: str, away_s: f
 
 
 def storage_at(server: Server, **changes: object) -> PatientStorage:
-    return PatientStorage(server.url, heartbeat_s=10, grace_s=90, **changes)  # type: ignore[arg-type]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return PatientStorage(server.url, heartbeat_s=10, grace_s=90, **changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
@@ -62,6 +66,8 @@ def test_the_wait_for_a_database_ends_with_patience_or_with_ctrl_c(own_server: S
     assert said == ["the study storage does not answer; waiting for it"]
     own_server.start()
     assert interrupted.get_all_studies() == []
+    for storage in (patient, interrupted):
+        storage.engine.dispose()
 
 
 @pytest.mark.slow
@@ -79,3 +85,4 @@ def test_a_lock_of_a_worker_that_was_paused_is_let_go(
             other.execute("LOCK TABLE locked")
         assert time.monotonic() - begun < 10.0
         paused.invalidate()
+    storage.engine.dispose()
