@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import optuna
-from optuna.study import Study
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 from autospec.data.spectra import FloatArray
 from autospec.data.splits import Fold
@@ -145,14 +146,12 @@ def started(task: Task) -> BaseProcess:
 
 def trials_of(task: Task) -> list[FrozenTrial]:
     """Return what is in the storage now; nothing before it has tables."""
-    try:
-        return opened(task).get_trials(deepcopy=False)
-    except Exception:  # no table, no study, or no answer yet
+    try:  # no connection is left open, whatever goes wrong
+        database = RDBStorage(task.url, engine_kwargs={"poolclass": NullPool})
+        study = optuna.load_study(study_name=task.name, storage=database)
+        return study.get_trials(deepcopy=False)
+    except Exception:  # no study, or no answer yet, or somebody else is making the tables
         return []
-
-
-def opened(task: Task) -> Study:
-    return optuna.load_study(study_name=task.name, storage=task.url)
 
 
 @dataclass(frozen=True, kw_only=True)
