@@ -13,7 +13,7 @@ finds its trial ended by another: what it has is dropped, and never overwrites.
 from __future__ import annotations
 
 import os
-import socket
+import platform
 import threading
 import time
 import uuid
@@ -62,7 +62,7 @@ class Crew:
 
 def worker_name() -> str:
     """Return a name that no other worker has: host, process, and what chance gave it."""
-    return f"{socket.gethostname()[:40]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    return f"{platform.node()[:40]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
 @contextmanager

@@ -121,8 +121,8 @@ def put(*where: str | int, value: object) -> Callable[[dict[str, Any]], None]:
 
 CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "spectra's version": (put("schema_version", value=1), "axis: Field required"),
-    "newer": (put("schema_version", value=3), "made by a newer autospec"),
-    "no version": (put("schema_version", value=None), "schema_version is None; want 1 to 2"),
+    "newer": (put("schema_version", value=4), "made by a newer autospec"),
+    "no version": (put("schema_version", value=None), "schema_version is None; want 1 to 3"),
     "other kind": (put("kind", value="spectra"), "kind: Input should be 'cubes'"),
     "unknown field": (put("more", value=1), "more: Unexpected"),
     "fewer channels": (put("channels", value=["rain", "ndvi"]), "channels: 2; want 3"),

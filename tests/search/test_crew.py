@@ -28,6 +28,9 @@ from tests.search.test_study import plan_for
 
 WORKERS = 3
 
+# warnings are filtered for a whole process, and these workers are threads of one
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -413,10 +413,10 @@ def test_a_trial_killed_while_it_was_pruned_does_not_count(
     study = open_study(None, "s", plan)
     tell = optuna.Study.tell
 
-    def killed(self: optuna.Study, trial, *args, state=None, **kwargs):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN002, ANN003, ANN202
+    def killed(self: optuna.Study, trial, values=None, state=None, **kwargs):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN003, ANN202
         if state == TrialState.PRUNED and "pruned" in trial.user_attrs:
             raise KeyError("killed")
-        return tell(self, trial, *args, state=state, **kwargs)
+        return tell(self, trial, values, state, **kwargs)
 
     with monkeypatch.context() as patched:
         patched.setattr(optuna.Study, "tell", killed)
