@@ -36,7 +36,7 @@ from autospec.search.steps import (
     make_sampler,
     tell_progress,
 )
-from autospec.search.storage import storage_errors
+from autospec.search.storage import make_tables, storage_errors
 from autospec.search.trials import begin_trial, is_finished, state_of
 
 OPENED = "opened"  # the attribute that counts how often sealed rows were opened
@@ -78,12 +78,14 @@ def open_study(storage: str | None, name: str, plan: StudyPlan) -> Study:
 
 
 def _open_alone(storage: str | None, name: str) -> Study:
-    return optuna.create_study(
-        storage=storage,
-        study_name=name,
-        load_if_exists=True,
-        direction="minimize",
-        pruner=optuna.pruners.NopPruner(),  # ours is in autospec.search.pruning
+    return make_tables(
+        lambda: optuna.create_study(
+            storage=storage,
+            study_name=name,
+            load_if_exists=True,
+            direction="minimize",
+            pruner=optuna.pruners.NopPruner(),  # ours is in autospec.search.pruning
+        )
     )
 
 

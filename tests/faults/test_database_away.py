@@ -11,7 +11,7 @@ import pytest
 from optuna.exceptions import ExperimentalWarning
 
 from autospec.errors import RetryLater
-from autospec.search import patience
+from autospec.search import engines
 from autospec.search.claims import LOST
 from autospec.search.patience import PatientStorage
 from tests.faults.crewed import Judgement, Task, ended_in, judged, started, trials_of, wait_until
@@ -74,7 +74,7 @@ def test_the_wait_for_a_database_ends_with_patience_or_with_ctrl_c(own_server: S
 def test_a_lock_of_a_worker_that_was_paused_is_let_go(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "IDLE_S", 1)
+    monkeypatch.setattr(engines, "IDLE_S", 1)
     storage = storage_at(server)
     with storage.engine.connect() as paused:
         paused.exec_driver_sql("CREATE TABLE IF NOT EXISTS locked (a int)")
