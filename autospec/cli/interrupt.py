@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
 
 from rich.console import Console
@@ -42,4 +43,9 @@ class CtrlC:
         self.count += 1
         if self.count > 1:
             raise KeyboardInterrupt
+        # What was interrupted may hold half a print, or half an import of what printing needs:
+        # a thread waits for both. `threading` would take a lock that may be held, too.
+        _thread.start_new_thread(self._answer, ())
+
+    def _answer(self) -> None:
         self.console.print(f"Stopping: {self.finish}. Press Ctrl-C again to leave at once.")

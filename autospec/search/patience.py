@@ -30,21 +30,18 @@ from optuna.storages._rdb import models
 from optuna.study._constrained_optimization import _CONSTRAINTS_KEY
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import make_url
-from sqlalchemy.engine.url import URL
-from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from autospec.errors import RetryLater
+from autospec.search.engines import engine_options, is_away
 
 PATIENCE_S = 900.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
-BUSY_S = 60.0  # how long SQLite waits for the lock of another process
-IDLE_S = 60  # after which PostgreSQL ends the transaction of a worker that was paused in it
 PARTS = (  # of a trial in the database, but for its parameters
     *("number", "state", "values", "datetime_start", "datetime_complete", "trial_id"),
     *("user_attributes", "system_attributes", "intermediate_values"),
 )
-LIBPQ = frozenset({"psycopg", "psycopg2"})
 
 Say = Callable[[str], None]
 
@@ -89,7 +86,7 @@ class PatientStorage(RDBStorage):
         self.last_away = -math.inf  # by `time.monotonic`
         super().__init__(
             url,
-            engine_kwargs=_engine(make_url(url)),
+            engine_kwargs=engine_options(make_url(url)),
             heartbeat_interval=heartbeat_s,
             grace_period=grace_s,
         )
@@ -320,41 +317,3 @@ for _name in (
     *("get_trial_user_attrs", "get_trial_system_attrs", "get_trial_param"),
 ):
     setattr(PatientStorage, _name, _patient(_name))
-
-
-def _engine(url: URL) -> dict[str, Any]:
-    """Return what SQLAlchemy is told of a database."""
-    if url.get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": BUSY_S}}
-    # a connection that a restart has cut is noticed before it is used, and made anew
-    options: dict[str, Any] = {"pool_pre_ping": True}
-    if url.get_backend_name() == "postgresql":
-        options["pool_events"] = [(_set_session, "connect")]
-        if url.get_driver_name() in LIBPQ:  # a server whose host is gone does not hang up
-            alive = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-            options["connect_args"] = {"connect_timeout": 10, "tcp_user_timeout": 60_000, **alive}
-    return options
-
-
-def _set_session(connection: Any, _: object) -> None:  # noqa: ANN401
-    """Compare heartbeats in one time zone, and let nobody who is paused hold a lock for long."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET timezone TO 'UTC'")
-        cursor.execute(f"SET idle_in_transaction_session_timeout TO '{IDLE_S}s'")
-    connection.commit()
-
-
-def is_away(error: Exception) -> bool:
-    """Say whether a database's error is of one that may be back soon: restarting, cut off, busy."""
-    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-    if isinstance(cause, PendingRollbackError):  # Optuna went on after the first sign of it
-        return True
-    if not isinstance(cause, DBAPIError):
-        return False
-    text = str(cause.orig).lower()
-    if "sqlite" in type(cause.orig).__module__:
-        return "locked" in text or "busy" in text
-    return cause.connection_invalidated or type(cause.orig).__name__ in (
-        *("OperationalError", "InterfaceError", "AdminShutdown", "CannotConnectNow"),
-        *("CrashShutdown", "SerializationFailure", "DeadlockDetected", "TooManyConnections"),
-    )

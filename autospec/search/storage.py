@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import optuna
 from optuna.exceptions import StorageInternalError
@@ -31,6 +32,8 @@ NETWORK_FILE_SYSTEMS = {
 SECRETS = frozenset({"password", "passfile", "sslpassword"})  # of an address' query
 NO_ROOM = ("disk is full", "disk I/O error", "No space left on device")
 MOUNTS = Path("/proc/mounts")
+
+Opened = TypeVar("Opened")
 
 
 def open_shared(
@@ -61,20 +64,23 @@ def open_shared(
         raise UsageError("a study in memory cannot be shared; want --storage with a database.")
     refuse_unsharable(url)
     with storage_errors(url):
-        for _ in range(OPENINGS - 1):
-            try:
-                return _open(url, say, interrupted)
-            except (SQLAlchemyError, StorageInternalError) as error:
-                if not _is_made_elsewhere(error):
-                    raise
-            time.sleep(random.uniform(0.05, 0.5))
-        return _open(url, say, interrupted)
+        return make_tables(
+            lambda: PatientStorage(
+                url, heartbeat_s=HEARTBEAT_S, grace_s=GRACE_S, say=say, interrupted=interrupted
+            )
+        )
 
 
-def _open(url: str, say: Say, interrupted: Callable[[], bool]) -> PatientStorage:
-    return PatientStorage(
-        url, heartbeat_s=HEARTBEAT_S, grace_s=GRACE_S, say=say, interrupted=interrupted
-    )
+def make_tables(opening: Callable[[], Opened]) -> Opened:
+    """Open a database, again where somebody else was making its tables at the same moment."""
+    for _ in range(OPENINGS - 1):
+        try:
+            return opening()
+        except (SQLAlchemyError, StorageInternalError) as error:
+            if not _is_made_elsewhere(error):
+                raise
+        time.sleep(random.uniform(0.05, 0.5))
+    return opening()
 
 
 def _is_made_elsewhere(error: Exception) -> bool:

@@ -39,7 +39,7 @@ from autospec.search.steps import (
     make_sampler,
     tell_progress,
 )
-from autospec.search.storage import storage_errors
+from autospec.search.storage import make_tables, storage_errors
 from autospec.search.trials import begin_trial, is_finished, state_of, trial_records
 
 OPENED = "opened"  # the attribute that counts how often sealed rows were opened
@@ -96,12 +96,14 @@ def _extend(
 
 
 def _open_alone(storage: str | PatientStorage | None, name: str) -> Study:
-    return optuna.create_study(
-        storage=storage,
-        study_name=name,
-        load_if_exists=True,
-        direction="minimize",
-        pruner=optuna.pruners.NopPruner(),  # ours is in autospec.search.pruning
+    return make_tables(
+        lambda: optuna.create_study(
+            storage=storage,
+            study_name=name,
+            load_if_exists=True,
+            direction="minimize",
+            pruner=optuna.pruners.NopPruner(),  # ours is in autospec.search.pruning
+        )
     )
 
 

@@ -193,7 +193,7 @@ def _end(
         return
     for key in sorted(facts, key=lambda key: key == "reason"):
         trial.set_user_attr(key, facts[key])
-    study.tell(trial, value, state)
+    study.tell(trial, value, state=state)
 
 
 def _infeasible(constraints: dict[str, float], sample: str) -> str:

@@ -19,6 +19,7 @@ from autospec.data.writing import (
     write_text,
 )
 from autospec.errors import OutputError
+from tests.unmeasured import unmeasured
 
 
 def run_python(code: str, *args: str) -> subprocess.Popen[str]:
@@ -27,6 +28,7 @@ def run_python(code: str, *args: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env=unmeasured(),
     )
 
 

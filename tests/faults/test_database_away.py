@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from autospec.errors import RetryLater
-from autospec.search import patience
+from autospec.search import engines
 from autospec.search.claims import LOST
 from autospec.search.patience import PatientStorage
 from tests.faults.crewed import Judgement, Task, ended_in, judged, started, trials_of, wait_until
@@ -86,7 +86,7 @@ def test_a_lock_of_a_worker_that_was_paused_is_let_go(
     storage_at: Callable[..., PatientStorage],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(patience, "IDLE_S", 1)
+    monkeypatch.setattr(engines, "IDLE_S", 1)
     storage = storage_at(postgres)
     with storage.engine.connect() as paused:
         paused.exec_driver_sql("CREATE TABLE IF NOT EXISTS locked (a int)")

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from autospec.errors import OutputError
 from autospec.search.storage import NO_ROOM, storage_errors
 from tests.faults.crewed import ended_in
+from tests.unmeasured import unmeasured
 
 STUDY = """
 [data]
@@ -43,6 +44,7 @@ def search(folder: Path, limit: int | None = None) -> subprocess.CompletedProces
         capture_output=True,
         text=True,
         timeout=300,
+        env=unmeasured(),
         preexec_fn=partial(resource.setrlimit, resource.RLIMIT_FSIZE, most),
     )
 

@@ -27,7 +27,8 @@ from autospec.search.claims import (
     is_done,
     worker_of,
 )
-from autospec.search.patience import PatientStorage, is_away
+from autospec.search.engines import is_away
+from autospec.search.patience import PatientStorage
 from autospec.search.trials import is_finished
 
 Join = Callable[[str], tuple[Study, Crew]]
