@@ -125,10 +125,10 @@ def light() -> Iterator[None]:
 class TestOneWorker:
     """What one worker does, in this process."""
 
-    def run(self, url: str, draws: int = 2, **how: Any) -> Any:
+    def run(self, url: str, draws: int = 2, first: int = 0, **how: Any) -> Any:
         execution: LocaliseExecution = replace(ON_CPU, storage=url, shared=True, **how)
         with execution.turn:
-            settings = replace(QUICK, draws=draws)
+            settings = replace(QUICK, draws=draws, first_draw=first)
             return localise(WORLD.library, WORLD.farm, settings=settings, execution=execution)
 
     def test_stopped_it_leaves_its_draws_to_the_next(self, tmp_path: Path) -> None:
@@ -154,6 +154,14 @@ class TestOneWorker:
         assert len(self.run(url, draws=3, progress=told.append).draws) == 3
         made = [one.message for one in told if one.stage in ("draws", "intervals")]
         assert made == ["draw-2", "intervals-2"]
+
+    def test_later_draws_alone_keep_their_numbers(self, tmp_path: Path) -> None:
+        url, told = f"sqlite:///{tmp_path / 'one.db'}", list[LocaliseProgress]()
+        found = self.run(url, draws=3, first=2, progress=told.append)
+        made = [one.message for one in told if one.stage in ("draws", "intervals")]
+        assert made == ["draw-2", "intervals-2"]
+        assert [draw.number for draw in found.draws] == [2]
+        assert [part.draw for part in found.intervals] == [2]
 
     def test_a_report_that_failed_is_still_to_be_made(self, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path / 'one.db'}"
