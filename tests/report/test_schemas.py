@@ -34,6 +34,7 @@ NAMES = (
     "comparison_of_runs",
     "localisation",
     "comparison",
+    "localise_study",
     "summary",
     "model",
     "map_train",
@@ -85,7 +86,8 @@ def test_files_of_a_localisation_satisfy_their_schemas(localisation: Localisatio
 
 @pytest.mark.parametrize("path", sorted((FOLDER.parent / "studies").glob("*.toml")), ids=str)
 def test_bundled_studies_satisfy_the_schema(path: Path) -> None:
-    validator("study").validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    data = tomllib.loads(path.read_text(encoding="utf-8"))
+    validator("localise_study" if "localise" in data else "study").validate(data)
 
 
 @pytest.mark.parametrize("budget", ["90", "90s", "10m", "1.5h", "2d"])
@@ -104,6 +106,14 @@ def test_budget_as_text_is_allowed(budget: str) -> None:
 )
 def test_schema_refuses_what_the_reader_refuses(study: dict[str, Any]) -> None:
     assert not validator("study").is_valid(study)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [{"targets": ["sock"]}, {"sizes": [9]}, {"n": 30, "sizes": [30]}, {"darws": 3}],
+)
+def test_schema_of_a_localisation_refuses_what_its_reader_refuses(table: dict[str, Any]) -> None:
+    assert not validator("localise_study").is_valid({"localise": table})
 
 
 def test_schema_refuses_another_version(result: SearchResult) -> None:
