@@ -21,6 +21,7 @@ from autospec.nets.architecture import Architecture
 from autospec.predict.document import CUBE_SCHEMA_VERSION as CUBE_MODEL_VERSION
 from autospec.predict.document import MAP_MODEL_VERSION, CubeBundle, MapBundle, ModelBundle
 from autospec.predict.document import SCHEMA_VERSION as MODEL_VERSION
+from autospec.report.benchmark_result import BENCHMARK_SCHEMA_VERSION, BenchmarkFile
 from autospec.report.compare_result import COMPARE_SCHEMA_VERSION, RunsComparison
 from autospec.report.cubes.tables import CubeMetricsFile
 from autospec.report.localise_summary import SummaryFile
@@ -45,6 +46,7 @@ _KINDS: dict[str, type] = {
     "localisation": LocalisationResult,
     "comparison": ComparisonFile,
     "summary": SummaryFile,
+    "benchmark": BenchmarkFile,
     "model": ModelBundle,
     "train": TrainResult,
     "map_train": MapTraining,
@@ -61,6 +63,7 @@ _VERSIONS = {
     "localisation": LOCALISATION_VERSION,
     "comparison": LOCALISATION_VERSION,
     "summary": LOCALISATION_VERSION,
+    "benchmark": BENCHMARK_SCHEMA_VERSION,
     "model": MODEL_VERSION,
     "train": TRAIN_SCHEMA_VERSION,
     "map_train": MAP_SCHEMA_VERSION,
