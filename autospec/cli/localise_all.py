@@ -101,7 +101,7 @@ class Everything:
             parts=tuple(
                 summarise_part(
                     part.lines,
-                    {row.name: row.reason for row in part.rows.values() if row.reason},
+                    tuple(part.rows.values()),
                     part.target,
                     part.n,
                     self.settings.seed,

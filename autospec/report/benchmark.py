@@ -25,6 +25,7 @@ from autospec.report.benchmark_result import (
     Ratio,
     SiteModel,
 )
+from autospec.report.localise_summary import SiteRow
 from autospec.search.summary import describe_environment
 
 NEAR_BEST = 1.02  # RMSE over that of the best row: within 2 %
@@ -97,9 +98,21 @@ def over_best(result: LocalisationResult) -> dict[str, float]:
 
 
 def summarise_part(
-    lines: Sequence[SiteModel], missing: Mapping[str, str], target: str, n: int, seed: int
+    lines: Sequence[SiteModel], rows: Sequence[SiteRow], target: str, n: int, seed: int
 ) -> BenchmarkPart:
-    """Sum up the farms of one target and size; the seed fixes which farms are resampled."""
+    """Sum up the farms of one target and size.
+
+    Parameters
+    ----------
+    lines : sequence of SiteModel
+        Of every farm with a result.
+    rows : sequence of SiteRow
+        One a farm; they tell why there is no result, and whether one was ended early.
+    target, n : str, int
+        What was predicted, and from how many training samples.
+    seed : int
+        Fixes which farms are resampled.
+    """
     by_model: dict[str, list[SiteModel]] = {}
     for line in lines:
         by_model.setdefault(line.model, []).append(line)
@@ -120,7 +133,8 @@ def summarise_part(
         target=target,
         n=n,
         sites=tuple(dict.fromkeys(line.site for line in lines)),
-        missing=dict(missing),
+        missing={row.name: row.reason for row in rows if row.reason},
+        unfinished={row.name: row.stopped for row in rows if row.stopped not in (None, "complete")},
         models=models,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from autospec.evaluate.metrics import LEVEL, Winner
-from autospec.localisation.result import Kind
+from autospec.localisation.result import Kind, Stopped
 from autospec.localisation.settings import LocaliseSettings
 
 BENCHMARK_SCHEMA_VERSION = 1
@@ -177,6 +177,8 @@ class BenchmarkPart:
         Farms with a result.
     missing : dict of str to str
         Farms without one, and why.
+    unfinished : dict of str to {"budget", "interrupt"}
+        Farms whose localisation was ended early: they have fewer draws, or fewer intervals.
     models : tuple of ModelSummary
         In the order of the first farm's table.
     """
@@ -185,6 +187,7 @@ class BenchmarkPart:
     n: int
     sites: tuple[str, ...]
     missing: dict[str, str]
+    unfinished: dict[str, Stopped]
     models: tuple[ModelSummary, ...]
 
 

@@ -21,6 +21,7 @@ from autospec.report.benchmark_result import (
     Ratio,
     SiteModel,
 )
+from autospec.report.localise_sections import STOPPED_WORDS
 from autospec.report.localise_tables import VERDICTS
 from autospec.report.tables import csv_text, markdown_table
 from autospec.report.trust_section import percent
@@ -100,18 +101,20 @@ def benchmark_markdown(benchmark: BenchmarkFile) -> str:
         if part.models:
             caption = f"{part.target}, n = {part.n}: {len(part.sites)} farms"
             parts.append(markdown_table(caption, model_head(part), model_rows(part)))
-        if part.missing:
-            parts.append("\n".join([*missing_words(part), ""]))
+        if words := missing_words(part):
+            parts.append("\n\n".join(words) + "\n")
     return "\n".join(parts)
 
 
 def missing_words(part: BenchmarkPart) -> list[str]:
-    """Say of each farm without a result why, those with the same reason together."""
+    """Say of each farm why it has no result, or not all of it, those of one reason together."""
     reasons: dict[str, list[str]] = {}
     for site, why in part.missing.items():
-        reasons.setdefault(why, []).append(site)
-    head = f"{part.target}, n = {part.n}, without a result"
-    return [f"{head}: {', '.join(sites)}: {why}" for why, sites in reasons.items()]
+        reasons.setdefault(f"without a result: {{}}: {why}", []).append(site)
+    for site, stopped in part.unfinished.items():
+        reasons.setdefault(f"not finished: {{}}: {STOPPED_WORDS[stopped]}", []).append(site)
+    head = f"{part.target}, n = {part.n}"
+    return [f"{head}, {why.replace('{}', ', '.join(sites), 1)}" for why, sites in reasons.items()]
 
 
 def benchmark_caption(benchmark: BenchmarkFile) -> str:

@@ -11,11 +11,14 @@ import jsonschema
 import pytest
 
 from autospec.localisation.result import LocalisationResult
+from autospec.report.benchmark import describe_origins, site_models, summarise_part
+from autospec.report.benchmark_result import BenchmarkFile
+from autospec.report.benchmark_tables import benchmark_json
 from autospec.report.compare import compare_runs
 from autospec.report.compare_page import dump_comparison
 from autospec.report.cubes.tables import cube_metrics_json
 from autospec.report.folder import dump_result
-from autospec.report.localise_summary import site_row, summarise, summary_json
+from autospec.report.localise_summary import SiteRow, site_row, summarise, summary_json
 from autospec.report.localise_tables import comparison_table
 from autospec.report.schemas import json_schemas, main
 from autospec.report.tables import architecture_table, metrics_json
@@ -35,6 +38,7 @@ NAMES = (
     "localisation",
     "comparison",
     "localise_study",
+    "benchmark",
     "summary",
     "model",
     "map_train",
@@ -82,6 +86,17 @@ def test_files_of_a_localisation_satisfy_their_schemas(localisation: Localisatio
     validator("comparison").validate(json.loads(comparison_table(localisation, "json")))
     summary = summarise([site_row(localisation)], localisation.settings, "soc")
     validator("summary").validate(json.loads(summary_json(summary)))
+
+
+def test_a_benchmark_satisfies_its_schema(localisation: LocalisationResult) -> None:
+    rows = [site_row(localisation), SiteRow(name="france", reason="too small")]
+    made = BenchmarkFile(
+        origins=describe_origins(["0.1"]),
+        settings=localisation.settings,
+        draws=tuple(localisation.settings.numbers),
+        parts=(summarise_part(site_models(localisation), rows, "soc", 30, seed=0),),
+    )
+    validator("benchmark").validate(json.loads(benchmark_json(made)))
 
 
 @pytest.mark.parametrize("path", sorted((FOLDER.parent / "studies").glob("*.toml")), ids=str)
