@@ -99,6 +99,17 @@ def test_workers_of_which_one_is_killed_come_to_what_one_process_comes_to(
 
 
 @pytest.mark.slow
+def test_networks_run_on_the_first_of_the_draws_that_run(tmp_path: Path) -> None:
+    workers = [start(url, "later") for url in ("alone", f"sqlite:///{tmp_path / 'shared.db'}")]
+    alone, shared = (end(worker) for worker in workers)
+    assert timeless(shared) == timeless(alone)
+    assert {record["draw"] for record in shared["networks"]} == {None, 1}
+    strategies = [model for model in shared["models"] if model["kind"] == "strategy"]
+    assert strategies
+    assert {outcome["draw"] for model in strategies for outcome in model["outcomes"]} == {1}
+
+
+@pytest.mark.slow
 def test_a_search_of_the_library_is_shared_and_never_has_more_trials_than_asked_for(
     tmp_path: Path,
 ) -> None:
