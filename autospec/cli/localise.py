@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from autospec.cli.localise_all import run_all
 from autospec.cli.localise_data import NEXT, Case, file_case, site_case
-from autospec.cli.localise_run import Place, run_all, run_case
-from autospec.cli.localise_show import show_result, show_summary
+from autospec.cli.localise_run import Place, run_case
+from autospec.cli.localise_show import show_all, show_result
 from autospec.cli.options import (
     AxisUnitOption,
     DeviceName,
@@ -34,7 +35,9 @@ from autospec.cli.running import refuse_many
 from autospec.errors import EXIT_INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
+    from autospec.data.sites import Target
     from autospec.localisation.settings import LocaliseSettings
+    from autospec.localisation.study import LocaliseStudy
     from autospec.search.settings import DataSource
 
 ALL = "all"
@@ -65,6 +68,12 @@ def localise(
             "--local", help="The farm: a table or scans; what has no lab value is predicted."
         ),
     ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            "--study", help="A study file, or the name of a bundled one: benchmark-sites, ..."
+        ),
+    ] = None,
     country: Annotated[
         str | None, typer.Option("--country", help="The farm's country, as the library has it.")
     ] = None,
@@ -88,9 +97,24 @@ def localise(
     draws: Annotated[
         int | None, typer.Option("--draws", min=1, help="Draws of them.", show_default="10")
     ] = None,
+    first_draw: Annotated[
+        int | None,
+        typer.Option(
+            "--first-draw", min=0, help="Leave out the draws before it.", show_default="0"
+        ),
+    ] = None,
     network_draws: Annotated[
         int | None,
         typer.Option("--network-draws", min=0, help="Draws with networks.", show_default="3"),
+    ] = None,
+    trust_draws: Annotated[
+        int | None,
+        typer.Option(
+            "--trust-draws",
+            min=0,
+            help="Draws on which auto's intervals are measured.",
+            show_default="3 with --quick, else all",
+        ),
     ] = None,
     method: Annotated[
         MethodName | None,
@@ -119,7 +143,10 @@ def localise(
         str | None,
         typer.Option("--architecture", help="china, sweden, usa or a FILE: nothing is searched."),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Leave the networks out.")] = False,
+    quick: Annotated[
+        bool | None,
+        typer.Option("--quick/--no-quick", help="Leave the networks out.", show_default="no-quick"),
+    ] = None,
     budget: Annotated[
         str | None,
         typer.Option("--budget", help="Time for a farm: 90s, 10m, 2h.", show_default="9m"),
@@ -151,6 +178,8 @@ def localise(
     autospec localise --site sweden-skane --quick
 
     autospec localise --global library.csv --local farm.csv --target soc
+
+    autospec localise --study benchmark-sites --site all -o runs/benchmark
     """
     from autospec.search.settings import DataSource, parse_duration
 
@@ -164,13 +193,17 @@ def localise(
         axis_unit=axis_unit.value if axis_unit else None,
         allow_negative=allow_negative,
     )
-    settings = _settings(
+    asked = _asked(
+        study,
+        target,
         {
             "n": n,
             "draws": draws,
+            "first_draw": first_draw,
             "network_draws": network_draws,
+            "trust_draws": trust_draws,
             "method": method and method.value,
-            "quick": quick or None,
+            "quick": quick,
             "k": k,
             "b": b,
             "r": r,
@@ -178,9 +211,9 @@ def localise(
             "budget_s": parse_duration(budget) if budget else None,
             "seed": seed,
             "architecture": architecture,
-        }
+        },
     )
-    _check_architecture(settings.architecture)
+    _check_architecture(asked.settings.architecture)
     refuse_many(storage, workers)
     _check_source(site, library or [], local, (country, country_column))
     choice = lab_choice(lab, replicates)
@@ -200,9 +233,11 @@ def localise(
 
     if site == ALL:
         where = place(ALL)
-        summary, stopped = run_all(data, settings, where)
-        show_summary(summary, where.folder, as_json)
+        every, benchmark = run_all(data, asked, where)
+        stopped = every.stopped
+        show_all(every, benchmark, where.folder, as_json)
     else:
+        settings, data = _one_farm(asked, data)
         case = _case(site, library or [], local, data, (country, choice))
         where = place(case.name)
         result = run_case(case, settings, where)
@@ -212,11 +247,29 @@ def localise(
         raise typer.Exit(EXIT_INTERRUPTED)
 
 
-def _settings(changes: dict[str, Any]) -> LocaliseSettings:
-    from autospec.localisation.settings import LocaliseSettings
+def _asked(study: str | None, target: str | None, changes: dict[str, Any]) -> LocaliseStudy:
+    """Lay the command's options over the study file's; there is at least one size then."""
+    from autospec.localisation.study import Grid, LocaliseStudy, read_localise_study
 
+    base = read_localise_study(study) if study else LocaliseStudy()
     given = {key: value for key, value in changes.items() if value is not None}
-    return replace(LocaliseSettings(), **given)
+    settings = replace(base.settings, **given)
+    # a file's target may be any column; whether a site has it is found out when it is loaded
+    targets = (cast("Target", target),) if target else base.grid.targets
+    sizes = () if "n" in given else base.grid.sizes
+    grid = Grid(targets=targets, sizes=sizes or (settings.n,))
+    return LocaliseStudy(settings=replace(settings, n=grid.sizes[0]), grid=grid)
+
+
+def _one_farm(asked: LocaliseStudy, data: DataSource) -> tuple[LocaliseSettings, DataSource]:
+    """Return what to do on one farm; refuse a study of several targets or sizes."""
+    targets, sizes = asked.grid.targets, asked.grid.sizes
+    if len(targets) > 1 or len(sizes) > 1:
+        raise UsageError(
+            f"the study has {max(len(targets), 1)} targets and {len(sizes)} sizes: that is for "
+            "--site all. For one farm name one of each with --target and --n."
+        )
+    return asked.settings, replace(data, target=targets[0]) if targets else data
 
 
 def _case(

@@ -1,4 +1,4 @@
-"""Run one farm, or every named site in turn, in its folder; what is finished is not run again."""
+"""Run one farm in its folder, alone or as one of several workers; what is finished stays."""
 
 from __future__ import annotations
 
@@ -13,27 +13,18 @@ from rich.console import Console
 
 from autospec.cli.interrupt import CtrlC
 from autospec.cli.local_workers import watch_parent
-from autospec.cli.localise_data import Case, farm_sites, refuse_file_options, site_case
+from autospec.cli.localise_data import Case
 from autospec.cli.localise_live import LocaliseDisplay
 from autospec.cli.localise_workers import localise_by_workers
-from autospec.errors import (
-    EXIT_INTERRUPTED,
-    AutospecError,
-    OutputError,
-    ReportedElsewhere,
-    UsageError,
-)
+from autospec.errors import EXIT_INTERRUPTED, ReportedElsewhere, StudyFailed
 
 if TYPE_CHECKING:
     from autospec.evaluate.calibrated import CalibratedModel
     from autospec.localisation.execution import LocaliseExecution
     from autospec.localisation.result import LocalisationResult
     from autospec.localisation.settings import LocaliseSettings
-    from autospec.report.localise_summary import SiteRow, SummaryFile
-    from autospec.search.settings import DataSource
 
 STOPPING = "what is finished is scored and reported, and is kept for the next time"
-NOT_RUN = "not run yet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +79,7 @@ def run_case(
     ReportedElsewhere
         If another worker makes the report.
     Exit
-        With 130, if this worker was stopped and another one makes the report.
+        With 130, if it was stopped before the first draw, or another worker makes the report.
     """
     from autospec.localisation.execution import LocaliseExecution
     from autospec.localisation.inputs import inputs_digest
@@ -163,73 +154,8 @@ def _localise(
                     country=case.country,
                     execution=replace(execution, progress=display, interrupted=ctrl_c.pressed),
                 )
-    except ReportedElsewhere as error:
+    except (ReportedElsewhere, StudyFailed) as error:  # the latter: before the first draw
         if not ctrl_c.pressed():
             raise
         typer.echo(f"autospec: {error}", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from error
-
-
-def run_all(data: DataSource, settings: LocaliseSettings, place: Place) -> tuple[SummaryFile, bool]:
-    """Localise every site that is a farm; the summary is written anew after each.
-
-    Returns
-    -------
-    SummaryFile, bool
-        The summary, and whether Ctrl-C ended it early.
-
-    Raises
-    ------
-    AutospecError
-        The first site's, if no site has a result; at once if results cannot be written.
-    """
-    from autospec.report.localise_summary import SiteRow, summarise, write_summary
-    from autospec.report.lock import locked
-
-    if place.shared:
-        raise UsageError(
-            "--storage and --workers are for one farm; with --site all each has its own study.db"
-        )
-    refuse_file_options(data)
-    sites = farm_sites()
-    _announce(len(sites), settings)
-    rows = {site: SiteRow(name=site, reason=NOT_RUN) for site in sites}
-    target, errors, stopped = data.target or "soc", [], False
-    with locked(place.folder):
-        for i, site in enumerate(sites, start=1):
-            typer.echo(f"Site {i} of {len(sites)}: {site}", err=True)
-            try:
-                rows[site] = _run_site(site, data, settings, place)
-            except OutputError:
-                raise
-            except AutospecError as error:
-                errors.append(error)
-                rows[site] = SiteRow(name=site, reason=" ".join(str(error).split()))
-                typer.echo(f"{site}: {error}", err=True)
-            summary = summarise(tuple(rows.values()), settings, target)
-            write_summary(summary, place.folder)
-            stopped = rows[site].stopped == "interrupt"
-            if stopped:
-                break
-    if len(errors) == len(sites):
-        raise errors[0]
-    return summary, stopped
-
-
-def _run_site(site: str, data: DataSource, settings: LocaliseSettings, place: Place) -> SiteRow:
-    from autospec.report.localise_summary import site_row
-
-    folder = place.folder / site
-    own = Place(folder=folder, storage=None, device=place.device)
-    return site_row(run_case(site_case(site, data), settings, own, spent_counts=True))
-
-
-def _announce(sites: int, settings: LocaliseSettings) -> None:
-    """Say beforehand what all of it can cost."""
-    from autospec.report.words import duration
-
-    typer.echo(
-        f"{sites} sites, each with a budget of {duration(settings.budget_s)}: at most about "
-        f"{duration(sites * settings.budget_s)} in all. Sites that are finished are not run again.",
-        err=True,
-    )

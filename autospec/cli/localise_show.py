@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ from rich.text import Text
 from autospec.cli.predict import show_next
 
 if TYPE_CHECKING:
+    from autospec.cli.localise_all import Everything
     from autospec.localisation.result import LocalisationResult, ModelRow
+    from autospec.report.benchmark_result import BenchmarkFile
     from autospec.report.localise_summary import SummaryFile
 
 MAX_WIDTH = 100
@@ -75,19 +78,62 @@ def _cells(model: ModelRow) -> tuple[str, ...]:
     return model.name, str(len(model.outcomes)), rmse, number(model.ccc.value), cut, verdict
 
 
-def show_summary(summary: SummaryFile, folder: Path, as_json: bool) -> None:
-    """Print a row a site, the sentence over all, why sites have no result, and the files."""
-    from autospec.report.localise_summary import (
-        coverage_sentence,
-        summary_cells,
-        summary_json,
-        summary_sentence,
+def show_all(every: Everything, benchmark: BenchmarkFile, folder: Path, as_json: bool) -> None:
+    """Print how auto did over the sites, why sites have no result, and the files.
+
+    With one target and size that is a row a site and a row a model, else a row for each of these.
+    """
+    from autospec.report.benchmark_tables import (
+        BENCHMARK_FILES,
+        KEY,
+        PART_HEAD,
+        benchmark_caption,
+        benchmark_json,
+        missing_words,
+        model_head,
+        model_rows,
+        part_cells,
     )
 
     if as_json:
-        typer.echo(summary_json(summary), nl=False)
+        typer.echo(benchmark_json(benchmark), nl=False)
         return
     console = _console()
+    if len(every.parts) == 1:
+        (part,) = benchmark.parts
+        _show_sites(every.parts[0].summary(every.settings), console)
+        _show_rows("Every model over the sites", model_head(part), model_rows(part), console)
+    else:
+        rows = [part_cells(part) for part in benchmark.parts]
+        _show_rows(benchmark_caption(benchmark), PART_HEAD, rows, console)
+    console.print(Text(KEY))
+    for part in benchmark.parts:
+        for words in missing_words(part):
+            console.print(Text(words))
+    names = [] if len(every.parts) > 1 else ["summary.html", "summary.csv"]
+    for name in (*names, *BENCHMARK_FILES):
+        typer.echo(folder / name)
+
+
+def _show_rows(
+    title: str, head: Sequence[str], rows: Sequence[Sequence[str]], console: Console
+) -> None:
+    table = _table(title)
+    for i, column in enumerate(head):
+        table.add_column(column, justify="right" if i else "left", no_wrap=i > 0)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+
+
+def _show_sites(summary: SummaryFile, console: Console) -> None:
+    """Print a row a site, and the sentences over all."""
+    from autospec.report.localise_summary import (
+        coverage_sentence,
+        summary_cells,
+        summary_sentence,
+    )
+
     table = _table(f"All sites: {summary.target}, RMSE (ratio: auto over PLSR local)")
     columns = ("Site", "n", "auto", "PLSR", "mean", "Best strategy", "Ratio", "95 %", "")
     for i, column in enumerate(columns):
@@ -103,11 +149,6 @@ def show_summary(summary: SummaryFile, folder: Path, as_json: bool) -> None:
     console.print(Text(summary_sentence(summary)))
     if words := coverage_sentence(summary):
         console.print(Text(words))
-    for row in summary.rows:
-        if row.reason:
-            console.print(Text(f"{row.name}: {row.reason}"))
-    for name in ("summary.html", "summary.csv"):
-        typer.echo(folder / name)
 
 
 def _console() -> Console:

@@ -52,7 +52,7 @@ from autospec.localisation.remarks import (
     train_samples,
 )
 from autospec.localisation.result import AUTO, LocalisationResult, Stopped
-from autospec.localisation.settings import LocaliseSettings
+from autospec.localisation.settings import LocaliseSettings, draw_words
 from autospec.localisation.shared import SharedRun
 from autospec.localisation.trust_draw import interval_level, measure_intervals, pool_trust
 from autospec.localisation.units import Unit
@@ -190,7 +190,7 @@ class _Run:
     def announce(self) -> None:
         """Say beforehand what it will cost."""
         message = announcement(self.prepared, self.plans, self.settings)
-        self.say("plan", message, total=self.settings.draws)
+        self.say("plan", message, total=len(self.settings.numbers))
 
     def _why_stop(self) -> Stopped | None:
         if self.execution.interrupted():
@@ -216,8 +216,8 @@ class _Run:
             plans=self.plans,
             settings=self.settings,
             digest=self.digest,
-            level=interval_level(self.plans),
-            interval_draws=self._interval_draws(len(self.plans)),
+            level=interval_level(self._run_plans()),
+            interval_draws=self._interval_draws(len(self.settings.numbers)),
             crew=crew,
             execution=self.execution,
             resources=self._resources(lambda text: self.say("networks", text)),
@@ -230,8 +230,14 @@ class _Run:
             self._stop(found.stopped, found.reached)
         self._need_a_draw()
 
+    def _run_plans(self) -> tuple[SplitPlan, ...]:
+        return self.plans[self.settings.first_draw :]
+
     def _interval_draws(self, draws: int) -> int:
-        return min(QUICK_INTERVALS, draws) if self.settings.quick else draws
+        wanted = self.settings.trust_draws
+        if wanted is None:
+            wanted = QUICK_INTERVALS if self.settings.quick else draws
+        return min(wanted, draws)
 
     def _resources(self, on_step: Callable[[str], None]) -> Resources:
         return Resources(
@@ -253,18 +259,19 @@ class _Run:
         """Run baselines and auto on every draw."""
         mark = fingerprint(self.digest, self.settings, BASELINE_SETTINGS)
         fresh: list[float] = []
-        for number, plan in enumerate(self.plans):
+        numbers = self.settings.numbers
+        for done, number in enumerate(numbers):
             piece = read_piece(self.execution.pieces, f"draw-{number}", mark)
             if piece is None:
                 why = self._why_stop()
                 if why == "interrupt" or (why and self.baselines):
-                    self._stop(why, f"{number} of {len(self.plans)} draws")
+                    self._stop(why, f"{done} of {draw_words(numbers)}")
                     break
                 begun = time.monotonic()
                 piece = run_baselines(
                     self.prepared,
                     models,
-                    plan,
+                    self.plans[number],
                     number,
                     seed=self.settings.seed,
                     device=self.execution.device,
@@ -273,9 +280,9 @@ class _Run:
                 fresh.append(time.monotonic() - begun)
                 write_piece(self.execution.pieces, f"draw-{number}", piece)
             self.baselines.append(piece)
-            done = number + 1
-            eta = sum(fresh) / len(fresh) * (len(self.plans) - done) if fresh else None
-            self.say("draws", f"draw {number}", done, len(self.plans), eta)
+            left = len(numbers) - done - 1
+            eta = sum(fresh) / len(fresh) * left if fresh else None
+            self.say("draws", f"draw {number}", done + 1, len(numbers), eta)
         self._need_a_draw()
 
     def _stop(self, why: Stopped, reached: str) -> None:
@@ -288,7 +295,7 @@ class _Run:
 
     def run_intervals(self, models: LibraryModels) -> None:
         """Measure auto's intervals and domain on the first draws, or on all."""
-        level, seed = interval_level(self.plans), self.settings.seed
+        level, seed = interval_level(self._run_plans()), self.settings.seed
         draws = self._interval_draws(len(self.baselines))
         wanted = self.baselines[:draws] if level is not None else []
         mark = fingerprint(self.digest, self.settings, BASELINE_SETTINGS)
@@ -311,11 +318,12 @@ class _Run:
 
     def run_networks(self) -> None:
         """Run the networks on the first draws, as far as the time goes."""
-        wanted = min(self.settings.network_draws, len(self.baselines))
+        numbers = [p.draw.number for p in self.baselines[: self.settings.network_draws]]
+        wanted = len(numbers)
         mark = fingerprint(self.digest, self.settings, NETWORK_SETTINGS)
-        known = [read_piece(self.execution.pieces, f"networks-{i}", mark) for i in range(wanted)]
-        self.networks += [piece for piece in known if piece is not None]
-        missing = [i for i, piece in enumerate(known) if piece is None]
+        known = {i: read_piece(self.execution.pieces, f"networks-{i}", mark) for i in numbers}
+        self.networks += [piece for piece in known.values() if piece is not None]
+        missing = [i for i, piece in known.items() if piece is None]
         if missing and self.stopped == "complete":
             try:
                 self._train_networks(missing, wanted, mark)
@@ -370,7 +378,7 @@ class _Run:
         rows = comparison.rows([*self.baselines, *self.networks])
         pieces = [*self.baselines, *self.networks]
         library = summarise_spectra(prepared.library, prepared.library)
-        trained = train_samples(prepared.farm.own, self.plans[0])
+        trained = train_samples(prepared.farm.own, self._run_plans()[0])
         chosen = [np.array(piece.selected, dtype=np.int64) for piece in self.baselines]
         return LocalisationResult(
             name=name,
@@ -419,9 +427,9 @@ class _Run:
 
     def _remarks(self, country: str | None, failures: dict[str, str]) -> Iterator[str]:
         """Say what a reader would else have to find out."""
-        yield from farm_remarks(self.prepared.farm.own, self.plans[0], self.settings)
+        yield from farm_remarks(self.prepared.farm.own, self._run_plans()[0], self.settings)
         if not self.settings.quick:
             yield from network_remarks(self.baselines, self.networks, self.prepared, country)
-        yield from interval_remarks(self.plans, self.baselines, self.intervals)
+        yield from interval_remarks(self._run_plans(), self.baselines, self.intervals)
         yield from missing_models([*self.baselines, *self.networks])
         yield from (f"Final model: {name}: {why}" for name, why in failures.items())

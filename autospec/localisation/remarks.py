@@ -10,17 +10,18 @@ from autospec.evaluate.conformal import DEFAULT_LEVEL
 from autospec.localisation.pieces import Piece
 from autospec.localisation.preparation import MIN_COUNTRY, Prepared
 from autospec.localisation.protocol import training_samples
-from autospec.localisation.settings import LocaliseSettings
+from autospec.localisation.settings import LocaliseSettings, draw_words
 from autospec.localisation.trust_draw import interval_level
 
 
 def announcement(prepared: Prepared, plans: Sequence[SplitPlan], settings: LocaliseSettings) -> str:
     """Say beforehand what it will cost."""
     farm = prepared.farm.own
-    networks = f"then networks on the first {min(settings.network_draws, settings.draws)}"
+    numbers, plan = settings.numbers, plans[settings.first_draw]
+    networks = f"then networks on the first {min(settings.network_draws, len(numbers))}"
     return (
         f"{farm.n} rows of the farm with {farm.target_name}, {prepared.library.n} library rows. "
-        f"{settings.draws} draws of {len(plans[0].train)} training rows, {plans[0].n_test} sealed "
+        f"{draw_words(numbers)} of {len(plan.train)} training rows, {plan.n_test} sealed "
         f"to test; {'no networks (--quick)' if settings.quick else networks}. RS-Local selects "
         f"{prepared.selection.wanted} rows in each draw. It aims to end within "
         f"{settings.budget_s / 60:.3g} minutes whatever is left. Stop early with Ctrl-C: finished "

@@ -54,7 +54,7 @@ class SharedRun:
     prepared, models
         The rows, and what the library alone taught.
     plans : tuple of SplitPlan
-        The draws.
+        The draws, by number; those before `first_draw` do not run.
     settings : LocaliseSettings
         Of the run.
     digest : str
@@ -62,7 +62,7 @@ class SharedRun:
     level : float or None
         Of the intervals; None for none.
     interval_draws : int
-        Draws on which they are measured.
+        Draws on which they are measured: the first ones of those that run.
     crew : Crew
         This worker.
     execution : LocaliseExecution
@@ -158,7 +158,8 @@ class SharedRun:
         study = f"localise-{self._network_mark[:16]}"
         return SharedNetworks(
             prepared=self.prepared,
-            plans=self.plans[: self.settings.network_draws],
+            plans=self.plans,
+            numbers=self.settings.numbers[: self.settings.network_draws],
             settings=self.settings,
             resources=replace(self.resources, crew=self.crew, study=study),
             pieces=open_pieces(f"{study}-networks", self.crew),
@@ -168,10 +169,10 @@ class SharedRun:
         )
 
     def _baselines(self, store: SharedPieces) -> Iterator[Unit]:
-        for number in range(len(self.plans)):
+        for number in self.settings.numbers:
             make = partial(self._run_draw, number)
             yield Unit(name=f"draw-{number}", stage="draws", pieces=store, make=make)
-        for number in range(self.interval_draws if self.level is not None else 0):
+        for number in self.settings.numbers[: self.interval_draws if self.level is not None else 0]:
             yield Unit(
                 name=f"intervals-{number}",
                 stage="intervals",
@@ -218,11 +219,12 @@ class SharedRun:
     ) -> Found:
         """Read what there is; of the draws those that have none missing before them."""
         done = finished(units)
-        missing = (i for i in range(len(self.plans)) if f"draw-{i}" not in done)
-        numbers = range(next(missing, len(self.plans)))
+        first, end = self.settings.first_draw, self.settings.draws
+        missing = (i for i in self.settings.numbers if f"draw-{i}" not in done)
+        numbers = range(first, next(missing, end))
         intervals = [f"intervals-{i}" for i in numbers if f"intervals-{i}" in done]
-        with_networks = networks.plans if networks is not None else ()
-        merged = [networks.merged(i) for i in numbers[: len(with_networks)] if networks is not None]
+        trained = [i for i in numbers if networks is not None and i in networks.numbers]
+        merged = [networks.merged(i) for i in trained if networks is not None]
         made = sum(unit.name in done for unit in units)
         return Found(
             baselines=tuple(self._read(store, f"draw-{i}") for i in numbers),

@@ -45,6 +45,8 @@ class SharedNetworks:
     prepared : Prepared
         The rows.
     plans : sequence of SplitPlan
+        The draws, by number.
+    numbers : range
         Of the draws that have networks.
     settings : LocaliseSettings
         Of the run.
@@ -64,6 +66,7 @@ class SharedNetworks:
 
     prepared: Prepared
     plans: Sequence[SplitPlan]
+    numbers: range
     settings: LocaliseSettings
     resources: Resources
     pieces: SharedPieces
@@ -79,19 +82,18 @@ class SharedNetworks:
 
     def units(self) -> Iterator[Unit]:
         """Lay the units: first those that need no networks of the library."""
-        numbers = range(len(self.plans))
-        for number in numbers:
+        for number in self.numbers:
             if self.prepared.country is not None:
                 yield self._unit(_country(number), partial(self._select_country, number))
             yield self._strategy(LOCAL, number)
-        for number in numbers:
+        for number in self.numbers:
             yield from (self._strategy(strategies_from(o)[1], number, o) for o in self.origins)
         for origin in self.origins:
             choose = partial(self._choose, origin)
             searched = self._settings(OF_THE_LIBRARY).fixed is None
             unit = self._unit(_design(origin), choose)
             yield replace(unit, before=choose) if searched else unit
-        for number in numbers:
+        for number in self.numbers:
             for origin in self.origins:
                 corrected, _, *tuned = strategies_from(origin)
                 for name in (corrected, *tuned):

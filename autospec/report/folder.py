@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from autospec.data.json_text import first_non_finite
 from autospec.data.writing import cannot
-from autospec.errors import OutputError
+from autospec.errors import OutputError, UsageError
 from autospec.report.jobs import refuse_other_study
 from autospec.search.result import SCHEMA_VERSION, SearchResult
 from autospec.search.settings import SearchSettings
@@ -94,6 +94,8 @@ def read_result(run: str | Path, file: ResultFile[R]) -> R:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise OutputError(_corrupt(path, f"{where}: {first['msg']}", file.job)) from error
+    except UsageError as error:  # numbers that no study can run on
+        raise OutputError(_corrupt(path, str(error), file.job)) from error
     problem = file.disagreement(result)
     if problem:
         raise OutputError(_corrupt(path, problem, file.job))

@@ -7,7 +7,7 @@ import shlex
 from autospec.data.sites import SITES
 from autospec.evaluate.metrics import BOOTSTRAPS
 from autospec.localisation.result import AUTO, LocalisationResult, NetworkRecord
-from autospec.localisation.settings import LocaliseSettings
+from autospec.localisation.settings import LocaliseSettings, draw_words
 from autospec.nets.architecture import TABLE_COLUMNS
 from autospec.report.figures import spectra_figure
 from autospec.report.localise_sections import STOPPED_WORDS, best_strategy
@@ -153,7 +153,11 @@ def networks_section(result: LocalisationResult) -> str:
         for i, name in enumerate((*names, "Time"))
     ]
     seconds = {(m.name, o.draw): o.seconds for m in result.models for o in m.outcomes}
-    rows = [_network_row(n, seconds.get((n.strategy, n.draw or 0))) for n in result.networks]
+    first = result.settings.first_draw  # has the seconds of what was trained once
+    rows = [
+        _network_row(n, seconds.get((n.strategy, first if n.draw is None else n.draw)))
+        for n in result.networks
+    ]
     caption = (
         "Every network: what was trained, and what it cost. CV RMSE chose the design, so it is "
         f"optimistic; in {result.farm.target_unit}."
@@ -253,9 +257,10 @@ def _usable(result: LocalisationResult) -> str:
 def honesty_section(result: LocalisationResult) -> str:
     """Return what the numbers mean and what they do not."""
     n = len(result.draws[0].train) if result.draws else result.settings.n
+    draws = draw_words([draw.number for draw in result.draws])
     strategies = [m for m in result.models if m.kind == "strategy"]
     sentences = [
-        f"Each of the {len(result.draws)} draws took {n} rows of the farm to train on, "
+        f"Each of the {draws} took {n} rows of the farm to train on, "
         f"{METHODS[result.settings.method]}; all its other rows with a lab value were its test "
         "rows. They were sealed: nothing was fitted, selected or chosen on them, and every model "
         "of a draw was scored on the same ones.",
@@ -328,7 +333,9 @@ def settings_words(settings: LocaliseSettings) -> str:
     options = {
         "n": settings.n,
         "draws": settings.draws,
+        "first-draw": settings.first_draw or None,
         "network-draws": settings.network_draws,
+        "trust-draws": settings.trust_draws,
         "method": settings.method,
         "k": settings.k,
         "b": settings.b,

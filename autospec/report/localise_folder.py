@@ -141,9 +141,10 @@ def _of_rows(result: LocalisationResult) -> str:
     if len(final.lower) != len(final.upper) or len(final.inside) != len(final.reasons):
         return "final: want as many of lower as of upper, and of inside as of reasons"
     for i, draw in enumerate(result.draws):
+        number = result.settings.first_draw + i
         rows = (*draw.train, *draw.test)
-        if draw.number != i or len(set(rows)) < len(rows) or not all(0 <= r < n for r in rows):
-            return f"draws.{i}: want number {i} and different rows from 0 to {n - 1}"
+        if draw.number != number or len(set(rows)) < len(rows) or not all(0 <= r < n for r in rows):
+            return f"draws.{i}: want number {number} and different rows from 0 to {n - 1}"
     return ""
 
 

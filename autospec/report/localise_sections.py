@@ -123,7 +123,8 @@ def cards_section(result: LocalisationResult) -> str:
         cards.append(card(words, f"{percent(t.covered)} <small>of lab values</small>", note))
     if result.draws:
         first = result.draws[0]
-        note = f"each: {len(first.train)} rows to train, {len(first.test)} to test"
+        numbers = f"{first.number} to {result.draws[-1].number}; " if first.number else ""
+        note = f"{numbers}each: {len(first.train)} rows to train, {len(first.test)} to test"
         cards.append(card("Draws of training rows", count(len(result.draws)), note))
     fields = len(result.library_fields)
     note = f"from {fields} field{'s' if fields != 1 else ''}; the farm's own are left out"

@@ -323,7 +323,8 @@ def summary_html(summary: SummaryFile) -> str:
     verdict = card("Over all farms", escape(summary_sentence(summary)), "", "main")
     if words := coverage_sentence(summary):
         verdict += card("Do the intervals hold?", escape(words), "")
-    settings = escape(f"autospec localise --site all {settings_words(summary.settings)}")
+    words = f"{settings_words(summary.settings)} --target {summary.target}"
+    settings = escape(f"autospec localise --site all {words}")
     body = (
         f"<header><div><h1>autospec localise: {len(summary.rows)} farms, "
         f'{escape(summary.target)}</h1><dl class="cards verdicts">{verdict}</dl></div></header>'

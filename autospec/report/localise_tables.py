@@ -23,6 +23,7 @@ from autospec.localisation.result import (
     Paired,
     Uses,
 )
+from autospec.localisation.settings import draw_words
 from autospec.nets.architecture import TABLE_COLUMNS
 from autospec.report.tables import TableFormat, csv_text, latex_table, markdown_table
 from autospec.report.words import interval, number, signed, target_label
@@ -131,8 +132,9 @@ def comparison_table(result: LocalisationResult, fmt: TableFormat) -> str:
 
 def _caption(result: LocalisationResult) -> str:
     rows = len(result.draws[0].train) if result.draws else 0
+    draws = draw_words([draw.number for draw in result.draws])
     return (
-        f"{result.name}, {target_label(result.farm)}: means over {len(result.draws)} draws of "
+        f"{result.name}, {target_label(result.farm)}: means over {draws} of "
         f"{rows} training rows, each tested on the other rows of the farm. {result.verdict} "
         f"{result.transfer_verdict}"
     )

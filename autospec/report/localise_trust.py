@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from autospec.localisation.result import AUTO, DrawTrust, LocalisationResult
+from autospec.localisation.settings import draw_words
 from autospec.report.page import Figures
 from autospec.report.trust_section import (
     TRUST_TITLE,
@@ -91,5 +92,4 @@ def trust_sentence(result: LocalisationResult) -> str:
 
 
 def _draws(result: LocalisationResult) -> str:
-    n = len(result.intervals)
-    return f"{n} draw{'s' if n > 1 else ''}"
+    return draw_words([trust.draw for trust in result.intervals])

@@ -15,10 +15,13 @@ from pydantic import TypeAdapter
 from autospec.data.writing import write_text
 from autospec.localisation.result import SCHEMA_VERSION as LOCALISATION_VERSION
 from autospec.localisation.result import LocalisationResult
+from autospec.localisation.settings import LocaliseSettings
+from autospec.localisation.study import TABLE, Grid
 from autospec.nets.architecture import Architecture
 from autospec.predict.document import CUBE_SCHEMA_VERSION as CUBE_MODEL_VERSION
 from autospec.predict.document import MAP_MODEL_VERSION, CubeBundle, MapBundle, ModelBundle
 from autospec.predict.document import SCHEMA_VERSION as MODEL_VERSION
+from autospec.report.benchmark_result import BENCHMARK_SCHEMA_VERSION, BenchmarkFile
 from autospec.report.compare_result import COMPARE_SCHEMA_VERSION, RunsComparison
 from autospec.report.cubes.tables import CubeMetricsFile
 from autospec.report.localise_summary import SummaryFile
@@ -43,6 +46,7 @@ _KINDS: dict[str, type] = {
     "localisation": LocalisationResult,
     "comparison": ComparisonFile,
     "summary": SummaryFile,
+    "benchmark": BenchmarkFile,
     "model": ModelBundle,
     "train": TrainResult,
     "map_train": MapTraining,
@@ -59,6 +63,7 @@ _VERSIONS = {
     "localisation": LOCALISATION_VERSION,
     "comparison": LOCALISATION_VERSION,
     "summary": LOCALISATION_VERSION,
+    "benchmark": BENCHMARK_SCHEMA_VERSION,
     "model": MODEL_VERSION,
     "train": TRAIN_SCHEMA_VERSION,
     "map_train": MAP_SCHEMA_VERSION,
@@ -66,11 +71,17 @@ _VERSIONS = {
     "cube_model": CUBE_MODEL_VERSION,
     "map_model": MAP_MODEL_VERSION,
 }
+_BUDGET = {
+    "type": "string",
+    "pattern": r"^\s*\d+(\.\d+)?\s*[smhd]?\s*$",
+    "description": "budget_s as text, such as 90s, 10m, 1.5h or 2d; give one of the two.",
+}
 
 
 def json_schemas() -> dict[str, str]:
     """Return file name → JSON Schema text, for all that autospec reads and writes as JSON."""
-    return {f"{name}.schema.json": _schema(name, kind) for name, kind in _KINDS.items()}
+    made = {f"{name}.schema.json": _schema(name, kind) for name, kind in _KINDS.items()}
+    return made | {"localise_study.schema.json": _localise_study()}
 
 
 def _schema(name: str, kind: type) -> str:
@@ -83,11 +94,31 @@ def _schema(name: str, kind: type) -> str:
         schema["properties"]["schema_version"] = {"const": _VERSIONS[name]}
         schema["required"] = sorted({*schema["required"], "schema_version"})
     if name == "study":
-        schema["$defs"]["SearchSettings"]["properties"]["budget"] = {
-            "type": "string",
-            "pattern": r"^\s*\d+(\.\d+)?\s*[smhd]?\s*$",
-            "description": "budget_s as text, such as 90s, 10m, 1.5h or 2d; give one of the two.",
-        }
+        schema["$defs"]["SearchSettings"]["properties"]["budget"] = _BUDGET
+    return _text(name, schema)
+
+
+def _localise_study() -> str:
+    """Return the schema of a localisation's study file: settings, targets and sizes in a table."""
+    parts = [TypeAdapter(kind).json_schema(mode="validation") for kind in (LocaliseSettings, Grid)]
+    settings, grid = (part["properties"] for part in parts)
+    table = {
+        "type": "object",
+        "properties": settings | {"budget": _BUDGET} | grid,
+        "additionalProperties": False,
+        "not": {"required": ["n", "sizes"]},
+    }
+    schema = {
+        "title": "LocaliseStudy",
+        "type": "object",
+        "properties": {TABLE: table},
+        "required": [TABLE],
+        "additionalProperties": False,
+    }
+    return _text("localise_study", schema)
+
+
+def _text(name: str, schema: dict[str, Any]) -> str:
     head = {"$schema": DIALECT, "$id": f"{name}.schema.json"}
     return json.dumps(head | schema, indent=1, ensure_ascii=False, sort_keys=False) + "\n"
 

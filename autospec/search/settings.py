@@ -1,4 +1,4 @@
-"""What a search is told: settings, and the study files that carry them.
+"""What a search is told: settings, and what a study file of them holds.
 
 Studies say what to run, never how: there is no device, no thread count and no path of a machine
 in a study file.
@@ -7,22 +7,19 @@ in a study file.
 from __future__ import annotations
 
 import re
-import tomllib
-from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from autospec.errors import UsageError, near
+from autospec.errors import UsageError
 from autospec.search.design import Caps
 from autospec.search.space import SearchSpace
+from autospec.search.study_file import checked, load_study, setting_names, unknown_keys
 
 Sampler = Literal["tpe", "gp", "random"]
 Control = Literal["none", "random"]
-STUDY_FOLDER = "studies"
-MAX_STUDY_BYTES = 1_000_000
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|m|h|d)?\s*$")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -95,6 +92,15 @@ class StudyFile:
     search: SearchSettings = field(default_factory=SearchSettings)
 
 
+_KNOWN = {
+    "": setting_names(StudyFile),
+    "data": setting_names(DataSource),
+    "search": (*setting_names(SearchSettings), "budget"),
+    "search.space": setting_names(SearchSpace),
+    "search.caps": setting_names(Caps),
+}
+
+
 def parse_duration(text: str) -> float:
     """Return the seconds in "90", "90s", "10m", "1.5h" or "2d".
 
@@ -110,8 +116,20 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
+def take_budget(table: object) -> None:
+    """Turn a table's `budget`, such as "10m", into its `budget_s`.
+
+    Raises
+    ------
+    UsageError
+        If it is no duration above 0.
+    """
+    if isinstance(table, dict) and "budget" in table:
+        table["budget_s"] = parse_duration(str(table.pop("budget")))
+
+
 def read_study(name: str | Path) -> StudyFile:
-    """Read a study file, by path or by the name of one that autospec brings along.
+    """Read a search's study file, by path or by the name of one that autospec brings along.
 
     Parameters
     ----------
@@ -124,80 +142,9 @@ def read_study(name: str | Path) -> StudyFile:
         If there is no such file, or anything in it is unknown or out of range; every problem is
         named, with the nearest known word.
     """
-    path = find_study(str(name))
-    try:
-        if path.stat().st_size > MAX_STUDY_BYTES:
-            raise UsageError(f"{path}: larger than {MAX_STUDY_BYTES} bytes; is this a study file?")
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:  # tomllib's own error is a ValueError
-        raise UsageError(f"{path}: cannot be read as a study file: {error}") from error
-    return _parse_study(data, str(path))
-
-
-def find_study(name: str) -> Path:
-    """Return the path of a study file, given its path or the name of a bundled one."""
-    with suppress(OSError):  # longer than a name may be
-        if Path(name).is_file():
-            return Path(name)
-    names = sorted(p.stem for p in _bundled_studies().glob("*.toml"))
-    if name in names:
-        return _bundled_studies() / f"{name}.toml"
-    raise UsageError(
-        f"there is no study file {name!r}.{near(name, names)} "
-        f"Want a path to a .toml file, or one of: {', '.join(names)}"
-    )
-
-
-def _bundled_studies() -> Path:
-    """Return the folder of bundled studies: inside an installed package, or beside a clone's."""
-    package = Path(__file__).parents[1]
-    inside = package / STUDY_FOLDER
-    return inside if inside.is_dir() else package.parent / STUDY_FOLDER
-
-
-def _parse_study(data: dict[str, Any], where: str) -> StudyFile:
-    from pydantic import TypeAdapter, ValidationError
-
-    problems = _unknown_keys(data, where)
-    search = data.get("search")
-    if isinstance(search, dict) and isinstance(search.get("budget"), str):
-        search["budget_s"] = parse_duration(search.pop("budget"))
-    if not problems:
-        try:
-            return TypeAdapter(StudyFile).validate_python(data)
-        except ValidationError as error:
-            for item in error.errors():
-                key = ".".join(str(part) for part in item["loc"])
-                message = item["msg"].removeprefix("Value error, ")
-                problems.append(f"{where}: {key} = {item['input']!r}: {message}")
-    raise UsageError("\n".join(problems))
-
-
-def _unknown_keys(data: dict[str, Any], where: str) -> list[str]:
-    """Name every key that no setting has, with the nearest one that exists."""
-    known: dict[str, tuple[str, ...]] = {
-        "": _names(StudyFile),
-        "data": _names(DataSource),
-        "search": (*_names(SearchSettings), "budget"),
-        "search.space": _names(SearchSpace),
-        "search.caps": _names(Caps),
-    }
-    problems: list[str] = []
-
-    def walk(table: dict[str, Any], prefix: str) -> None:
-        for key, value in table.items():
-            full = f"{prefix}.{key}" if prefix else key
-            if key not in known[prefix]:
-                section = f"[{prefix}]" if prefix else "the file"
-                problems.append(
-                    f"{where}: {section} has no setting {key!r}.{near(key, known[prefix])}"
-                )
-            elif isinstance(value, dict) and full in known:
-                walk(value, full)
-
-    walk(data, "")
-    return problems
-
-
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(kind))
+    data, where = load_study(name, "search")
+    problems = unknown_keys(data, where, _KNOWN)
+    if problems:
+        raise UsageError("\n".join(problems))
+    take_budget(data.get("search"))
+    return checked(StudyFile, data, where)

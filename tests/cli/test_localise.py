@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autospec.cli import localise_run, main
+from autospec.cli import localise_all, main
+from autospec.cli.interrupt import CtrlC
 from autospec.cli.live import clock
 from autospec.cli.localise_data import farm_sites
 from autospec.cli.localise_live import LocaliseDisplay, progress_line
 from autospec.cli.localise_show import show_result
 from autospec.data.spectra import Spectra
-from autospec.errors import DataError, OutputError
+from autospec.errors import DataError, OutputError, StudyFailed
 from autospec.localisation.inputs import inputs_digest
 from autospec.localisation.progress import LocaliseProgress
 from autospec.localisation.result import LocalisationResult
@@ -39,7 +40,7 @@ class FakeJob:
     made: LocalisationResult
     asked: list[dict[str, Any]] = field(default_factory=list)
     stopped: str = "complete"
-    failing: dict[str, Exception] = field(default_factory=dict)
+    failing: dict[str, BaseException] = field(default_factory=dict)
     calibration_rows: int = 0  # with any, a run is finished only with its model, which this is not
 
     def __call__(
@@ -61,6 +62,7 @@ class FakeJob:
             name=words["name"],
             settings=settings,
             inputs_digest=digest,
+            farm=replace(self.made.farm, target_name=farm.target_name),
             stopped=self.stopped,  # type: ignore[arg-type]
             final=replace(self.made.final, calibration_rows=self.calibration_rows),
         )
@@ -340,7 +342,7 @@ def test_all_sites_are_the_single_fields() -> None:
 @pytest.fixture
 def three_sites(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
     sites = ("germany-rp", "france", "brazil-mato-grosso")
-    monkeypatch.setattr(localise_run, "farm_sites", lambda: sites)
+    monkeypatch.setattr(localise_all, "farm_sites", lambda: sites)
     return sites
 
 
@@ -371,7 +373,8 @@ def test_all_does_not_run_finished_sites_again(
     assert code == 0
     assert len(job.asked) == len(three_sites)
     assert err.count("already finished") == len(three_sites)
-    assert len(json.loads(out)["rows"]) == len(three_sites)
+    assert json.loads(out) == json.loads(Path("out/benchmark.json").read_text("utf-8"))
+    assert json.loads(out)["parts"][0]["sites"] == list(three_sites)
 
 
 def test_all_stops_after_the_site_that_was_interrupted(
@@ -381,7 +384,9 @@ def test_all_stops_after_the_site_that_was_interrupted(
     code, out, _ = command("--site", "all", "-o", "out")
     assert code == 130
     assert len(job.asked) == 1
-    assert "france: not run yet" in out
+    assert "without a result: france, brazil-mato-grosso: not run yet" in " ".join(out.split())
+    lines = csv.DictReader(Path("out/benchmark.csv").read_text("utf-8").splitlines())
+    assert {line["site"] for line in lines} == {"germany-rp"}
 
 
 def test_all_ends_with_the_first_error_if_no_site_has_a_result(
@@ -399,6 +404,125 @@ def test_all_stops_at_once_if_results_cannot_be_written(
     job.failing["germany-rp"] = OutputError("the disk is full")
     assert command("--site", "all", "-o", "out")[0] == 74
     assert len(job.asked) == 1
+
+
+@pytest.mark.parametrize("wrong", [StudyFailed("before the first draw"), KeyboardInterrupt()])
+def test_ctrl_c_before_the_first_draw_of_a_site_sums_up_those_before(
+    job: FakeJob,
+    command: Command,
+    three_sites: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    wrong: BaseException,
+) -> None:
+    monkeypatch.setattr(CtrlC, "pressed", lambda self: len(job.asked) == 2)
+    job.failing["france"] = wrong
+    code, out, _ = command("--site", "all", "-o", "out")
+    assert (code, len(job.asked)) == (130, 2)
+    assert "without a result: france, brazil-mato-grosso: not run yet" in " ".join(out.split())
+    data = json.loads(Path("out/benchmark.json").read_text("utf-8"))
+    assert data["parts"][0]["sites"] == ["germany-rp"]
+
+
+def study_file(folder: Path, table: str) -> Path:
+    path = folder / "few.toml"
+    path.write_text(f"[localise]\n{table}", encoding="utf-8")
+    return path
+
+
+def test_a_study_runs_every_target_and_size_in_folders_of_their_own(
+    job: FakeJob, command: Command, three_sites: tuple[str, ...], tmp_path: Path
+) -> None:
+    study = study_file(tmp_path, "targets = ['soc', 'clay']\nsizes = [10, 40]\ndraws = 2")
+    code, out, err = command("--study", study, "--site", "all", "-o", "out", "--seed", 3)
+    assert code == 0, err
+    # france has 32 samples, brazil-mato-grosso 44, germany-rp 62
+    assert "france is left out at n = 40: 32 samples with clay: at most 24 train, not 40" in err
+    assert "8 localisations of 3 sites, each with a budget of 9 min 0 s" in err
+    assert "Site 8 of 8: germany-rp, clay, n = 40" in err
+    assert [(a["farm"].target_name, a["settings"].n, a["name"]) for a in job.asked] == [
+        (target, n, name)
+        for target in ("soc", "clay")
+        for n, names in ((10, three_sites), (40, ("germany-rp",)))
+        for name in names
+    ]
+    assert {(a["settings"].seed, a["settings"].draws) for a in job.asked} == {(3, 2)}
+    for part in ("soc-n10", "soc-n40", "clay-n10", "clay-n40"):
+        assert (tmp_path / "out" / part / "germany-rp" / "report.html").exists()
+        assert (tmp_path / "out" / part / "summary.html").exists()
+    assert not (tmp_path / "out" / "clay-n40" / "france").exists()
+    words = " ".join(out.split())
+    assert "clay, n = 40, without a result: france: 32 samples with clay" in words
+    assert max(len(line) for line in out.splitlines()) <= 100
+    rows = csv.DictReader((tmp_path / "out" / "benchmark.csv").read_text("utf-8").splitlines())
+    found = {(row["target"], row["n"], row["site"]) for row in rows}
+    assert len(found) == 8 and ("clay", "40", "germany-rp") in found
+    assert command("--study", study, "--site", "all", "-o", "out", "--seed", 3)[1] == out
+    assert len(job.asked) == 8
+
+
+def test_the_only_size_is_cut_to_what_a_farm_has(
+    job: FakeJob, command: Command, three_sites: tuple[str, ...]
+) -> None:
+    code, _, err = command("--site", "all", "-o", "out", "--n", 40)
+    assert code == 0, err
+    assert [asked["name"] for asked in job.asked] == list(three_sites)
+    assert Path("out/france/report.html").exists()
+
+
+def test_options_are_laid_over_the_study(job: FakeJob, command: Command, tmp_path: Path) -> None:
+    table = "targets = ['soc', 'ph']\nsizes = [10, 20]\nquick = true\ndraws = 7\nb = 30"
+    study = study_file(tmp_path, table + "\nfirst_draw = 2\ntrust_draws = 4")
+    code, _, err = command(
+        "--study", study, "--site", "germany-rp", "--target", "clay", "--n", 25, "--no-quick",
+        "--first-draw", 3, "--budget", "2m",
+    )  # fmt: skip
+    assert code == 0, err
+    [asked] = job.asked
+    settings = asked["settings"]
+    assert asked["farm"].target_name == "clay"
+    assert (settings.n, settings.draws, settings.first_draw, settings.b) == (25, 7, 3, 30)
+    assert (settings.quick, settings.trust_draws, settings.budget_s) == (False, 4, 120.0)
+
+
+def test_a_study_of_one_target_and_size_is_for_a_farm_too(
+    job: FakeJob, command: Command, tmp_path: Path
+) -> None:
+    study = study_file(tmp_path, "targets = ['ph']\nsizes = [20]")
+    assert command("--study", study, "--site", "germany-rp")[0] == 0
+    assert (job.asked[0]["farm"].target_name, job.asked[0]["settings"].n) == ("ph", 20)
+
+
+@pytest.mark.parametrize(
+    ("study", "said"),
+    [
+        ("benchmark-sites", "the study has 3 targets and 1 sizes: that is for --site all"),
+        ("benchmark-curv", "Did you mean 'benchmark-curve'?"),
+        ("sweden", "[search] is for autospec search"),
+    ],
+)
+def test_a_study_that_does_not_fit_is_refused_in_one_message(
+    job: FakeJob, command: Command, tmp_path: Path, study: str, said: str
+) -> None:
+    code, out, err = command("--study", study, "--site", "japan")
+    assert (code, out, job.asked) == (2, "", [])
+    assert said in err and len(err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_first_draw_beyond_the_draws_is_refused(job: FakeJob, command: Command) -> None:
+    code, _, err = command("--site", "japan", "--first-draw", 10)
+    assert (code, job.asked) == (2, [])
+    assert "first_draw = 10; want 0 to 9" in err
+
+
+def test_no_site_that_has_enough_samples_is_said_before_anything_runs(
+    job: FakeJob, command: Command, three_sites: tuple[str, ...], tmp_path: Path
+) -> None:
+    study = study_file(tmp_path, "sizes = [60, 80]")
+    code, out, err = command("--study", study, "--site", "all", "-o", "out")
+    assert (code, out, job.asked) == (65, "", [])
+    assert "france: 32 samples with soc: at most 24 train, not 60" in err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("written", [True, False])

@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from autospec.cli import localise_all, main
 from autospec.data.sites import load_site
 from autospec.data.spectra import Spectra
+from tests.localisation.landscape import few_recipes
 
 QUICK = ("--quick", "--draws", "2", "--b", "10")
 
@@ -153,3 +155,36 @@ def test_a_farm_wholly_inside_the_library_is_refused(files: Path, tmp_path: Path
     )
     assert ended.returncode == 65
     assert "30 library rows are the farm's own" in ended.stderr
+
+
+@pytest.mark.slow
+def test_a_benchmark_of_two_farms_and_two_targets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The real job under a study of one draw: number 1 of two."""
+    monkeypatch.setattr(localise_all, "farm_sites", lambda: ("germany-rp", "brazil-mato-grosso"))
+    study, out = tmp_path / "two.toml", tmp_path / "out"
+    study.write_text(
+        "[localise]\ntargets = ['clay', 'ph']\nsizes = [30]\ndraws = 2\nfirst_draw = 1\n"
+        "quick = true\nb = 10\n",
+        encoding="utf-8",
+    )
+    words = ["localise", "--study", str(study), "--site", "all", "-o", str(out)]
+    monkeypatch.setattr(sys, "argv", ["autospec", *words])
+    with few_recipes(), pytest.raises(SystemExit) as end:
+        main()
+    told = capsys.readouterr()
+    assert not end.value.code, told.err
+    assert "4 localisations of 2 sites" in told.err and "1 draw (1) of 30 training rows" in told.err
+    table = pd.read_csv(out / "benchmark.csv")
+    assert set(table["draws"]) == {1} and set(table["site"]) == {"germany-rp", "brazil-mato-grosso"}
+    assert dict(zip(table["target"], table["unit"], strict=True)) == {"clay": "%", "ph": "pH"}
+    auto = table[table["model"] == "auto"]
+    assert auto["held"].between(0, 1).all() and (auto["over_best"] >= 1).all()
+    choices = table[table["model"] != "mean"].groupby(["site", "target"])["rmse"].min()
+    own = auto.set_index(["site", "target"])
+    np.testing.assert_allclose(own["over_best"], own["rmse"] / choices.loc[own.index])
+    data = json.loads((out / "benchmark.json").read_text(encoding="utf-8"))
+    assert data["draws"] == [1] and [part["target"] for part in data["parts"]] == ["clay", "ph"]
+    draws = pd.read_csv(out / "clay-n30" / "germany-rp" / "draws.csv")
+    assert set(draws["draw"]) == {1}

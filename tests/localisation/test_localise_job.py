@@ -329,6 +329,41 @@ def test_a_longer_run_takes_up_the_draws_of_a_shorter_one(
     assert store.written == ["draw-1", "intervals-0", "intervals-1"]
 
 
+def test_later_draws_alone_are_those_of_the_whole_run(
+    result: LocalisationResult, pieces: dict[str, str]
+) -> None:
+    """Draw 1 is the same rows and numbers where draw 0 does not run; pieces keep the numbers."""
+    later, told = replace(QUICK, first_draw=1), list[LocaliseProgress]()
+    store = Store()
+    second = run(later, replace(ON_CPU, pieces=store, progress=told.append))
+    assert store.written == ["draw-1", "intervals-1"]
+    assert second.draws == result.draws[1:] and second.intervals == result.intervals[1:]
+    for model in second.models:
+        whole = result.model(model.name).outcomes[1]
+        assert timeless([asdict(o) for o in model.outcomes]) == timeless([asdict(whole)])
+    assert "1 draw (1) of" in told[0].message
+    assert [(one.done, one.total) for one in told[1:3]] == [(1, 1), (1, 1)]
+    assert plain(run(execution=replace(ON_CPU, pieces=store))) == plain(result)
+    assert store.written[2:] == ["draw-0", "intervals-0"]
+
+
+def test_stopped_among_later_draws_it_says_which() -> None:
+    store = Store()
+    until_one = replace(ON_CPU, pieces=store, interrupted=lambda: bool(store.texts))
+    late = run(replace(QUICK, draws=3, first_draw=1), until_one)
+    assert [draw.number for draw in late.draws] == [1]
+    assert late.notes[0].startswith("Ctrl-C ended it after 1 of 2 draws (1 to 2). Run the same")
+
+
+@pytest.mark.parametrize(("wanted", "measured"), [(0, []), (1, [0]), (9, [0, 1])])
+def test_intervals_are_measured_on_as_many_draws_as_asked_for(
+    pieces: dict[str, str], wanted: int, measured: list[int]
+) -> None:
+    found = run(replace(QUICK, trust_draws=wanted), replace(ON_CPU, pieces=Store(pieces)))
+    assert [part.draw for part in found.intervals] == measured
+    assert (found.trust is None) == (not measured)
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

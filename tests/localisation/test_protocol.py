@@ -164,3 +164,13 @@ def test_where_test_rows_are_constant_what_has_no_value_is_none() -> None:
     )
     assert (outcome.ccc, outcome.r2, outcome.rpiq) == (None, None, None)
     assert outcome.rmse == pytest.approx(np.sqrt(2 / 3))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_draw_has_the_same_rows_whichever_draws_run(method: SamplingMethod) -> None:
+    settings = replace(SETTINGS, method=method)
+    later = replace(settings, draws=6, first_draw=3)
+    assert list(later.numbers) == [3, 4, 5]
+    laid, before = lay_draws(FARM, later), digests(lay_draws(FARM, settings))
+    assert digests(laid)[3] == before[3]
+    assert digests(laid) == digests(lay_draws(FARM, replace(later, first_draw=0)))

@@ -99,6 +99,17 @@ def test_workers_of_which_one_is_killed_come_to_what_one_process_comes_to(
 
 
 @pytest.mark.slow
+def test_networks_run_on_the_first_of_the_draws_that_run(tmp_path: Path) -> None:
+    workers = [start(url, "later") for url in ("alone", f"sqlite:///{tmp_path / 'shared.db'}")]
+    alone, shared = (end(worker) for worker in workers)
+    assert timeless(shared) == timeless(alone)
+    assert {record["draw"] for record in shared["networks"]} == {None, 1}
+    strategies = [model for model in shared["models"] if model["kind"] == "strategy"]
+    assert strategies
+    assert {outcome["draw"] for model in strategies for outcome in model["outcomes"]} == {1}
+
+
+@pytest.mark.slow
 def test_a_search_of_the_library_is_shared_and_never_has_more_trials_than_asked_for(
     tmp_path: Path,
 ) -> None:
@@ -125,10 +136,10 @@ def light() -> Iterator[None]:
 class TestOneWorker:
     """What one worker does, in this process."""
 
-    def run(self, url: str, draws: int = 2, **how: Any) -> Any:
+    def run(self, url: str, draws: int = 2, first: int = 0, **how: Any) -> Any:
         execution: LocaliseExecution = replace(ON_CPU, storage=url, shared=True, **how)
         with execution.turn:
-            settings = replace(QUICK, draws=draws)
+            settings = replace(QUICK, draws=draws, first_draw=first)
             return localise(WORLD.library, WORLD.farm, settings=settings, execution=execution)
 
     def test_stopped_it_leaves_its_draws_to_the_next(self, tmp_path: Path) -> None:
@@ -154,6 +165,14 @@ class TestOneWorker:
         assert len(self.run(url, draws=3, progress=told.append).draws) == 3
         made = [one.message for one in told if one.stage in ("draws", "intervals")]
         assert made == ["draw-2", "intervals-2"]
+
+    def test_later_draws_alone_keep_their_numbers(self, tmp_path: Path) -> None:
+        url, told = f"sqlite:///{tmp_path / 'one.db'}", list[LocaliseProgress]()
+        found = self.run(url, draws=3, first=2, progress=told.append)
+        made = [one.message for one in told if one.stage in ("draws", "intervals")]
+        assert made == ["draw-2", "intervals-2"]
+        assert [draw.number for draw in found.draws] == [2]
+        assert [part.draw for part in found.intervals] == [2]
 
     def test_a_report_that_failed_is_still_to_be_made(self, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path / 'one.db'}"

@@ -30,6 +30,7 @@ from tests.transfer.farms import SMALL_SPACE, TINY
 JOBS: dict[str, LocaliseSettings] = {
     "quick": replace(QUICK, draws=4),
     "given": replace(QUICK, quick=False, network_draws=1, members=1),
+    "later": replace(QUICK, quick=False, first_draw=1, network_draws=1, members=1),
     "searched": replace(QUICK, quick=False, draws=1, network_draws=1, trials=4, members=1),
 }
 SILENT_S = 3  # a worker that is silent for so long is gone: in tests nobody waits 90 s

@@ -380,3 +380,18 @@ def make_localisation(*, networks: bool = True) -> LocalisationResult:
         stopped="complete",
         environment=environment(),
     )
+
+
+def later_draws(localisation: LocalisationResult, first: int) -> LocalisationResult:
+    """Return a localisation whose draws are those from number `first` on."""
+    settings = replace(localisation.settings, draws=first + 10, first_draw=first)
+    return replace(
+        localisation,
+        settings=settings,
+        draws=tuple(replace(d, number=d.number + first) for d in localisation.draws),
+        models=tuple(
+            replace(m, outcomes=tuple(replace(o, draw=o.draw + first) for o in m.outcomes))
+            for m in localisation.models
+        ),
+        intervals=tuple(replace(t, draw=t.draw + first) for t in localisation.intervals),
+    )

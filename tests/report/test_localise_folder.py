@@ -18,6 +18,7 @@ from autospec.report.folder import dump_result
 from autospec.report.jobs import LOCALISATION_FILE, refuse_other
 from autospec.report.localise_folder import FilePieces, finished_localisation, load_localisation
 from autospec.report.lock import discard_empty, locked
+from tests.report.made_localisation import later_draws
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -26,6 +27,12 @@ def test_result_survives_json(localisation: LocalisationResult, tmp_path: Path) 
     write_text(tmp_path / LOCALISATION_FILE, dump_result(localisation))
     assert load_localisation(tmp_path) == localisation
     assert load_localisation(tmp_path / LOCALISATION_FILE) == localisation
+
+
+def test_later_draws_survive_json(localisation: LocalisationResult, tmp_path: Path) -> None:
+    made = later_draws(localisation, 10)
+    write_text(tmp_path / LOCALISATION_FILE, dump_result(made))
+    assert load_localisation(tmp_path) == made
 
 
 def test_result_without_networks_survives_json(quick: LocalisationResult, tmp_path: Path) -> None:
@@ -60,6 +67,8 @@ CHANGES: dict[str, Change] = {
     "intervals of a draw twice": lambda d: d["intervals"][1].update(draw=0),
     "intervals without trust": lambda d: d.update(trust=None),
     "trust without intervals": lambda d: d.update(intervals=[]),
+    "draws that cannot be": lambda d: d["settings"].update(first_draw=10),
+    "draws of other numbers": lambda d: d["settings"].update(first_draw=1),
     "lost a curve": lambda d: d["farm"]["envelope"].pop(),
     "lost an example": lambda d: d["library"]["example_targets"].pop(),
 }

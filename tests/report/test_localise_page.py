@@ -17,6 +17,7 @@ from autospec.report import page as frame
 from autospec.report.localise_details import command_words
 from autospec.report.localise_folder import load_localisation
 from autospec.report.localise_page import localisation_html, write_localisation
+from tests.report.made_localisation import later_draws
 
 MARK = '"><img src=x onerror=alert(1)></script><script>alert(2)</script>'
 VOID = {"meta", "img", "br"}
@@ -209,6 +210,14 @@ def test_verdicts_and_honesty_are_on_the_page(page: Page, localisation: Localisa
         "share 31 % of the rows",
     ):
         assert words in page.words
+
+
+def test_draws_that_do_not_begin_at_0_are_told_by_number(localisation: LocalisationResult) -> None:
+    words = page_of(later_draws(localisation, 10)).words
+    assert "Each of the 10 draws (10 to 19) took 30 rows" in words
+    assert "10 to 19; each: 30 rows to train" in words
+    assert "Test rows of 3 draws (10 to 12)" in words
+    assert "--draws 20 --first-draw 10" in words
 
 
 def test_every_model_is_on_the_page(page: Page, localisation: LocalisationResult) -> None:

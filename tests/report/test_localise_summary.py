@@ -104,4 +104,4 @@ def test_page_links_reports_and_gives_reasons(summary: SummaryFile) -> None:
     assert 'href="japan/report.html"' in text
     assert 'href="france/report.html"' not in text
     assert "too few rows &lt;b&gt;, want 40" in text
-    assert "--site all --n 30" in text
+    assert "--site all --n 30" in text and "--target soc</code>" in text

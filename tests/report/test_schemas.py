@@ -11,11 +11,14 @@ import jsonschema
 import pytest
 
 from autospec.localisation.result import LocalisationResult
+from autospec.report.benchmark import describe_origins, site_models, summarise_part
+from autospec.report.benchmark_result import BenchmarkFile
+from autospec.report.benchmark_tables import benchmark_json
 from autospec.report.compare import compare_runs
 from autospec.report.compare_page import dump_comparison
 from autospec.report.cubes.tables import cube_metrics_json
 from autospec.report.folder import dump_result
-from autospec.report.localise_summary import site_row, summarise, summary_json
+from autospec.report.localise_summary import SiteRow, site_row, summarise, summary_json
 from autospec.report.localise_tables import comparison_table
 from autospec.report.schemas import json_schemas, main
 from autospec.report.tables import architecture_table, metrics_json
@@ -34,6 +37,8 @@ NAMES = (
     "comparison_of_runs",
     "localisation",
     "comparison",
+    "localise_study",
+    "benchmark",
     "summary",
     "model",
     "map_train",
@@ -83,9 +88,21 @@ def test_files_of_a_localisation_satisfy_their_schemas(localisation: Localisatio
     validator("summary").validate(json.loads(summary_json(summary)))
 
 
+def test_a_benchmark_satisfies_its_schema(localisation: LocalisationResult) -> None:
+    rows = [site_row(localisation), SiteRow(name="france", reason="too small")]
+    made = BenchmarkFile(
+        origins=describe_origins(["0.1"]),
+        settings=localisation.settings,
+        draws=tuple(localisation.settings.numbers),
+        parts=(summarise_part(site_models(localisation), rows, "soc", 30, seed=0),),
+    )
+    validator("benchmark").validate(json.loads(benchmark_json(made)))
+
+
 @pytest.mark.parametrize("path", sorted((FOLDER.parent / "studies").glob("*.toml")), ids=str)
 def test_bundled_studies_satisfy_the_schema(path: Path) -> None:
-    validator("study").validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    data = tomllib.loads(path.read_text(encoding="utf-8"))
+    validator("localise_study" if "localise" in data else "study").validate(data)
 
 
 @pytest.mark.parametrize("budget", ["90", "90s", "10m", "1.5h", "2d"])
@@ -104,6 +121,14 @@ def test_budget_as_text_is_allowed(budget: str) -> None:
 )
 def test_schema_refuses_what_the_reader_refuses(study: dict[str, Any]) -> None:
     assert not validator("study").is_valid(study)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [{"targets": ["sock"]}, {"sizes": [9]}, {"n": 30, "sizes": [30]}, {"darws": 3}],
+)
+def test_schema_of_a_localisation_refuses_what_its_reader_refuses(table: dict[str, Any]) -> None:
+    assert not validator("localise_study").is_valid({"localise": table})
 
 
 def test_schema_refuses_another_version(result: SearchResult) -> None:

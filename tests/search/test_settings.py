@@ -7,9 +7,14 @@ from pathlib import Path
 import pytest
 
 from autospec.errors import UsageError
-from autospec.search.settings import SearchSettings, find_study, parse_duration, read_study
+from autospec.search.settings import SearchSettings, parse_duration, read_study
+from autospec.search.study_file import find_study
 
-BUNDLED = sorted(p.stem for p in Path(find_study("sweden")).parent.glob("*.toml"))
+BUNDLED = sorted(
+    path.stem
+    for path in find_study("sweden").parent.glob("*.toml")
+    if not path.stem.startswith("benchmark-")
+)
 
 
 def write(folder: Path, text: str) -> Path:
@@ -73,6 +78,11 @@ def test_all_unknown_settings_are_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         read_study(write(tmp_path, "[search]\ntrails = 3\nfoldz = 2\n[date]\nsite = 'x'"))
     assert [word in str(caught.value) for word in ("trails", "foldz", "date")] == [True] * 3
+
+
+def test_the_study_of_a_localisation_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^\S+: \[localise\] is for autospec localise; .*$"):
+        read_study(write(tmp_path, "[localise]\nn = 30\n[date]\nsite = 'x'"))
 
 
 def test_an_unknown_study_lists_the_bundled_ones() -> None:
