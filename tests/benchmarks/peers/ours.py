@@ -11,7 +11,7 @@ from autospec.data.splits import SplitPlan
 from autospec.localisation.baseline_draw import run_baselines
 from autospec.localisation.candidates import LibraryModels
 from autospec.localisation.preparation import Prepared
-from autospec.localisation.result import AUTO
+from autospec.localisation.result import AUTO, PLSR_LOCAL
 from peers.lines import Line, digest_rows, round_predictions
 
 OURS = "ours"
@@ -21,7 +21,11 @@ SHOWN = (AUTO, "ridge", "GPR", "GPR SNV", "SVR", "Cubist", "memory-based")
 def run_ours(
     site: str, prepared: Prepared, models: LibraryModels, plan: SplitPlan, number: int, seed: int
 ) -> list[Line]:
-    """Run everything but the networks on one draw; what is learned once a farm is not timed."""
+    """Run everything but the networks on one draw; what is learned once a farm is not timed.
+
+    PLSR is tuned once for all its rows, and the first one, tuned local PLSR, has the time: auto,
+    which is made of the others, is given it too.
+    """
     with config_context(assume_finite=True, skip_parameter_validation=True):
         piece = run_baselines(
             prepared, models, plan, number, seed=seed, device="cpu", fingerprint=""
@@ -35,10 +39,11 @@ def run_ours(
         "n_test": len(test),
         "version": f"autospec {autospec.__version__}, scikit-learn {version('scikit-learn')}",
     }
+    tuning = sum(part.outcome.seconds for part in piece.models if part.name == PLSR_LOCAL)
     done = [
         Line(
             model=part.name,
-            seconds=part.outcome.seconds,
+            seconds=round(part.outcome.seconds + tuning * (part.kind == "auto"), 3),
             rmse=part.outcome.rmse,
             predicted=round_predictions(part.outcome.predicted),
             failed="",

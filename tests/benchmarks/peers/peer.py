@@ -57,6 +57,8 @@ class Peer:
     package : str
         What has to be installed; its version is kept with each line.
     fit : Fit
+    install : str
+        What pip is given, if it is not the package's name.
     lacks : callable () -> str
         What else is missing here, in words; "" if nothing. Asked only if the package is there.
     """
@@ -65,6 +67,7 @@ class Peer:
     about: str
     package: str
     fit: Fit
+    install: str = ""
     lacks: Callable[[], str] = nothing_lacks
 
     def version(self) -> str | None:
@@ -77,7 +80,8 @@ class Peer:
     def missing(self) -> str:
         """Say in one line why it cannot run here, and what helps; "" if it can."""
         if self.version() is None:
-            return f"{self.package} is not installed. Run: pip install {self.package}"
+            wanted = self.install or self.package
+            return f"{self.package} is not installed. Run: pip install {wanted}"
         return self.lacks()
 
 

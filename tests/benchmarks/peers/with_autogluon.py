@@ -3,9 +3,7 @@
 One core, 60 s a fit. "best_quality" is what it recommends for accuracy without a GPU; a fit of it
 takes all of its time. "medium_quality" is its default. Models whose packages are not installed it
 leaves out itself, so each line says which are. It needs pandas 2 and an older pyarrow than ours, so
-it lives in a virtual environment of its own:
-
-    pip install "autogluon.tabular[lightgbm,catboost,xgboost]"   # and autospec's dependencies
+it lives in a virtual environment of its own, with autospec's dependencies.
 """
 
 from __future__ import annotations
@@ -58,6 +56,7 @@ def _peer(preset: Preset, *, pca: bool) -> Peer:
         name=f"AutoGluon {preset.removesuffix('_quality')}" + (", PCs" if pca else ""),
         about=f"{preset} on {seen}, {LIMIT_S} s, one core, optional packages: {here}",
         package="autogluon.tabular",
+        install='"autogluon.tabular[lightgbm,catboost,xgboost]"',
         fit=partial(fit_autogluon, preset=preset, pca=pca),
     )
 

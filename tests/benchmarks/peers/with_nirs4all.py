@@ -46,16 +46,17 @@ def run(pipeline: list[Any], values: FloatArray, target: FloatArray) -> Predict:
 
 
 def fit_pls(values: FloatArray, target: FloatArray, groups: Sequence[str]) -> Predict:
-    """Tune twelve preprocessings and 1 to 15 components of PLS over inner folds."""
+    """Tune eighteen preprocessings and 1 to 15 components of PLS over inner folds."""
     from nirs4all.operators import transforms
 
+    quantity = [None, transforms.ReflectanceToAbsorbance]
     scatter = [None, transforms.StandardNormalVariate, transforms.MultiplicativeScatterCorrection]
-    shape = [None, transforms.Detrend, transforms.FirstDerivative, transforms.SavitzkyGolay]
+    shape = [None, transforms.Detrend, transforms.FirstDerivative]
     components = list(range(1, MAX_COMPONENTS + 1))
     tuned = TUNING | {"sampler": "grid", "n_trials": len(components)}
     tuned |= {"model_params": {"n_components": components}}
     steps = [
-        {"_cartesian_": [{"_or_": scatter}, {"_or_": shape}]},
+        {"_cartesian_": [{"_or_": choices} for choices in (quantity, scatter, shape)]},
         PredefinedSplit(number_folds(groups)),
         {"model": PLSRegression(scale=False), "finetune_params": tuned},
     ]
@@ -110,7 +111,7 @@ def _cnn_steps(model: dict[str, Any], groups: Sequence[str]) -> list[Any]:
 NIRS4ALL = (
     Peer(
         name="nirs4all PLS",
-        about="PLS, 12 preprocessings and 1 to 15 components by 5 inner folds",
+        about="PLS, 18 preprocessings and 1 to 15 components by 5 inner folds",
         package="nirs4all",
         fit=fit_pls,
     ),
