@@ -9,7 +9,8 @@ the same training rows and predicts the same sealed rows; spectra are the farm's
 is skipped, with a line that says what helps; `--peer NAME` chooses, `peers` lists them. Peers whose
 packages do not go together are run in virtual environments of their own, each with autospec's
 dependencies, into files of their own: `table` reads them all, refuses them if a draw has not the
-same rows in all, and takes what stands in two of them from the first.
+same rows in all, and takes what stands in two of them from the first. The peer "ours" is auto and
+the baselines; it wants the data of the site `usa`, and Cubist's row the extra [baselines].
 
 One JSON line for each farm, draw and peer; what is in the file is not run again, so a stopped run
 goes on. A peer that fails leaves a line with the reason (delete it to try again) and is counted.
@@ -45,7 +46,7 @@ from peers.lines import (
     rmse,
     round_predictions,
 )
-from peers.ours import OURS, SHOWN, run_ours
+from peers.ours import OURS, SHOWN, ours_lacks, run_ours
 from peers.peer import SEED, Peer
 from peers.pretrained import PRETRAINED
 from peers.table import lay_table, list_failures
@@ -147,13 +148,13 @@ def alone() -> Iterator[None]:
 
 def run_all(path: Path, sites: list[str], draws: range, names: list[str]) -> None:
     """Run what is not in the file yet."""
-    peers = []
-    for peer in (p for p in PEERS if p.name in names):
-        missing = peer.missing()
-        if missing:
-            print(f"SKIP {peer.name}: {missing}", file=sys.stderr)
-        else:
-            peers.append(peer)
+    missing = {peer.name: peer.missing() for peer in PEERS} | {OURS: ours_lacks()}
+    names = [name for name in missing if name in names]
+    for name in names:
+        if missing[name]:
+            print(f"SKIP {name}: {missing[name]}", file=sys.stderr)
+    names = [name for name in names if not missing[name]]
+    peers = [peer for peer in PEERS if peer.name in names]
     drop_half_line(path)
     kept = read_lines([path]) if path.exists() else []
     done = {(line.site, line.draw, line.model) for line in kept}
@@ -166,8 +167,8 @@ def run_all(path: Path, sites: list[str], draws: range, names: list[str]) -> Non
                     lines = run_ours(
                         site, farm.prepared, learn_of(farm), farm.plans[number], number, SEED
                     )
-                append_lines(path, lines)
-                _tell(next(line for line in lines if line.model == AUTO))
+                append_lines(path, [a for a in lines if (site, number, a.model) not in done])
+                _tell(lines[-1])
             for peer in peers:
                 if (site, number, peer.name) in done:
                     continue
@@ -203,6 +204,7 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     asked = parse()
     if asked.part == "peers":
+        print(f"{OURS}: auto and the baselines of the field. {ours_lacks() or 'all is here'}")
         for peer in PEERS:
             print(f"{peer.name}: {peer.about}. {peer.missing() or peer.version()}")
     elif asked.part == "table":

@@ -19,6 +19,7 @@ from peers.ours import OURS
 from peers.peer import FOLDS, Peer, Predict, number_folds
 from peers.table import compare, lay_table, list_failures
 
+from autospec.data.sites import has_usa
 from autospec.data.spectra import FloatArray
 from autospec.errors import DataError
 from autospec.localisation.result import AUTO, PLSR_LOCAL
@@ -232,6 +233,7 @@ def test_a_draw_has_the_same_rows_however_many_are_laid() -> None:
     assert few[0].train.tolist() == many[0].train.tolist()
 
 
+@pytest.mark.skipif(not has_usa(), reason="the data package of the site usa is not installed")
 def test_our_own_models_stand_on_the_rows_of_a_peer(tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
     bench_peer_sites.run_all(path, [SITE], range(1), [OURS, "by hand"])
@@ -239,6 +241,15 @@ def test_our_own_models_stand_on_the_rows_of_a_peer(tmp_path: Path) -> None:
     assert {AUTO, PLSR_LOCAL, "ridge", "SVR", "memory-based", "by hand"} <= lines.keys()
     assert len({one.rows for one in lines.values()}) == 1
     assert "| by hand | 1 | 1 | 0 |" in lay_table(list(lines.values()), ["by hand"])
+
+
+def test_auto_is_not_measured_with_a_smaller_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("peers.ours.has_usa", lambda: False)
+    bench_peer_sites.run_all(tmp_path / "lines.jsonl", [SITE], range(1), [OURS])
+    assert "SKIP ours: the library is smaller" in capsys.readouterr().err
+    assert not (tmp_path / "lines.jsonl").exists()
 
 
 def test_times_are_refused_with_more_than_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
