@@ -1,0 +1,1 @@
+"""What `bench_peer_sites.py` runs beside autospec, and what it makes of it."""
