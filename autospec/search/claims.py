@@ -30,11 +30,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from autospec.search.patience import PatientStorage
 
-TRIES = 4  # of a trial whose worker dies: a design that ends its process must not end all of them
+TRIES = 3  # of work whose worker dies at it: what ends one process must not end all of them
 WORK = "work"  # the attribute of a claim: the name of the work
 WORKER = "worker"  # the attribute that says whose a trial is
 ERRAND = "errand"  # the attribute of a trial that is made again: which one it was at first
 LOST = "lost"  # the attribute of a trial whose worker is gone: who found it
+REASON = "reason"  # the attribute of a failed trial that counts: why, and that it is not repeated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -95,6 +96,8 @@ def worker_of(trial: FrozenTrial) -> str | None:
 
 def errand_of(trial: FrozenTrial) -> str:
     """Return what a trial is for: the same for all tries of the same."""
+    if WORK in trial.user_attrs:
+        return f"work {trial.user_attrs[WORK]}"
     if "label" in trial.user_attrs:
         return f"design {trial.user_attrs['label']}"
     return str(trial.user_attrs.get(ERRAND, f"trial {trial.number}"))
@@ -148,9 +151,7 @@ def _facts_of_loss(trial: FrozenTrial, known: list[FrozenTrial], crew: Crew) -> 
     facts: dict[str, object] = {LOST: crew.name}
     errand = errand_of(trial)
     if sum(LOST in t.user_attrs and errand_of(t) == errand for t in known) + 1 >= TRIES:
-        facts["reason"] = (
-            f"its worker was gone before it ended, {TRIES} times: perhaps for want of memory"
-        )
+        facts[REASON] = f"its worker died {TRIES} times at it, perhaps for want of memory"
     return facts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +68,8 @@ class StudyStatus:
     eta_s : float or None
         Seconds of trials to go, at as many at once as now; None before the first, or if none runs.
     under_way : tuple of TrialUnderWay
+    why_failed : dict of str to int
+        Reasons of the failed trials, and how many have each.
     report : {"none", "under way", "made"}
         Of the trials there are; of a shared study.
     """
@@ -84,6 +87,7 @@ class StudyStatus:
     best_trial: int | None
     eta_s: float | None
     under_way: tuple[TrialUnderWay, ...]
+    why_failed: dict[str, int]
     report: Report
 
     @property
@@ -209,6 +213,7 @@ def _status(study: Study, storage: RDBStorage, total: int, unit: str) -> StudySt
         best_trial=best and best[1],
         eta_s=progress.eta_s if running else None,
         under_way=_under_way(running, _heartbeat_ages(storage, running)),
+        why_failed=dict(Counter(r.reason for r in records if r.state == "failed").most_common()),
         report=_report(storage, study.study_name + REPORT_SUFFIX, len(records)),
     )
 

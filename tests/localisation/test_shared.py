@@ -21,7 +21,7 @@ from autospec.errors import ReportedElsewhere
 from autospec.localisation.execution import LocaliseExecution
 from autospec.localisation.job import localise
 from autospec.localisation.progress import LocaliseProgress
-from autospec.search.claims import WORK
+from autospec.search.claims import TRIES, WORK
 from tests.localisation.landscape import ON_CPU, QUICK, few_recipes, landscape
 from tests.localisation.test_localise_job import timeless
 from tests.localisation.worker import JOBS
@@ -96,6 +96,27 @@ def test_workers_of_which_one_is_killed_come_to_what_one_process_comes_to(
     done = Counter(t.user_attrs[WORK] for t in units if t.state == TrialState.COMPLETE)
     assert not any(trial.state == TrialState.RUNNING for trial in units)
     assert set(done.values()) == {1}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("job", ["quick", "given"])
+def test_a_unit_that_kills_its_worker_each_time_fails_and_the_others_are_made(
+    url: str, job: str
+) -> None:
+    for _ in range(TRIES):
+        killed = start(url, job, DIES_AT[job])
+        told = killed.communicate(timeout=300)[1]
+        assert killed.returncode == -signal.SIGKILL, told
+    report = end(start(url, job))
+    why = f"its worker died {TRIES} times at it"
+    assert any(why in note for note in report["notes"])
+    numbers = [draw["number"] for draw in report["draws"]]
+    models = {row["name"] for row in report["models"]}
+    if job == "quick":
+        assert numbers == [0, 2, 3]
+    else:
+        assert "DTL-I_g" not in models and {"DTL-I_c", "DTL-R_g", "Local"} <= models
+    assert report["stopped"] == "complete"
 
 
 @pytest.mark.slow
