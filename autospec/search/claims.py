@@ -17,15 +17,20 @@ import platform
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC
 from types import MappingProxyType
 
 import optuna
+import sqlalchemy
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import TrialHeartbeatModel
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import func
 from sqlalchemy.exc import SQLAlchemyError
 
 from autospec.search.patience import PatientStorage
@@ -48,10 +53,13 @@ class Crew:
         Of this worker, different from all others.
     storage : PatientStorage
         That they share.
+    began : float
+        When it came, by `time.monotonic`.
     """
 
     name: str
     storage: PatientStorage
+    began: float = field(default_factory=time.monotonic)
     held: set[int] = field(default_factory=set)  # ids of the trials that this worker is at
     unmarked: dict[int, float] = field(default_factory=dict)
 
@@ -92,6 +100,26 @@ def worker_of(trial: FrozenTrial) -> str | None:
     """Return the worker that is or was at a trial; None for one of a process without a crew."""
     name = trial.user_attrs.get(WORKER)
     return None if name is None else str(name)
+
+
+def host_and_process(trial: FrozenTrial) -> str:
+    """Return whose a trial is, as "node7-4711"; empty where it has only just begun."""
+    return (worker_of(trial) or "").rpartition("-")[0]
+
+
+def heartbeat_ages(storage: RDBStorage, trials: Iterable[FrozenTrial]) -> dict[int, float]:
+    """Return how many seconds ago trials gave a sign of life, by id and the database's clock."""
+    numbers = [trial._trial_id for trial in trials]
+    with storage.scoped_session() as session:
+        now = session.execute(sqlalchemy.select(func.now())).scalar_one()
+        rows = session.execute(
+            sqlalchemy.select(TrialHeartbeatModel.trial_id, TrialHeartbeatModel.heartbeat).where(
+                TrialHeartbeatModel.trial_id.in_(numbers)
+            )
+        ).all()
+    if now.tzinfo is not None:  # heartbeats are written in UTC
+        now = now.astimezone(UTC).replace(tzinfo=None)
+    return {trial: max(0.0, (now - beaten).total_seconds()) for trial, beaten in rows}
 
 
 def errand_of(trial: FrozenTrial) -> str:

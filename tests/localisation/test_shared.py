@@ -170,7 +170,7 @@ class TestOneWorker:
     ) -> None:
         url, told = f"sqlite:///{tmp_path / 'one.db'}", list[LocaliseProgress]()
         self.run(url)
-        with pytest.raises(ReportedElsewhere, match="the report of its 4 units is made by another"):
+        with pytest.raises(ReportedElsewhere, match="of its 4 units was made by another"):
             self.run(url)
         assert len(self.run(url, draws=3, progress=told.append).draws) == 3
         made = [one.message for one in told if one.stage in ("draws", "intervals")]
