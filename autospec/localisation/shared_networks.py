@@ -138,7 +138,7 @@ class SharedNetworks:
 
     def _strategy(self, name: str, number: int, origin: str | None = None) -> Unit:
         """Lay the unit of a strategy; a selection from its origin's rows is needed where it is."""
-        models = (name,)
+        models: tuple[str, ...] = (name,)
         if origin is not None and name == strategies_from(origin)[0]:
             models = (origin, name)  # its piece has the row of the origin too
         unit = Unit(

@@ -107,14 +107,13 @@ def host_and_process(trial: FrozenTrial) -> str:
     return (worker_of(trial) or "").rpartition("-")[0]
 
 
-def heartbeat_ages(storage: RDBStorage, trials: Iterable[FrozenTrial]) -> dict[int, float]:
+def heartbeat_ages(storage: RDBStorage, trial_ids: Iterable[int]) -> dict[int, float]:
     """Return how many seconds ago trials gave a sign of life, by id and the database's clock."""
-    numbers = [trial._trial_id for trial in trials]
     with storage.scoped_session() as session:
         now = session.execute(sqlalchemy.select(func.now())).scalar_one()
         rows = session.execute(
             sqlalchemy.select(TrialHeartbeatModel.trial_id, TrialHeartbeatModel.heartbeat).where(
-                TrialHeartbeatModel.trial_id.in_(numbers)
+                TrialHeartbeatModel.trial_id.in_(list(trial_ids))
             )
         ).all()
     if now.tzinfo is not None:  # heartbeats are written in UTC

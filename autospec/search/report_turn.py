@@ -117,7 +117,7 @@ def _reports(turns: Study, made_of: str, state: TrialState) -> list[FrozenTrial]
 
 def _seconds_since(trials: list[FrozenTrial], crew: Crew, unknown: float) -> float:
     """Return how long ago the last of some claims gave a sign of life; `unknown` without one."""
-    ask = partial(heartbeat_ages, crew.storage, trials)
+    ask = partial(heartbeat_ages, crew.storage, [trial._trial_id for trial in trials])
     return min(crew.storage.wait_for(ask).values(), default=unknown)
 
 

@@ -210,7 +210,7 @@ def _status(study: Study, storage: RDBStorage, total: int, unit: str) -> StudySt
         best=best and best[0],
         best_trial=best and best[1],
         eta_s=progress.eta_s if running else None,
-        under_way=_under_way(running, heartbeat_ages(storage, running)),
+        under_way=_under_way(running, heartbeat_ages(storage, [t._trial_id for t in running])),
         why_failed=dict(Counter(r.reason for r in records if r.state == "failed").most_common()),
         report=_report(storage, study.study_name + REPORT_SUFFIX, len(records)),
     )
