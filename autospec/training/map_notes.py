@@ -22,7 +22,7 @@ def notes_on_maps(
     result : MapTraining
         Its notes are not looked at.
     gaps : sequence of str
-        Of gaps in time (`autospec.data.maps.asking.gap_notes`).
+        Of gaps in time (`autospec.data.maps.asking.gap_notes`), and of infinite cells.
     n_fit, n_epoch : int
         Tiles to learn from, and those of one epoch.
     """

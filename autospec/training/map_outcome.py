@@ -108,9 +108,8 @@ def map_training(outcome: MapOutcome) -> MapTraining:
         torch=torch.__version__,
         processes=o.processes.count,
     )
-    return replace(
-        result, notes=notes_on_maps(result, gap_notes(o.problem), n_fit=o.n_fit, n_epoch=o.n_epoch)
-    )
+    said = (*gap_notes(o.problem), *((o.facts.infinite,) if o.facts.infinite else ()))
+    return replace(result, notes=notes_on_maps(result, said, n_fit=o.n_fit, n_epoch=o.n_epoch))
 
 
 def beyond_rounding(versus: Comparison) -> Comparison:
