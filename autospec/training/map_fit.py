@@ -120,10 +120,8 @@ def prepare_maps(
         scaler,
         settings.terms.gaps,
         n_static=len(problem.stack.static_channels),
-        k=len(settings.aims.targets),
         seed=settings.config.seed,
-        device=device,
-    )
+    ).on(device)
     return network, MapTask(
         problem=problem, plan=plan, settings=settings, network=network, device=device
     )
