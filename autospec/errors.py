@@ -8,7 +8,7 @@
     ├── DataError         (65)    a table of spectra, or a site, cannot be used
     ├── StorageError      (69)    the study database cannot be opened or written
     ├── OutputError       (74)    a result file cannot be written or read
-    ├── RetryLater        (75)    another process holds the output folder
+    ├── RetryLater        (75)    another process holds the output folder, or is at the study
     ├── ReportedElsewhere (0)     another worker makes the report; this one is done
     ├── StudyFailed       (1)     the study cannot go on
     └── TrialFailed       (1)     this trial is lost; the study goes on

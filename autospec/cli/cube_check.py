@@ -64,6 +64,7 @@ def check(
 
 def _show(summary: CubeSummary, file: Path) -> None:
     """Print the summary as a table of channels and a few lines."""
+    from autospec.data.cubes.layer_index import infinite_line
     from autospec.data.findings import count
 
     table = Table(box=SIMPLE_HEAD)
@@ -79,6 +80,8 @@ def _show(summary: CubeSummary, file: Path) -> None:
             f"{channel.missing_percent:.1f} %",
         )
     Console().print(table)
+    if summary.infinite:
+        typer.echo(f"{infinite_line(summary.infinite)}.")
     lengths = ", ".join(count(size, AXES[axis]) for axis, size in summary.axes.items() if size)
     west, south, east, north = summary.extent
     typer.echo(f"Dates: {summary.first} to {summary.last}")

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from autospec.cli.options import JsonOption
-from autospec.cli.status_show import StatusDisplay, status_line, workers_table
+from autospec.cli.status_show import StatusDisplay, failure_lines, status_line, workers_table
 from autospec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def _print(console: Console, opened: OpenStudy) -> None:
     from autospec.search.status import read_status
 
     seen = read_status(opened)
-    typer.echo(status_line(seen))
+    for line in (status_line(seen), *failure_lines(seen)):
+        typer.echo(line)
     if seen.under_way:
         console.print(workers_table(seen))

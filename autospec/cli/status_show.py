@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from autospec.search.status import StudyStatus
 
 REPORT = {"none": "no report yet", "under way": "the report is being made", "made": "report made"}
+REASONS_SHOWN = 3
 
 
 class StatusDisplay:
@@ -53,7 +54,8 @@ class StatusDisplay:
         if self.last is None:
             return Group(self.screen.gone())
         bar = self.screen.bar(self.last.trained, self.last.total)
-        return Group(bar, Text(status_line(self.last)), workers_table(self.last))
+        lines = (status_line(self.last), *failure_lines(self.last))
+        return Group(bar, *map(Text, lines), workers_table(self.last))
 
 
 def status_line(s: StudyStatus) -> str:
@@ -67,6 +69,14 @@ def status_line(s: StudyStatus) -> str:
         f"{s.failed} failed{skipped}; {s.running} running, {s.waiting} waiting; "
         f"best RMSE {best}{which}{eta}; {REPORT[s.report]}"
     )
+
+
+def failure_lines(s: StudyStatus) -> tuple[str, ...]:
+    """Return why trials failed, most frequent first; not more than a few lines."""
+    counts = list(s.why_failed.items())
+    lines = [f"{count} failed: {why}" for why, count in counts[:REASONS_SHOWN]]
+    others = sum(count for _, count in counts[REASONS_SHOWN:])
+    return (*lines, f"{others} failed for other reasons") if others else tuple(lines)
 
 
 def workers_table(s: StudyStatus) -> Table:

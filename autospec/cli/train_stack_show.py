@@ -42,8 +42,10 @@ def show_map_training(result: MapTraining, folder: Path, *, as_json: bool) -> No
 
 
 def _summary(result: MapTraining) -> str:
-    best = result.epochs[result.best_epoch - 1]
-    split = result.split
+    split, best = result.split, "none, the untrained network is kept"
+    if result.best_epoch:
+        watched = result.epochs[result.best_epoch - 1].watched_rmse
+        best = f"{result.best_epoch}, watched RMSE {watched:.3g} of the targets' range"
     if split.kind == "forward":
         numbers, what = (split.fit_dates, split.watch_dates, split.test_dates), "dates"
         fit, watch, test = map(len, numbers)
@@ -52,8 +54,8 @@ def _summary(result: MapTraining) -> str:
         what = "cells of the map"
     return (
         f"{result.n_parameters:,} parameters, {result.steps:,} optimiser steps; best of "
-        f"{len(result.epochs)} epochs: {result.best_epoch}, watched RMSE {best.watched_rmse:.3g} "
-        f"of the targets' range. {fit:,} {what} to learn from, {watch:,} watched, {test:,} sealed."
+        f"{len(result.epochs)} epochs: {best}. {fit:,} {what} to learn from, {watch:,} watched, "
+        f"{test:,} sealed."
     )
 
 

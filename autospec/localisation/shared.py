@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 
 from autospec.data.splits import SplitPlan
-from autospec.errors import ReportedElsewhere
+from autospec.errors import ReportedElsewhere, StudyFailed
 from autospec.localisation.baseline_draw import run_baselines
 from autospec.localisation.candidates import LibraryModels
 from autospec.localisation.execution import LocaliseExecution
@@ -24,11 +24,12 @@ from autospec.localisation.pieces import (
     read_piece,
 )
 from autospec.localisation.preparation import Prepared
-from autospec.localisation.result import Stopped
+from autospec.localisation.protocol import open_draw
+from autospec.localisation.result import AUTO, Stopped
 from autospec.localisation.settings import LocaliseSettings
 from autospec.localisation.shared_networks import SharedNetworks, unreadable
 from autospec.localisation.trust_draw import measure_intervals
-from autospec.localisation.units import Unit, finished, work_off
+from autospec.localisation.units import Unit, finished, why_failed, work_off
 from autospec.search.claims import Crew
 from autospec.search.shared_pieces import SharedPieces, open_pieces
 from autospec.transfer.network_settings import Resources
@@ -170,14 +171,20 @@ class SharedRun:
 
     def _baselines(self, store: SharedPieces) -> Iterator[Unit]:
         for number in self.settings.numbers:
-            make = partial(self._run_draw, number)
-            yield Unit(name=f"draw-{number}", stage="draws", pieces=store, make=make)
+            yield Unit(
+                name=f"draw-{number}",
+                stage="draws",
+                pieces=store,
+                make=partial(self._run_draw, number),
+                fail=partial(self._failed_draw, number),
+            )
         for number in self.settings.numbers[: self.interval_draws if self.level is not None else 0]:
             yield Unit(
                 name=f"intervals-{number}",
                 stage="intervals",
                 pieces=store,
                 make=partial(self._measure, store, number),
+                fail=partial(self._failed_draw, number),
                 needs=(f"draw-{number}",),
             )
 
@@ -204,6 +211,15 @@ class SharedRun:
             seed=self.settings.seed,
         )
 
+    def _failed_draw(self, number: int, why: str) -> Piece:
+        """Return the piece of a draw, or of its intervals, that cannot be made."""
+        return Piece(
+            fingerprint=self._draw_mark,
+            draw=open_draw(self.plans[number], number, [])[0],
+            models=(),
+            failures={AUTO: why},
+        )
+
     def _read(self, store: SharedPieces, name: str) -> Piece:
         piece = read_piece(store, name, self._draw_mark)
         if piece is None:
@@ -217,18 +233,31 @@ class SharedRun:
         networks: SharedNetworks | None,
         stopped: Stopped,
     ) -> Found:
-        """Read what there is; of the draws those that have none missing before them."""
-        done = finished(units)
+        """Read what there is; of the draws those that have none missing before them.
+
+        A draw that failed has no models to compare: only the remarks on intervals speak of it.
+        """
+        done, failed = finished(units), why_failed(units)
         first, end = self.settings.first_draw, self.settings.draws
         missing = (i for i in self.settings.numbers if f"draw-{i}" not in done)
-        numbers = range(first, next(missing, end))
-        intervals = [f"intervals-{i}" for i in numbers if f"intervals-{i}" in done]
+        begun = range(first, next(missing, end))
+        numbers = [i for i in begun if f"draw-{i}" not in failed]
+        if begun and not numbers:
+            raise StudyFailed(
+                f"not one draw could be made: {failed[f'draw-{first}']}. Give each worker more "
+                "memory, delete what is kept of this run, and run the same command again: optuna "
+                f"delete-study --study-name {store.study.study_name}"
+            )
+        intervals = [i for i in begun if f"intervals-{i}" in done]
+        pieces = {i: self._read(store, f"intervals-{i}") for i in intervals}
+        for i in set(begun) - set(numbers):
+            pieces[i] = self._failed_draw(i, f"draw-{i}: {failed[f'draw-{i}']}")
         trained = [i for i in numbers if networks is not None and i in networks.numbers]
         merged = [networks.merged(i) for i in trained if networks is not None]
         made = sum(unit.name in done for unit in units)
         return Found(
             baselines=tuple(self._read(store, f"draw-{i}") for i in numbers),
-            intervals=tuple(self._read(store, name) for name in intervals),
+            intervals=tuple(pieces.values()),
             networks=tuple(piece for piece in merged if piece is not None),
             stopped="complete" if made == len(units) else stopped,
             reached=f"{made} of {len(units)} units of all workers",

@@ -84,15 +84,27 @@ class SharedNetworks:
         """Lay the units: first those that need no networks of the library."""
         for number in self.numbers:
             if self.prepared.country is not None:
-                yield self._unit(_country(number), partial(self._select_country, number))
+                yield Unit(
+                    name=_country(number),
+                    stage="networks",
+                    pieces=self.pieces,
+                    make=partial(self._select_country, number),
+                    fail=partial(self._failed, number, ()),
+                )
             yield self._strategy(LOCAL, number)
         for number in self.numbers:
             yield from (self._strategy(strategies_from(o)[1], number, o) for o in self.origins)
         for origin in self.origins:
             choose = partial(self._choose, origin)
             searched = self._settings(OF_THE_LIBRARY).fixed is None
-            unit = self._unit(_design(origin), choose)
-            yield replace(unit, before=choose) if searched else unit
+            yield Unit(
+                name=_design(origin),
+                stage="networks",
+                pieces=self.pieces,
+                make=choose,
+                fail=self._no_design,
+                before=choose if searched else None,
+            )
         for number in self.numbers:
             for origin in self.origins:
                 corrected, _, *tuned = strategies_from(origin)
@@ -126,12 +138,18 @@ class SharedNetworks:
             networks=tuple(records[name] for name in order if name in records),
         )
 
-    def _unit(self, name: str, make: partial[Piece] | partial[LibraryChoice]) -> Unit:
-        return Unit(name=name, stage="networks", pieces=self.pieces, make=make)
-
     def _strategy(self, name: str, number: int, origin: str | None = None) -> Unit:
         """Lay the unit of a strategy; a selection from its origin's rows is needed where it is."""
-        unit = self._unit(_of(name, number), partial(self._train, name, number, origin))
+        models: tuple[str, ...] = (name,)
+        if origin is not None and name == strategies_from(origin)[0]:
+            models = (origin, name)  # its piece has the row of the origin too
+        unit = Unit(
+            name=_of(name, number),
+            stage="networks",
+            pieces=self.pieces,
+            make=partial(self._train, name, number, origin),
+            fail=partial(self._failed, number, models),
+        )
         if origin is None:
             return unit
         return replace(unit, needs=(_draw(number) if origin == GLOBAL else _country(number),))
@@ -199,6 +217,18 @@ class SharedNetworks:
             selections=records,
             selected=selected,
         )
+
+    def _failed(self, number: int, models: tuple[str, ...], why: str) -> Piece:
+        """Return the piece of models of a draw, or of its selection, that cannot be made."""
+        return Piece(
+            fingerprint=self.mark,
+            draw=open_draw(self.plans[number], number, [])[0],
+            models=(),
+            failures=dict.fromkeys(models, why),
+        )
+
+    def _no_design(self, why: str) -> LibraryChoice:
+        return LibraryChoice(fingerprint=self.mark, chosen=None, failure=why)
 
     def _laid(
         self, number: int, networks: TrainedStrategies, selected: tuple[int, ...]

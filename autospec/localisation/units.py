@@ -1,6 +1,8 @@
 """Units of a localisation: pieces that any of several workers can make, and the loop that does.
 
-Which units there are is said in `autospec.localisation.shared`.
+A unit that ended its worker each time it was tried becomes a piece that says so, and so does one
+that needs such a unit: the others are made all the same. Which units there are is said in
+`autospec.localisation.shared`.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ class Unit:
         Where it is kept.
     make : callable () -> Piece or LibraryChoice
         Called by the worker that has the unit.
+    fail : callable (str) -> Piece or LibraryChoice
+        Called instead where it cannot be made, with the reason.
     needs : tuple of str
         Units that must be finished before.
     before : callable () -> object, optional
@@ -42,6 +46,7 @@ class Unit:
     stage: Stage
     pieces: SharedPieces
     make: Callable[[], Piece | LibraryChoice]
+    fail: Callable[[str], Piece | LibraryChoice]
     needs: tuple[str, ...] = ()
     before: Callable[[], object] | None = None
 
@@ -81,12 +86,38 @@ def work_off(
         if unit is None:
             time.sleep(POLL_S)  # the others are at the rest; one of them may be lost yet
             continue
+        why_not = _why_not(unit, units)
         try:
-            made = _make(unit)
+            made = _make(unit) if why_not is None else _fail(unit, why_not)
         except StopSearch as stop:
             return "interrupt" if stop.why == "interrupt" else "budget"
         if made:
             tell(unit, finished(units))
+
+
+def why_failed(units: Sequence[Unit]) -> dict[str, str]:
+    """Return the names of the finished units that could not be made, and why."""
+    found: dict[str, str] = {}
+    for store in {unit.pieces for unit in units}:
+        found |= store.failed()
+    return found
+
+
+def _why_not(unit: Unit, units: Sequence[Unit]) -> str | None:
+    """Return why a unit cannot be made; None if it is to be tried."""
+    needed = why_failed([other for other in units if other.name in unit.needs])
+    reasons = (f"{name}: {needed[name]}" for name in unit.needs if name in needed)
+    return unit.pieces.given_up().get(unit.name) or next(reasons, None)
+
+
+def _fail(unit: Unit, why: str) -> bool:
+    """Write down that a unit cannot be made, unless another worker does."""
+    with unit.pieces.claim(unit.name) as mine:
+        if mine:
+            write_piece(unit.pieces, unit.name, unit.fail(why))
+            unit.pieces.mark_failed(unit.name, why)
+        return mine
+    return False  # as below
 
 
 def _make(unit: Unit) -> bool:

@@ -46,10 +46,12 @@ def make_map_bundle(
         key: value.detach().cpu().numpy().copy()
         for key, value in network.network.state_dict().items()
     }
+    epoch = training.best_epoch
+    which = f"with the weights of epoch {epoch}" if epoch else "untrained: no epoch was better"
     bundle = MapBundle(
         name=name,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
-        model_kind=f"One CNN-Transformer, with the weights of epoch {training.best_epoch}",
+        model_kind=f"One CNN-Transformer, {which}",
         aims=network.aims,
         inputs=data.inputs,
         static_channels=data.static_channels,

@@ -71,11 +71,9 @@ def blank_network(bundle: MapBundle, device: torch.device) -> MapNetwork:
         bundle.aims,
         bundle.scaler,
         bundle.gaps,
-        len(bundle.static_channels),
-        len(bundle.aims.targets),
-        0,
-        device,
-    )
+        n_static=len(bundle.static_channels),
+        seed=0,
+    ).on(device)
 
 
 def run_plan(

@@ -17,24 +17,30 @@ import platform
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC
 from types import MappingProxyType
 
 import optuna
+import sqlalchemy
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import TrialHeartbeatModel
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import func
 from sqlalchemy.exc import SQLAlchemyError
 
 from autospec.search.patience import PatientStorage
 
-TRIES = 4  # of a trial whose worker dies: a design that ends its process must not end all of them
+TRIES = 3  # of work whose worker dies at it: what ends one process must not end all of them
 WORK = "work"  # the attribute of a claim: the name of the work
 WORKER = "worker"  # the attribute that says whose a trial is
 ERRAND = "errand"  # the attribute of a trial that is made again: which one it was at first
 LOST = "lost"  # the attribute of a trial whose worker is gone: who found it
+REASON = "reason"  # the attribute of a failed trial that counts: why, and that it is not repeated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,10 +53,13 @@ class Crew:
         Of this worker, different from all others.
     storage : PatientStorage
         That they share.
+    began : float
+        When it came, by `time.monotonic`.
     """
 
     name: str
     storage: PatientStorage
+    began: float = field(default_factory=time.monotonic)
     held: set[int] = field(default_factory=set)  # ids of the trials that this worker is at
     unmarked: dict[int, float] = field(default_factory=dict)
 
@@ -93,8 +102,29 @@ def worker_of(trial: FrozenTrial) -> str | None:
     return None if name is None else str(name)
 
 
+def host_and_process(trial: FrozenTrial) -> str:
+    """Return whose a trial is, as "node7-4711"; empty where it has only just begun."""
+    return (worker_of(trial) or "").rpartition("-")[0]
+
+
+def heartbeat_ages(storage: RDBStorage, trial_ids: Iterable[int]) -> dict[int, float]:
+    """Return how many seconds ago trials gave a sign of life, by id and the database's clock."""
+    with storage.scoped_session() as session:
+        now = session.execute(sqlalchemy.select(func.now())).scalar_one()
+        rows = session.execute(
+            sqlalchemy.select(TrialHeartbeatModel.trial_id, TrialHeartbeatModel.heartbeat).where(
+                TrialHeartbeatModel.trial_id.in_(list(trial_ids))
+            )
+        ).all()
+    if now.tzinfo is not None:  # heartbeats are written in UTC
+        now = now.astimezone(UTC).replace(tzinfo=None)
+    return {trial: max(0.0, (now - beaten).total_seconds()) for trial, beaten in rows}
+
+
 def errand_of(trial: FrozenTrial) -> str:
     """Return what a trial is for: the same for all tries of the same."""
+    if WORK in trial.user_attrs:
+        return f"work {trial.user_attrs[WORK]}"
     if "label" in trial.user_attrs:
         return f"design {trial.user_attrs['label']}"
     return str(trial.user_attrs.get(ERRAND, f"trial {trial.number}"))
@@ -148,9 +178,7 @@ def _facts_of_loss(trial: FrozenTrial, known: list[FrozenTrial], crew: Crew) -> 
     facts: dict[str, object] = {LOST: crew.name}
     errand = errand_of(trial)
     if sum(LOST in t.user_attrs and errand_of(t) == errand for t in known) + 1 >= TRIES:
-        facts["reason"] = (
-            f"its worker was gone before it ended, {TRIES} times: perhaps for want of memory"
-        )
+        facts[REASON] = f"its worker died {TRIES} times at it, perhaps for want of memory"
     return facts
 
 

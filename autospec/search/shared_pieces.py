@@ -2,6 +2,9 @@
 
 A piece is a text beside the claim that made it (`autospec.search.claims`), an attribute of the same
 trial: it can be read once the claim is done, whole or not at all. What the texts say is the job's.
+
+A piece that ends its worker each time is not tried for ever: after a few times its claims say why
+(`given_up`), and whoever has it next writes down that it failed.
 """
 
 from __future__ import annotations
@@ -14,11 +17,21 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from autospec.search.claims import WORK, Crew, claimed, free_lost, under_way, worker_of
+from autospec.search.claims import (
+    LOST,
+    REASON,
+    WORK,
+    Crew,
+    claimed,
+    free_lost,
+    under_way,
+    worker_of,
+)
 from autospec.search.crew import create_or_load
 from autospec.search.storage import storage_errors
 
 PIECE = "piece"  # the attribute that holds the text
+FAILED = "failed"  # the attribute of a finished piece that could not be made: why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,6 +60,10 @@ class SharedPieces:
         """Keep `text` as the piece called `name`, when the claim of it ends; within one only."""
         self.held[name][PIECE] = text
 
+    def mark_failed(self, name: str, why: str) -> None:
+        """Say of a piece, beside its text, that it could not be made; within its claim only."""
+        self.held[name][FAILED] = why
+
     @contextmanager
     def claim(self, name: str) -> Iterator[bool]:
         """Have a piece alone; the block is given False where another worker has it, or made it.
@@ -67,6 +84,18 @@ class SharedPieces:
         """Return the names of the pieces that are finished."""
         with storage_errors(None):
             return {t.user_attrs[WORK] for t in self._trials(TrialState.COMPLETE)}
+
+    def failed(self) -> dict[str, str]:
+        """Return the names of the finished pieces that could not be made, and why."""
+        with storage_errors(None):
+            done = [t.user_attrs for t in self._trials(TrialState.COMPLETE)]
+        return {facts[WORK]: str(facts[FAILED]) for facts in done if FAILED in facts}
+
+    def given_up(self) -> dict[str, str]:
+        """Return the names of the pieces that nobody is to try again, and why."""
+        with storage_errors(None):
+            ended = [t.user_attrs for t in self._trials(TrialState.FAIL)]
+        return {f[WORK]: str(f[REASON]) for f in ended if LOST in f and REASON in f}
 
     def busy(self) -> dict[str, str]:
         """Return the names of the pieces that are under way, and who makes each.

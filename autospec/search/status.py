@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 import sqlalchemy
 from optuna.storages import RDBStorage
-from optuna.storages._rdb.models import TrialHeartbeatModel
 from optuna.study import Study, get_all_study_names, load_study
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import func
 from sqlalchemy.engine import make_url
 
 from autospec.errors import UsageError
-from autospec.search.claims import WORK, WORKER, worker_of
+from autospec.search.claims import WORKER, heartbeat_ages, host_and_process
 from autospec.search.crew import SETTINGS_KEY
 from autospec.search.execution import CONTROL_SUFFIX
 from autospec.search.origin import ORIGIN_KEY, no_study
 from autospec.search.progress import Progress
-from autospec.search.report_turn import REPORT_SUFFIX
+from autospec.search.report_turn import REPORT_SUFFIX, report_of
 from autospec.search.storage import hide_password, refuse_unsharable, storage_errors
 from autospec.search.trials import trial_records
 
@@ -67,6 +66,8 @@ class StudyStatus:
     eta_s : float or None
         Seconds of trials to go, at as many at once as now; None before the first, or if none runs.
     under_way : tuple of TrialUnderWay
+    why_failed : dict of str to int
+        Reasons of the failed trials, and how many have each.
     report : {"none", "under way", "made"}
         Of the trials there are; of a shared study.
     """
@@ -84,6 +85,7 @@ class StudyStatus:
     best_trial: int | None
     eta_s: float | None
     under_way: tuple[TrialUnderWay, ...]
+    why_failed: dict[str, int]
     report: Report
 
     @property
@@ -208,7 +210,8 @@ def _status(study: Study, storage: RDBStorage, total: int, unit: str) -> StudySt
         best=best and best[0],
         best_trial=best and best[1],
         eta_s=progress.eta_s if running else None,
-        under_way=_under_way(running, _heartbeat_ages(storage, running)),
+        under_way=_under_way(running, heartbeat_ages(storage, [t._trial_id for t in running])),
+        why_failed=dict(Counter(r.reason for r in records if r.state == "failed").most_common()),
         report=_report(storage, study.study_name + REPORT_SUFFIX, len(records)),
     )
 
@@ -217,28 +220,13 @@ def _under_way(running: list[FrozenTrial], ages: dict[int, float]) -> tuple[Tria
     now = datetime.now()
     return tuple(
         TrialUnderWay(
-            worker=(worker_of(trial) or "").rpartition("-")[0],
+            worker=host_and_process(trial),
             trial=trial.number,
             since_s=max(0.0, (now - (trial.datetime_start or now)).total_seconds()),
             heartbeat_s=ages.get(trial._trial_id) if WORKER in trial.user_attrs else None,
         )
         for trial in running
     )
-
-
-def _heartbeat_ages(storage: RDBStorage, running: list[FrozenTrial]) -> dict[int, float]:
-    """Return how many seconds ago each trial gave a sign of life, by the database's clock."""
-    numbers = [trial._trial_id for trial in running]
-    with storage.scoped_session() as session:
-        now = session.execute(sqlalchemy.select(func.now())).scalar_one()
-        rows = session.execute(
-            sqlalchemy.select(TrialHeartbeatModel.trial_id, TrialHeartbeatModel.heartbeat).where(
-                TrialHeartbeatModel.trial_id.in_(numbers)
-            )
-        ).all()
-    if now.tzinfo is not None:  # heartbeats are written in UTC
-        now = now.astimezone(UTC).replace(tzinfo=None)
-    return {trial: max(0.0, (now - beaten).total_seconds()) for trial, beaten in rows}
 
 
 def _report(storage: RDBStorage, turns: str, n_records: int) -> Report:
@@ -248,8 +236,8 @@ def _report(storage: RDBStorage, turns: str, n_records: int) -> Report:
     states = {
         trial.state
         for trial in load_study(study_name=turns, storage=storage).get_trials(deepcopy=False)
-        if trial.user_attrs.get(WORK) == work
+        if report_of(trial) == work
     }
-    if TrialState.COMPLETE in states:
-        return "made"
-    return "under way" if TrialState.RUNNING in states else "none"
+    if TrialState.RUNNING in states:
+        return "under way"
+    return "made" if TrialState.COMPLETE in states else "none"

@@ -23,10 +23,12 @@ from dataclasses import asdict
 from functools import partial
 
 import optuna
+from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from autospec.errors import SettingsDiffer
+from autospec.errors import RetryLater, SettingsDiffer
+from autospec.search.claims import heartbeat_ages, host_and_process, worker_of
 from autospec.search.crew import SETTINGS_KEY, join_study, run_shared
 from autospec.search.origin import ORIGIN_KEY
 from autospec.search.parallel import Workers
@@ -39,7 +41,7 @@ from autospec.search.steps import (
     make_sampler,
     tell_progress,
 )
-from autospec.search.storage import make_tables, storage_errors
+from autospec.search.storage import GRACE_S, make_tables, storage_errors
 from autospec.search.trials import begin_trial, is_finished, state_of, trial_records
 
 OPENED = "opened"  # the attribute that counts how often sealed rows were opened
@@ -64,12 +66,18 @@ def open_study(storage: str | PatientStorage | None, name: str, plan: StudyPlan)
     ------
     SettingsDiffer
         If the storage holds a study of that name with other settings or data; names each.
+    RetryLater
+        If it is to be run alone, and workers are at it.
     StorageError
         If the storage cannot be opened.
     """
     wanted = json.loads(json.dumps(asdict(plan.settings) | plan.fingerprint))
     with storage_errors(storage if isinstance(storage, str) else None):
-        study = _open_alone(storage, name) if plan.crew is None else join_study(name, plan, wanted)
+        if plan.crew is None:
+            study = _open_alone(storage, name)
+            _refuse_crew(study)
+        else:
+            study = join_study(name, plan, wanted)
         found = study.user_attrs.get(SETTINGS_KEY)
         if found is None:
             study.set_user_attr(SETTINGS_KEY, wanted)
@@ -105,6 +113,23 @@ def _open_alone(storage: str | PatientStorage | None, name: str) -> Study:
             pruner=optuna.pruners.NopPruner(),  # ours is in autospec.search.pruning
         )
     )
+
+
+def _refuse_crew(study: Study) -> None:
+    """Refuse to run a study alone, and to end its trials under way, while workers are at it."""
+    storage = getattr(study._storage, "_backend", None)
+    if not isinstance(storage, RDBStorage):
+        return  # in memory: nobody else sees it
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    theirs = {t._trial_id: host_and_process(t) for t in running if worker_of(t) is not None}
+    ages = heartbeat_ages(storage, theirs) if theirs else {}
+    alive = {number: age for number, age in ages.items() if age < GRACE_S}
+    if alive:
+        raise RetryLater(
+            f"study {study.study_name!r}: another worker ({theirs[min(alive)]}) is at it. Work "
+            "beside it with --storage and the address of its database, or wait for it to end; if "
+            f"it is gone, run the same command again in {GRACE_S - min(alive.values()):.0f} s."
+        )
 
 
 def run_study(study: Study, plan: StudyPlan) -> Stopped:

@@ -91,7 +91,14 @@ class FitRun:
     deadline_s: float | None = None
 
 
-def fit(network: nn.Module, task: Task, config: FitConfig, run: FitRun) -> tuple[FitState, FitEnd]:
+def fit(
+    network: nn.Module,
+    task: Task,
+    config: FitConfig,
+    run: FitRun,
+    *,
+    keep_untrained: bool = False,
+) -> tuple[FitState, FitEnd]:
     """Train a network; it is left with its best weights, in eval mode.
 
     Parameters
@@ -104,6 +111,9 @@ def fit(network: nn.Module, task: Task, config: FitConfig, run: FitRun) -> tuple
         How it learns.
     run : FitRun
         How the training runs.
+    keep_untrained : bool
+        Whether the weights to begin with are among those that can be the best, as epoch 0: for a
+        network that is a model worth having before it has learned.
 
     Returns
     -------
@@ -121,6 +131,8 @@ def fit(network: nn.Module, task: Task, config: FitConfig, run: FitRun) -> tuple
     """
     training = _Training(network, task, config, run)
     with own_randomness(run.processes.device):
+        if keep_untrained:
+            training.judge_untrained()
         ended = training.run_epochs()
     training.restore_best()
     return training.state, ended
@@ -152,6 +164,12 @@ class _Training:
         self._take_up()
         self.processes.from_main(network.state_dict().values())
 
+    def judge_untrained(self) -> None:
+        """Let the weights to begin with be the best so far, unless the training was taken up."""
+        if self.state.epoch == 0:
+            self.state = replace(self.state, best=self._watch(), best_epoch=0)
+            self._keep_weights()
+
     def run_epochs(self) -> FitEnd:
         """Train until something ends it."""
         while True:
@@ -165,12 +183,13 @@ class _Training:
             if isinstance(trained, str):
                 return trained
             rate, loss = trained
+            self._mean_statistics()
             self._after_epoch(rate, loss, self._watch(), begun)
             self.run.on_epoch(self.state)
 
     def restore_best(self) -> None:
         """Load the best weights."""
-        if not self.best:
+        if not self.state.epoch:
             raise TrialFailed("the training was ended before its first epoch: there is no network")
         self.network.load_state_dict(self.best)
         self.network.eval()
@@ -260,7 +279,6 @@ class _Training:
     def _watch(self) -> float:
         """Return the metric of the watched samples: fixed order, eval mode, float32."""
         me, n = self.processes, self.task.n_watch
-        self._mean_statistics()
         self.network.eval()
         rows = me.share(n)
         parts = np.array_split(rows, -(-len(rows) // self.config.batch_size))
@@ -294,7 +312,7 @@ class _Training:
         state, epoch = self.state, self.state.epoch + 1
         if state.best is None or metric < state.best - self.config.min_delta:
             state = replace(state, best=metric, best_epoch=epoch)
-            self.best = {n: t.detach().clone() for n, t in self.network.state_dict().items()}
+            self._keep_weights()
         seconds = time.monotonic() - begun
         record = EpochRecord(
             epoch=epoch, learning_rate=rate, loss=loss, metric=metric, seconds=seconds
@@ -307,6 +325,9 @@ class _Training:
         )
         if self.run.checkpoint is not None and self.processes.main:
             write_checkpoint(self.run.checkpoint, self.state, self._tensors(), self._told())
+
+    def _keep_weights(self) -> None:
+        self.best = {n: t.detach().clone() for n, t in self.network.state_dict().items()}
 
     def _told(self) -> dict[str, Any]:
         return {**self.run.told, "config": asdict(self.config)}

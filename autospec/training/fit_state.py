@@ -49,7 +49,8 @@ class FitState:
     steps : int
         Optimiser steps really taken.
     best_epoch : int
-        The epoch, from 1, of the lowest metric; 0 before the first.
+        The epoch, from 1, of the lowest metric; 0 before the first, and where none was better than
+        the weights to begin with, if these may be kept.
     best : float or None
         That metric.
     plateau : Plateau

@@ -1,6 +1,7 @@
 """`train_map`: one network of maps, trained by `autospec.training.fit` and scored once.
 
-Watched dates or squares choose the epoch; the sealed ones are opened at the end.
+Watched dates or squares choose the epoch; the sealed ones are opened at the end. Where a network
+says changes it is persistence before it has learned, and kept so if no epoch is better.
 """
 
 from __future__ import annotations
@@ -78,7 +79,9 @@ def train_map(
     with one_thread():  # on a CPU: rounding, and so a network, must not depend on the machine
         network, task = prepare_maps(problem, plan, scaler, settings, run)
         run.say(cost_line(network, task, settings))
-        state, ended = fit(network.network, task, settings.config, how)
+        state, ended = fit(
+            network.network, task, settings.config, how, keep_untrained=network.changes
+        )
         run.processes.part()  # scoring may take longer than the others would wait
         if not run.processes.main:
             return None
@@ -117,10 +120,8 @@ def prepare_maps(
         scaler,
         settings.terms.gaps,
         n_static=len(problem.stack.static_channels),
-        k=len(settings.aims.targets),
         seed=settings.config.seed,
-        device=device,
-    )
+    ).on(device)
     return network, MapTask(
         problem=problem, plan=plan, settings=settings, network=network, device=device
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -90,6 +90,11 @@ class MapNetwork:
         """Whether the network says by how much a target differs from its last value."""
         return says_changes(self.sizes, self.aims)
 
+    def on(self, device: torch.device) -> Self:
+        """Move the network to a device; return the same."""
+        self.network.to(device)
+        return self
+
     def encode(self, tiles: Sequence[Tile]) -> MapBatch:
         """Return b tiles of one size, scaled, as tensors on the network's device."""
         scaler, mask = self.scaler, self.gaps == "mask"
@@ -154,9 +159,7 @@ def build_map_network(
     scaler: MapScaler,
     gaps: Gaps,
     n_static: int,
-    k: int,
     seed: int,
-    device: torch.device,
 ) -> MapNetwork:
     """Build a network of maps; untrained it says the targets' last values, or their means.
 
@@ -170,28 +173,25 @@ def build_map_network(
         Fitted on what it will learn from; it and `gaps` tell how many channels there are.
     gaps : {"mask", "sentinel"}
         What cells without a value become.
-    n_static, k : int
-        Channels that do not change; targets.
+    n_static : int
+        Channels that do not change.
     seed : int
-        Fixes the initial weights, the same for every device. The global random state is left as
-        it was.
-    device : torch.device
-        Where it lives.
+        Fixes the initial weights. The global random state is left as it was.
 
     Returns
     -------
     MapNetwork
-        Float32, in training mode.
+        Float32, in training mode, on the CPU; moved by its `on`.
     """
     told = gaps == "mask" and scaler.gappy
-    channels = len(scaler.low) - n_static + told
+    channels, k = len(scaler.low) - n_static + told, len(aims.targets)
     changes = says_changes(sizes, aims)
     built = replace(sizes, final="none") if changes else sizes
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every GPU too
         network = CNNTransformer(channels, n_static, k, built, causal=aims.horizon > 0)
     _begin_at(network.head, np.zeros(k) if changes else _before(built.final, mean_shares(scaler)))
-    return MapNetwork(sizes=sizes, aims=aims, gaps=gaps, scaler=scaler, network=network.to(device))
+    return MapNetwork(sizes=sizes, aims=aims, gaps=gaps, scaler=scaler, network=network)
 
 
 def answer(network: nn.Module, batch: MapBatch) -> torch.Tensor:

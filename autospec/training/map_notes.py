@@ -22,7 +22,7 @@ def notes_on_maps(
     result : MapTraining
         Its notes are not looked at.
     gaps : sequence of str
-        Of gaps in time (`autospec.data.maps.asking.gap_notes`).
+        Of gaps in time (`autospec.data.maps.asking.gap_notes`), and of infinite cells.
     n_fit, n_epoch : int
         Tiles to learn from, and those of one epoch.
     """
@@ -89,7 +89,12 @@ def _on_training(result: MapTraining, n_fit: int, n_epoch: int) -> list[str]:
         )
     if result.precision == "float16":
         notes.append("Products in training were float16; steps in which it ran over were left out.")
-    if result.rival == PERSISTENCE and result.versus_rival.better != "first":
+    if not result.best_epoch:
+        notes.append(
+            "Training did not help: the best epoch is the untrained network, which repeats the "
+            "last value."
+        )
+    elif result.rival == PERSISTENCE and result.versus_rival.better != "first":
         worse = result.versus_rival.better == "second" and result.settings.sizes.change
         notes.append(
             "Persistence, which repeats the last value, is better than the network, which said the "

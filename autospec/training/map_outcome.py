@@ -32,6 +32,7 @@ from autospec.training.map_result import (
 from autospec.training.map_settings import MapSettings
 from autospec.training.precision import resolve_precision
 
+ROUNDING_PERCENT = 1e-3  # of an RMSE; below, float32 and not a model makes the difference
 THE = {MEAN: "the mean"}  # names that want an article
 
 
@@ -84,7 +85,8 @@ def map_training(outcome: MapOutcome) -> MapTraining:
     )
     network, *others = models
     rival = min(others, key=_first_rmse)
-    versus = compare_maps(o.tallies[NETWORK], o.tallies[rival.name], 0, seed=seed)
+    compared = compare_maps(o.tallies[NETWORK], o.tallies[rival.name], 0, seed=seed)
+    versus = beyond_rounding(compared)
     precision = resolve_precision(o.settings.config, o.processes.device)
     result = MapTraining(
         name=o.name,
@@ -106,9 +108,18 @@ def map_training(outcome: MapOutcome) -> MapTraining:
         torch=torch.__version__,
         processes=o.processes.count,
     )
-    return replace(
-        result, notes=notes_on_maps(result, gap_notes(o.problem), n_fit=o.n_fit, n_epoch=o.n_epoch)
-    )
+    said = (*gap_notes(o.problem), *((o.facts.infinite,) if o.facts.infinite else ()))
+    return replace(result, notes=notes_on_maps(result, said, n_fit=o.n_fit, n_epoch=o.n_epoch))
+
+
+def beyond_rounding(versus: Comparison) -> Comparison:
+    """Return a comparison in which a difference by rounding alone is none, however steady.
+
+    An untrained network that says changes is persistence, but for the last digits of float32.
+    """
+    if abs(versus.reduction_percent or 0.0) >= ROUNDING_PERCENT:
+        return versus
+    return replace(versus, better="cannot tell")
 
 
 def map_verdict(

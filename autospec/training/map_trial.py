@@ -105,7 +105,9 @@ def train_watched(
             network, task = prepare_maps(
                 ground.problem, ground.plan, ground.scaler, settings, TrainRun(processes=alone)
             )
-            state, ended = fit(network.network, task, settings.config, run)
+            state, ended = fit(
+                network.network, task, settings.config, run, keep_untrained=network.changes
+            )
         except torch.OutOfMemoryError as error:
             raise OutOfMemory(f"out of memory on {where}") from error
     return WatchedTraining(

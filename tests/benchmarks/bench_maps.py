@@ -208,7 +208,7 @@ def made(preset: str, steps: int, **changes: object) -> MapTask:
     )
     plan = make_map_split(problem, split)
     scaler = fit_map_scaler(problem, plan)
-    network = build_map_network(sizes, AIMS, scaler, "mask", STATIC, 1, 0, CPU)
+    network = build_map_network(sizes, AIMS, scaler, "mask", STATIC, seed=0)
     return MapTask(problem=problem, plan=plan, settings=settings, network=network, device=CPU)
 
 

@@ -70,8 +70,7 @@ def write_model(path: Path, preset: str, tile: int, length: int) -> None:
         target_mean=np.full(1, 0.5),
         gappy=False,
     )
-    cpu = torch.device("cpu")
-    made = build_map_network(PRESETS[preset], aims, scaler, "mask", 0, 1, 0, cpu)
+    made = build_map_network(PRESETS[preset], aims, scaler, "mask", n_static=0, seed=0)
     state = {name: value.numpy().copy() for name, value in made.network.state_dict().items()}
     head = np.random.default_rng(0).normal(size=state["head.weight"].shape, scale=0.1)
     state["head.weight"] = head.astype(np.float32)

@@ -13,7 +13,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
-from autospec.cli.status_show import StatusDisplay, status_line
+from autospec.cli.status_show import StatusDisplay, failure_lines, status_line
 from autospec.data.spectra import Spectra
 from autospec.errors import UsageError
 from autospec.search.claims import WORKER, Crew, withdraw, worker_name
@@ -137,6 +137,18 @@ def test_a_study_that_is_none_of_ours_is_said(url: str, crew: Crew) -> None:
     optuna.create_study(storage=crew.storage, study_name="theirs")
     with pytest.raises(UsageError, match="not one of autospec"):
         look(url, "theirs")
+
+
+def test_why_trials_failed_is_said_in_a_few_lines(
+    url: str, spectra: Spectra, small_settings: SearchSettings, crew: Crew
+) -> None:
+    run(url, spectra, replace(small_settings, trials=1), crew)
+    seen = look(url)
+    assert failure_lines(seen) == ()
+    reasons = {"its worker died 3 times at it": 4, "b": 2, "c": 2, "d": 1, "e": 1}
+    lines = failure_lines(replace(seen, why_failed=reasons))
+    assert lines[0] == "4 failed: its worker died 3 times at it"
+    assert lines[3:] == ("2 failed for other reasons",)
 
 
 def test_off_a_terminal_it_is_one_line_and_json_holds_everything(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -108,6 +111,21 @@ def begin_on_farm(farm: Path, study_file: Path, tmp_path: Path) -> str:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return storage
+
+
+@pytest.mark.slow
+def test_a_report_whose_folder_is_gone_is_made_again_by_the_same_command(
+    farm: Path, study_file: Path, tmp_path: Path
+) -> None:
+    storage = begin_on_farm(farm, study_file, tmp_path)
+    shutil.rmtree(tmp_path / "first")
+    with closing(sqlite3.connect(tmp_path / "shared.db")) as database, database:
+        database.execute("UPDATE trial_heartbeats SET heartbeat = '2000-01-01 00:00:00'")
+    begin_on_farm(farm, study_file, tmp_path)
+    assert (tmp_path / "first" / "report.html").exists()
+    result = autospec.load_result(tmp_path / "first")
+    assert any("opened once before" in note for note in result.notes)
+    assert len(counted(storage, "farm")) == 2
 
 
 @pytest.mark.slow

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState
 
-from autospec.search.claims import LOST
+from autospec.search.claims import LOST, TRIES
+from autospec.search.status import open_to_read, read_status
 from tests.faults.crewed import (
     Judgement,
     Task,
@@ -73,14 +75,50 @@ def test_the_report_is_made_once_and_by_another_where_its_worker_was_killed(
     first.kill()
     first.join()
     assert list(folder.iterdir()) == []
-    quick = Task(url=url, trials=3, seconds=0.05, report=folder)
+    make_report(replace(task, report_s=0.0))  # as soon as the dead worker counts as gone
+    assert len(list(folder.iterdir())) == 1
+
+
+@pytest.mark.slow
+def test_a_report_that_was_lost_is_made_again_in_another_folder(url: str, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+        make_report(Task(url=url, trials=3, seconds=0.05, report=folder))
+    assert [len(list(folder.iterdir())) for folder in (first, second)] == [1, 1]
+
+
+def make_report(task: Task) -> None:
+    """Let two workers ask for the report until one has made it; nobody ends with an error."""
+    folder = task.report
+    assert folder is not None
 
     def made() -> bool:
-        crowd = [started(quick) for _ in range(2)]
+        crowd = [started(task) for _ in range(2)]
         for process in crowd:
             process.join(60)
         assert [process.exitcode for process in crowd] == [0, 0]
         return bool(list(folder.iterdir()))
 
-    wait_until(made)  # as soon as the dead worker counts as gone
-    assert made() and len(list(folder.iterdir())) == 1
+    wait_until(made)
+
+
+@pytest.mark.slow
+def test_a_trial_that_kills_its_worker_each_time_ends_as_failed(url: str, tmp_path: Path) -> None:
+    task = Task(url=url, trials=4, seconds=0.05, fatal=tmp_path / "fatal")
+    codes = []
+    while 0 not in codes:
+        worker = started(task)  # as a scheduler starts one again
+        worker.join(60)
+        codes.append(worker.exitcode)
+    lost = [t for t in trials_of(task) if LOST in t.user_attrs]
+    assert codes == [-signal.SIGKILL] * TRIES + [0]
+    assert len(lost) == TRIES and len({str(t.params) for t in lost}) == 1
+    assert judged(task, {}) == NOTHING
+    opened = open_to_read(url, "s")
+    seen = read_status(opened)
+    opened.storage.scoped_session.remove()
+    opened.storage.engine.dispose()
+    (why,) = seen.why_failed
+    assert why.startswith(f"its worker died {TRIES} times at it")
+    assert (seen.trained, seen.failed) == (4, 1)

@@ -21,7 +21,7 @@ from autospec.errors import ReportedElsewhere
 from autospec.localisation.execution import LocaliseExecution
 from autospec.localisation.job import localise
 from autospec.localisation.progress import LocaliseProgress
-from autospec.search.claims import WORK
+from autospec.search.claims import TRIES, WORK
 from tests.localisation.landscape import ON_CPU, QUICK, few_recipes, landscape
 from tests.localisation.test_localise_job import timeless
 from tests.localisation.worker import JOBS
@@ -110,6 +110,27 @@ def test_networks_run_on_the_first_of_the_draws_that_run(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("job", ["quick", "given"])
+def test_a_unit_that_kills_its_worker_each_time_fails_and_the_others_are_made(
+    url: str, job: str
+) -> None:
+    for _ in range(TRIES):
+        killed = start(url, job, DIES_AT[job])
+        told = killed.communicate(timeout=300)[1]
+        assert killed.returncode == -signal.SIGKILL, told
+    report = end(start(url, job))
+    why = f"its worker died {TRIES} times at it"
+    assert any(why in note for note in report["notes"])
+    numbers = [draw["number"] for draw in report["draws"]]
+    models = {row["name"] for row in report["models"]}
+    if job == "quick":
+        assert numbers == [0, 2, 3]
+    else:
+        assert "DTL-I_g" not in models and {"DTL-I_c", "DTL-R_g", "Local"} <= models
+    assert report["stopped"] == "complete"
+
+
+@pytest.mark.slow
 def test_a_search_of_the_library_is_shared_and_never_has_more_trials_than_asked_for(
     tmp_path: Path,
 ) -> None:
@@ -160,7 +181,7 @@ class TestOneWorker:
     ) -> None:
         url, told = f"sqlite:///{tmp_path / 'one.db'}", list[LocaliseProgress]()
         self.run(url)
-        with pytest.raises(ReportedElsewhere, match="the report of its 4 units is made by another"):
+        with pytest.raises(ReportedElsewhere, match="of its 4 units was made by another"):
             self.run(url)
         assert len(self.run(url, draws=3, progress=told.append).draws) == 3
         made = [one.message for one in told if one.stage in ("draws", "intervals")]

@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import torch
 
 from autospec.data.cubes.cubes import TIME_TYPE
 from autospec.data.cubes.stacks import RasterStack
@@ -65,7 +64,7 @@ def map_bundle(
         target_mean=np.full(k, 0.25),
         gappy=True,
     )
-    made = build_map_network(sizes, aims, scaler, "mask", len(STATIC), k, 3, torch.device("cpu"))
+    made = build_map_network(sizes, aims, scaler, "mask", len(STATIC), seed=3)
     state = {n: v.numpy().copy() for n, v in made.network.state_dict().items()}
     rng = np.random.default_rng(1)
     head = state["head.weight"]

@@ -37,7 +37,7 @@ BROKEN: dict[str, Any] = {
     "is not among the models": {"rival": "nobody"},
     "want 'network' first": {"models": make_map_training().models[1:]},
     "epochs: want all": {"epochs": make_map_training().epochs[1:]},
-    "best_epoch": {"best_epoch": 0},
+    "best_epoch": {"best_epoch": 99},
     "want the same": {"data": replace(make_map_training().data, targets=("other",))},
     "want scores, edges": {
         "models": (

@@ -18,6 +18,7 @@ from autospec.search.claims import (
     ERRAND,
     LOST,
     TRIES,
+    WORK,
     WORKER,
     Crew,
     claimed,
@@ -139,7 +140,21 @@ def test_a_trial_that_is_lost_again_and_again_counts_as_failed(
         free_lost(study, other)
     reasons = [t.user_attrs.get("reason") for t in study.trials]
     assert reasons[:-1] == [None] * (TRIES - 1)
-    assert "gone" in reasons[-1]
+    assert f"died {TRIES} times" in reasons[-1]
+
+
+def test_a_piece_of_work_that_is_lost_again_and_again_says_so(
+    new_crew: Callable[[], Crew], study_name: str
+) -> None:
+    crew, other = new_crew(), new_crew()
+    study, _ = create_or_load(study_name, crew)
+    for work in ("piece", "another", "piece", "piece"):
+        template = create_trial(
+            state=TrialState.RUNNING, user_attrs={WORKER: crew.name, WORK: work}
+        )
+        stop_heartbeat(crew, crew.storage.create_new_trial(study._study_id, template))
+        free_lost(study, other)
+    assert ["reason" in t.user_attrs for t in study.trials] == [False, False, False, True]
 
 
 def test_a_trial_without_a_mark_is_waited_for_and_then_freed(

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
 from autospec.data.spectra import Spectra
-from autospec.errors import ReportedElsewhere, SettingsDiffer
+from autospec.errors import ReportedElsewhere, RetryLater, SettingsDiffer
 from autospec.search import crew as room
-from autospec.search.claims import Crew, worker_of
+from autospec.search.claims import WORKER, Crew, worker_of
 from autospec.search.crew import create_or_load
 from autospec.search.design import Caps
 from autospec.search.execution import Execution
@@ -24,6 +24,7 @@ from autospec.search.settings import SearchSettings
 from autospec.search.study import open_study, run_study
 from autospec.search.trials import RULE, is_finished, state_of, trial_records
 from autospec.training.lead import Lead
+from tests.search.test_claims import stop_heartbeat
 from tests.search.test_study import plan_for
 
 WORKERS = 3
@@ -181,3 +182,24 @@ def test_a_worker_that_is_to_leave_the_report_leaves_it(
     with making.turn:
         result = search(spectra, name=study_name, settings=settings, execution=making)
     assert any("several workers" in note for note in result.notes)
+
+
+def test_a_run_alone_is_refused_while_a_worker_is_at_the_study(
+    spectra: Spectra,
+    small_settings: SearchSettings,
+    new_crew: Callable[[], Crew],
+    shared_url: str,
+    study_name: str,
+) -> None:
+    crew = new_crew()
+    study = open_study(shared_url, study_name, plan_for(spectra, small_settings, crew=crew))
+    template = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: crew.name})
+    trial_id = crew.storage.create_new_trial(study._study_id, template)
+    alone = plan_for(spectra, small_settings)
+    with pytest.raises(RetryLater, match=r"is at it\. .* again in (8\d|90) s") as told:
+        open_study(new_crew().storage, study_name, alone)
+    assert crew.name.rpartition("-")[0] in str(told.value)
+    assert study.trials[0].state == TrialState.RUNNING
+    stop_heartbeat(crew, trial_id)
+    open_study(new_crew().storage, study_name, alone)
+    assert study.trials[0].state == TrialState.FAIL

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -11,7 +14,8 @@ from optuna.trial import TrialState, create_trial
 from autospec.errors import ReportedElsewhere
 from autospec.search.claims import WORKER, Crew, withdraw
 from autospec.search.crew import create_or_load
-from autospec.search.report_turn import ReportTurn
+from autospec.search.report_turn import REPORT_SUFFIX, ReportTurn
+from tests.search.test_claims import stop_heartbeat
 
 # trials are asked for here by hand, as in `autospec.search.crew`, and kept alive by `beating`
 pytestmark = pytest.mark.filterwarnings("ignore:Heartbeat of storage is supposed")
@@ -84,6 +88,44 @@ def test_more_trials_have_a_report_of_their_own(study: optuna.Study, crew: Crew)
     assert take(study, crew)
     study.tell(study.ask(), 0.5)
     assert take(study, crew)
+
+
+def refused(study: optuna.Study, crew: Crew) -> str:
+    with pytest.raises(ReportedElsewhere) as told, ReportTurn() as turn:
+        turn.take(study, crew)
+    return str(told.value)
+
+
+def test_a_report_that_is_lost_is_made_again_by_who_comes_long_after(
+    study: optuna.Study, crew: Crew, new_crew: Callable[[], Crew]
+) -> None:
+    assert take(study, crew)
+    text = refused(study, new_crew())
+    assert "1 trials was made by another worker" in text and "that report is lost" in text
+    assert re.search(r"makes it in (8\d|90) s\.", text)
+    turns, _ = create_or_load(study.study_name + REPORT_SUFFIX, crew)
+    stop_heartbeat(crew, turns.trials[0]._trial_id)
+    assert take(study, new_crew())
+    assert "was made by another worker" in refused(study, new_crew())  # the new one
+
+
+def test_a_worker_that_was_there_when_it_was_made_does_not_make_it_again(
+    study: optuna.Study, crew: Crew, new_crew: Callable[[], Crew]
+) -> None:
+    early = replace(new_crew(), began=time.monotonic() - 3600)
+    early.storage.grace_s = 0
+    assert take(study, crew)
+    assert not take(study, early)
+
+
+def test_while_its_maker_may_live_it_is_said_how_long_to_wait(
+    study: optuna.Study, crew: Crew, new_crew: Callable[[], Crew]
+) -> None:
+    with ReportTurn() as turn:
+        turn.take(study, crew)
+        text = refused(study, new_crew())
+    assert crew.name.rpartition("-")[0] in text
+    assert "If that worker is gone" in text and re.search(r"makes it in (8\d|90) s\.", text)
 
 
 def test_a_study_of_one_process_needs_no_turn() -> None:

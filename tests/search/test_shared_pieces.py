@@ -84,3 +84,14 @@ def test_a_megabyte_comes_back_as_it_was(url: str) -> None:
     with ours.claim("draw-0"):
         ours.write("draw-0", text)
     assert worker(url, "b").read("draw-0") == text
+
+
+def test_a_piece_that_could_not_be_made_says_so_beside_its_text(url: str) -> None:
+    ours, theirs = worker(url, "a"), worker(url, "b")
+    for name in ("draw-0", "draw-1"):
+        with ours.claim(name):
+            ours.write(name, "text")
+            if name == "draw-1":
+                ours.mark_failed(name, "its worker died")
+    assert (theirs.failed(), theirs.given_up()) == ({"draw-1": "its worker died"}, {})
+    assert theirs.read("draw-1") == "text"

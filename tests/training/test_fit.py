@@ -292,15 +292,43 @@ def test_an_interrupt_keeps_the_best_epoch_so_far(tmp_path: Path) -> None:
     np.testing.assert_array_equal(network[0].weight.detach(), kept["best.0.weight"])
 
 
+@pytest.mark.parametrize(("rate", "helps"), [(1e-2, True), (30.0, False)])
+def test_weights_to_begin_with_are_kept_where_no_epoch_is_better(rate: float, helps: bool) -> None:
+    network = small_network(dropout=0.0)
+    begun = weights(network)
+    config = replace(CONFIG, learning_rate=rate, max_epochs=3)
+    state, _ = fit(network, small_task(), config, alone(), keep_untrained=True)
+    assert np.array_equal(weights(network), begun) is not helps
+    assert (state.best_epoch > 0) is helps
+    assert state.best is not None
+    assert (min(record.metric for record in state.history) <= state.best) is helps
+
+
+def test_untrained_weights_survive_a_stop(tmp_path: Path) -> None:
+    path, config = tmp_path / "checkpoint.safetensors", replace(CONFIG, learning_rate=30.0)
+    networks = [small_network() for _ in range(2)]
+    states = [
+        fit(network, small_task(), config, run, keep_untrained=True)[0]
+        for network, run in zip(
+            networks, (stop_after(2, path), alone(checkpoint=path)), strict=True
+        )
+    ]
+    assert [state.best_epoch for state in states] == [0, 0]
+    np.testing.assert_array_equal(*map(weights, networks))
+    assert not np.array_equal(weights(networks[0]), 0 * weights(networks[0]))
+
+
 def test_a_deadline_ends_it() -> None:
     slow = alone(deadline_s=time.monotonic() + 0.2, on_epoch=lambda state: time.sleep(0.05))
     state, ended = fit(small_network(), small_task(), replace(CONFIG, max_epochs=999), slow)
     assert ended == "budget" and 1 <= state.epoch <= 4
 
 
-def test_ended_before_the_first_epoch_there_is_no_network() -> None:
+@pytest.mark.parametrize("untrained", [False, True])
+def test_ended_before_the_first_epoch_there_is_no_network(untrained: bool) -> None:
+    run = alone(interrupted=lambda: True)
     with pytest.raises(TrialFailed, match="before its first epoch"):
-        fit(small_network(), small_task(), CONFIG, alone(interrupted=lambda: True))
+        fit(small_network(), small_task(), CONFIG, run, keep_untrained=untrained)
 
 
 def test_a_finished_training_is_not_run_again(tmp_path: Path) -> None:

@@ -19,10 +19,12 @@ from autospec.data.maps.problem import MapAims
 from autospec.data.maps.splits import SEALED, MapSplit, make_map_split
 from autospec.errors import SettingsDiffer, UsageError
 from autospec.evaluate.map_frames import MapFrames
+from autospec.evaluate.metrics import Comparison
 from autospec.nets.map_sizes import CNNTransformerSizes
 from autospec.training import map_fit
 from autospec.training.map_fit import train_map
 from autospec.training.map_network import MapNetwork
+from autospec.training.map_outcome import beyond_rounding
 from autospec.training.map_result import MapTraining
 from autospec.training.map_settings import MAP_FIT, MapSettings, MapTerms
 from autospec.training.train_run import TrainRun
@@ -183,8 +185,9 @@ def test_sealed_values_change_nothing_but_the_scores(trained: Trained) -> None:
 
 
 def test_watched_values_do_not_teach(trained: Trained) -> None:
-    """They choose the epoch; one epoch leaves no choice."""
-    settings = replace(SETTINGS, config=replace(CONFIG, max_epochs=1))
+    """They choose the epoch; one epoch, of a network that says levels, leaves no choice."""
+    levels = replace(NET, change=False)
+    settings = replace(SETTINGS, sizes=levels, config=replace(CONFIG, max_epochs=1))
     moved = with_targets_moved(made_stack(), trained[0].split.watch_dates, 50.0)
     first, second = train(settings=settings), train(moved, settings)
     assert first[0].epochs[0].watched_rmse < second[0].epochs[0].watched_rmse
@@ -283,3 +286,22 @@ def test_what_the_other_channels_tell_is_learned() -> None:
         m.name: m.scores[0].pooled.rmse.value or 0.0 for m in train(settings=settings)[0].models
     }
     assert models["network"] < 0.6 * models["mean"]
+
+
+def test_a_training_that_does_not_help_leaves_persistence() -> None:
+    harmful = replace(CONFIG, learning_rate=1.0, schedule="constant")
+    result, network, _ = train(settings=replace(SETTINGS, config=harmful))
+    scores = {model.name: model.scores[0].pooled.rmse.value for model in result.models}
+    assert result.best_epoch == 0
+    assert scores["network"] == pytest.approx(scores["persistence"], rel=1e-5)  # float32
+    assert any(note.startswith("Training did not help: the best epoch") for note in result.notes)
+    assert float(network.network.head.weight.detach().abs().max()) == 0.0
+
+
+@pytest.mark.parametrize(("percent", "better"), [(-4e-6, "cannot tell"), (-0.4, "second")])
+def test_a_difference_by_rounding_alone_is_none(percent: float, better: str) -> None:
+    """The interval of a steady difference leaves out 0, however small it is."""
+    versus = Comparison(
+        difference=4e-8, low=2e-8, high=6e-8, reduction_percent=percent, better="second"
+    )
+    assert beyond_rounding(versus) == replace(versus, better=better)  # type: ignore[arg-type]

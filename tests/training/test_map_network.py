@@ -62,9 +62,7 @@ def made(horizon: int = 1, gaps: Any = "mask", gappy: bool = True, **changes: An
         replace(SCALER, gappy=gappy),
         gaps,
         n_static=S,
-        k=K,
         seed=0,
-        device=CPU,
     )
 
 
@@ -137,7 +135,7 @@ def test_targets_are_scaled_and_valid_where_they_have_a_value() -> None:
 def test_a_stack_without_static_layers_has_none() -> None:
     scaler = replace(SCALER, low=SCALER.low[:C], high=SCALER.high[:C], mean=SCALER.mean[:C])
     aims = MapAims(targets=("a", "b"), horizon=1, length=T)
-    network = build_map_network(SIZES, aims, scaler, "mask", 0, K, 0, CPU)
+    network = build_map_network(SIZES, aims, scaler, "mask", n_static=0, seed=0)
     bare = replace(tile(), static=np.zeros((0, H, W), dtype=np.float32))
     assert network.encode([bare]).static is None
     assert network.predict(bare).shape == (T, K, H, W)
@@ -170,7 +168,8 @@ def test_untrained_other_networks_say_the_mean(final: str, how: dict[str, Any]) 
 def test_a_mean_at_the_end_of_its_range_leaves_the_head_a_slope(final: str) -> None:
     scaler = replace(SCALER, target_mean=SCALER.target_low)
     aims = MapAims(targets=("a", "b"), length=T)
-    network = build_map_network(replace(SIZES, final=final), aims, scaler, "mask", S, K, 0, CPU)
+    sizes = replace(SIZES, final=final)
+    network = build_map_network(sizes, aims, scaler, "mask", n_static=S, seed=0)
     answer(network.network, network.encode([tile()])).sum().backward()
     assert network.network.head.bias.grad.min() > 0
 

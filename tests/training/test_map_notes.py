@@ -34,3 +34,10 @@ def test_persistence_is_told_as_it_stands(
     notes = [n for n in notes_on_maps(result, (), n_fit=9, n_epoch=9) if "Persistence" in n]
     assert len(notes) == (said is not None)
     assert all(said in note for note in notes if said)
+
+
+def test_an_untrained_network_that_is_kept_is_said() -> None:
+    made = replace(make_map_training(), rival="persistence", best_epoch=0)
+    notes = notes_on_maps(made, (), n_fit=9, n_epoch=9)
+    assert sum("repeats the last value" in note for note in notes) == 1
+    assert any("the best epoch is the untrained network" in note for note in notes)

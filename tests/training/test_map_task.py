@@ -106,7 +106,7 @@ def _places(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def made(**changes: Any) -> tuple[MapNetwork, MapTask]:
     settings = replace(MapSettings(aims=AIMS, sizes=SIZES, tile=SIDE), **changes)
-    network = build_map_network(SIZES, AIMS, SCALER, "mask", n_static=0, k=1, seed=0, device=CPU)
+    network = build_map_network(SIZES, AIMS, SCALER, "mask", n_static=0, seed=0)
     plan = MapSplitPlan(
         kind="forward",
         dates=np.full(DATES, FIT, dtype=np.uint8),
@@ -218,7 +218,7 @@ def test_half_precision_learns_alike(precision: Any, refine: bool) -> None:
     config = FitConfig(learning_rate=1e-2, batch_size=4, accumulate_to=4, max_epochs=2)
     sizes, best = replace(SIZES, refine=refine), []
     for each in ("float32", precision):
-        network = build_map_network(sizes, AIMS, SCALER, "mask", 0, 1, 0, CPU)
+        network = build_map_network(sizes, AIMS, SCALER, "mask", n_static=0, seed=0)
         task = replace(made(tiles_an_epoch=8)[1], network=network)
         run = FitRun(processes=Processes(device=CPU))
         state, _ = fit(network.network, task, replace(config, precision=each), run)
@@ -240,7 +240,7 @@ def test_untrained_it_is_watched_as_persistence_of_every_watched_cell(
     split = MapSplit(kind=kind, block=4)
     plan = make_map_split(asked, split)
     scaler = fit_map_scaler(asked, plan)
-    network = build_map_network(SIZES, aims, scaler, "mask", 0, 1, 0, CPU)
+    network = build_map_network(SIZES, aims, scaler, "mask", n_static=0, seed=0)
     settings = MapSettings(aims=aims, sizes=SIZES, split=split, tile=SIDE + 3)
     task = MapTask(problem=asked, plan=plan, settings=settings, network=network, device=CPU)
     network.network.eval()

@@ -12,6 +12,7 @@ import numpy as np
 from autospec.data.cubes.cube_checks import Needs
 from autospec.data.cubes.cube_files import CUBES_FORM, assemble_cubes
 from autospec.data.cubes.cubes import BoolArray, Cubes, Float32Array, TimeArray
+from autospec.data.cubes.layer_index import infinite_met
 from autospec.data.cubes.npz import NpzFile, is_grid, named, open_npz
 from autospec.data.cubes.npz_fields import read_word
 from autospec.data.cubes.raw_cubes import settle_cubes
@@ -68,6 +69,8 @@ class CubeSummary:
     target : TargetSummary or None
         None of a stack, and of samples without lab values.
     synthetic : bool
+    infinite : int
+        Cells of a stack's dates that are infinite, which count as no value.
     """
 
     kind: Kind
@@ -79,6 +82,7 @@ class CubeSummary:
     extent: tuple[float, float, float, float]
     target: TargetSummary | None
     synthetic: bool
+    infinite: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -206,6 +210,7 @@ def _of_samples(cubes: Cubes) -> CubeSummary:
 def _of_stack(stack: RasterStack) -> CubeSummary:
     t, c, h, w = stack.dynamic.shape
     layers = [_Running() for _ in (*stack.channels, *stack.static_channels)]
+    before = infinite_met(stack.dynamic)
     for i in range(t):
         for k, cells in enumerate(np.asarray(stack.dynamic[i])):
             layers[k].add(cells, ~np.isnan(cells))
@@ -222,6 +227,7 @@ def _of_stack(stack: RasterStack) -> CubeSummary:
         extent=(west, north + e * h, west + a * w, north),
         target=None,
         synthetic=stack.synthetic,
+        infinite=infinite_met(stack.dynamic) - before,
     )
 
 

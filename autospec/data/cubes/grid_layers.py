@@ -6,14 +6,14 @@ Which files there are, and how they are opened, is in `grids`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autospec.data.cubes.cubes import Float32Array
 from autospec.data.cubes.grid_axes import GridDims, GridPlace, role_of
-from autospec.data.cubes.layer_index import Span, as_float32, part_of, turned_span
+from autospec.data.cubes.layer_index import Infinite, Span, as_float32, part_of, turned_span
 from autospec.data.findings import Findings, some
 from autospec.data.tables import MAX_DECODED_BYTES
 from autospec.errors import DataError, near
@@ -56,12 +56,15 @@ class GridLayers:
     dims : GridDims
     place : GridPlace
         Which axes the file holds the other way round.
+    infinite : Infinite
+        Met in reading.
     """
 
     data: xr.Dataset
     variables: tuple[xr.DataArray, ...]
     dims: GridDims
     place: GridPlace
+    infinite: Infinite = field(default_factory=Infinite)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -100,7 +103,7 @@ class GridLayers:
         for k, channel in enumerate(channels):
             variable = self.variables[channel].isel(within)
             block = variable.transpose(self.dims.time, self.dims.y, self.dims.x).values
-            out[:, k] = as_float32(north_up(block, self.place))
+            out[:, k] = as_float32(north_up(block, self.place), self.infinite)
         return out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,30 @@ from autospec.data.cubes.extra import BROKEN
 from autospec.errors import DataError
 
 NO_QUANTITY = 1e38  # rasters without a declared no-value often hold the largest float32 or float64
+INFINITE_ARE = "as no value"
 Span = tuple[int, int]  # from, to (not included)
 ReadPart = Callable[[Span, Sequence[int], Span, Span], Float32Array]
+
+
+@dataclass(slots=True)
+class Infinite:
+    """How many infinite cells were met in reading so far; one that is read again counts again."""
+
+    cells: int = 0
+
+
+def infinite_met(layers: object) -> int:
+    """Return how many infinite cells were met in reading; 0 of layers in memory, which have none.
+
+    The difference before and after a look at every cell is how many there are.
+    """
+    met = getattr(layers, "infinite", None)
+    return met.cells if isinstance(met, Infinite) else 0
+
+
+def infinite_line(cells: int) -> str:
+    """Say how many cells are infinite, and what becomes of them."""
+    return f"{cells:,} infinite {'cells count' if cells > 1 else 'cell counts'} {INFINITE_ARE}"
 
 
 def part_of(shape: tuple[int, ...], index: Any, read: ReadPart) -> Float32Array:  # noqa: ANN401
@@ -58,8 +81,13 @@ def part_of(shape: tuple[int, ...], index: Any, read: ReadPart) -> Float32Array:
     return np.asarray(block[tuple(within)][tuple(shown)])
 
 
-def as_float32(block: Any) -> Float32Array:  # noqa: ANN401
-    """Return numbers as float32, NaN for infinities and for what only a no-value is as large as."""
+def as_float32(block: Any, met: Infinite | None = None) -> Float32Array:  # noqa: ANN401
+    """Return numbers as float32, NaN for infinities and for what only a no-value is as large as.
+
+    Infinities are counted in `met`.
+    """
+    if met is not None and np.asarray(block).dtype.kind == "f":
+        met.cells += int(np.isinf(block).sum())
     with np.errstate(over="ignore", invalid="ignore"):
         out: Float32Array = np.array(block, dtype=np.float32)
         out[~(np.abs(out) < NO_QUANTITY)] = np.nan

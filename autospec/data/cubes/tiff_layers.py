@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from autospec.data.cubes.cubes import Float32Array
-from autospec.data.cubes.layer_index import Span, as_float32, part_of, turned_span
+from autospec.data.cubes.layer_index import Infinite, Span, as_float32, part_of, turned_span
 
 OPEN_FILES = 32  # kept open at once
 Place = tuple[int, int]  # file, band from 1
@@ -49,6 +49,8 @@ class TiffLayers:
     turned : bool
         The files' rows run from south to north.
     files : TiffFiles
+    infinite : Infinite
+        Met in reading.
     """
 
     shape: tuple[int, int, int, int]
@@ -56,6 +58,7 @@ class TiffLayers:
     places: tuple[tuple[Place, ...], ...]
     turned: bool
     files: TiffFiles
+    infinite: Infinite = field(default_factory=Infinite)
 
     def __getitem__(self, index: Any) -> Any:  # noqa: ANN401
         """Return a part as float32, NaN where there is no value; index by ints and slices."""
@@ -71,7 +74,7 @@ class TiffLayers:
             for number in dict.fromkeys(file for file, _ in places):
                 at = [i for i, (file, _) in enumerate(places) if file == number]
                 bands = [places[i][1] for i in at]
-                out[k, at] = read_bands(self.files.open(number), bands, window)
+                out[k, at] = read_bands(self.files.open(number), bands, window, self.infinite)
         return out[:, :, ::-1] if self.turned else out
 
 
@@ -88,11 +91,12 @@ def read_bands(
     file: Any,  # noqa: ANN401
     bands: list[int],
     window: tuple[Span, Span],
+    met: Infinite | None = None,
 ) -> Float32Array:
-    """Read bands of a window: scaled, NaN where masked."""
+    """Read bands of a window: scaled, NaN where masked; infinities are counted in `met`."""
     block = file.read(bands, window=window, masked=True)
     scales = np.array([file.scales[b - 1] for b in bands])[:, None, None]
     offsets = np.array([file.offsets[b - 1] for b in bands])[:, None, None]
     values = np.asarray(block.data, dtype=np.float64) * scales + offsets
     values[np.ma.getmaskarray(block)] = np.nan
-    return as_float32(values)
+    return as_float32(values, met)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autospec.data.cubes.cubes import Float32Array
+from autospec.data.cubes.layer_index import INFINITE_ARE, infinite_line, infinite_met
 from autospec.data.cubes.stacks import RasterStack
 from autospec.data.maps.boxes import boxes
 
@@ -24,10 +25,13 @@ class StackFacts:
         one held in memory and one left in its file have different ones.
     missing_percent : float
         Share of the targets' cells and dates without a value.
+    infinite : str
+        How many cells of the file are infinite, which count as no value; empty for none.
     """
 
     digest: str
     missing_percent: float
+    infinite: str = ""
 
 
 def stack_facts(stack: RasterStack, targets: Sequence[str]) -> StackFacts:
@@ -42,6 +46,7 @@ def stack_facts(stack: RasterStack, targets: Sequence[str]) -> StackFacts:
         Channels whose missing values are counted.
     """
     digest, missing, seen = hashlib.sha256(_said(stack).encode()), 0, 0
+    before = infinite_met(stack.dynamic)
     for box in boxes(stack.dynamic):
         for number, channel in enumerate(stack.channels):
             values = stack.dynamic[box.dates, number, box.rows, box.columns]
@@ -50,7 +55,14 @@ def stack_facts(stack: RasterStack, targets: Sequence[str]) -> StackFacts:
                 missing += int(np.isnan(values).sum())
                 seen += values.size
     digest.update(_bits(stack.static))
-    return StackFacts(digest=digest.hexdigest(), missing_percent=100.0 * missing / seen)
+    found = infinite_met(stack.dynamic) - before
+    # of a stack that was read into memory it is said by who read it
+    said = [line for line in stack.provenance if line.endswith(INFINITE_ARE)]
+    return StackFacts(
+        digest=digest.hexdigest(),
+        missing_percent=100.0 * missing / seen,
+        infinite=infinite_line(found) if found else "; ".join(said),
+    )
 
 
 def _said(stack: RasterStack) -> str:

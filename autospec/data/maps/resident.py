@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from autospec.data.cubes.cubes import Float32Array
+from autospec.data.cubes.layer_index import infinite_line, infinite_met
 from autospec.data.cubes.stacks import RasterStack
 from autospec.data.maps.boxes import boxes
 
@@ -25,7 +26,8 @@ def held(stack: RasterStack, max_bytes: int = HELD_BYTES) -> RasterStack:
     Returns
     -------
     RasterStack
-        The very same where it is in memory already, or would not fit.
+        The very same where it is in memory already, or would not fit. Else `provenance` says how
+        many cells were infinite, if any were.
 
     Raises
     ------
@@ -39,8 +41,11 @@ def held(stack: RasterStack, max_bytes: int = HELD_BYTES) -> RasterStack:
     if isinstance(layers, np.ndarray) or size > max_bytes:
         return stack
     values: Float32Array = np.empty(layers.shape, dtype=np.float32)
+    before = infinite_met(layers)
     for box in boxes(layers):
         for channel in range(values.shape[1]):
             where = (box.dates, channel, box.rows, box.columns)
             values[where] = layers[where]
-    return replace(stack, dynamic=values)
+    found = infinite_met(layers) - before
+    said = (infinite_line(found),) if found else ()
+    return replace(stack, dynamic=values, provenance=(*stack.provenance, *said))

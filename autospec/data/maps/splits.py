@@ -21,7 +21,9 @@ from autospec.errors import DataError
 MapSplitKind = Literal["forward", "blocks"]
 Roles = NDArray[np.uint8]
 LEFT_OUT, FIT, WATCH, SEALED = 0, 1, 2, 3
-MIN_SQUARES = 20  # of a size that is chosen, where the raster allows
+SEALED_SQUARES = (20, 10)  # of a size that is chosen: 20 for a verdict, else for an interval
+LEAST_SIDE = 8  # of such squares, in cells: much of a smaller one is next to what is learned from
+MIN_SQUARES = 20  # in all, where the raster is too small for either
 FEWEST_SQUARES = 4
 _PARTS = {FIT: "to learn from", WATCH: "to watch", SEALED: "that is sealed"}
 
@@ -39,7 +41,8 @@ class MapSplit:
     test_fraction, watch_fraction : float
         Shares of dates (or cells) that are sealed, and watched.
     block : int or None
-        Side of a square in cells; None: chosen so that there are enough of them.
+        Side of a square in cells; None: chosen so that there are enough of them
+        (`side_of_squares`).
     buffer : int
         Cells around squares that are held out, and steps of time before held-out dates, that are
         not learned from.
@@ -109,7 +112,7 @@ def make_map_split(problem: MapProblem, split: MapSplit) -> MapSplitPlan:
         If there are too few dates, squares or cells, or if a part has no value of a target.
     """
     h, w = problem.stack.shape
-    block = split.block or side_of_squares(h, w)
+    block = split.block or side_of_squares(h, w, split.test_fraction)
     deal = _forward if split.kind == "forward" else _blocks
     dates, cells = deal(problem, split, block)
     _check_values(problem, dates, cells)
@@ -145,10 +148,21 @@ def answerable(problem: MapProblem) -> BoolArray:
     return problem.has_values(problem.slots - problem.aims.horizon)
 
 
-def side_of_squares(h: int, w: int) -> int:
-    """Return the largest side, at least 2, of which 20 whole squares fit into h by w cells."""
-    fits = (b for b in range(math.isqrt(h * w // MIN_SQUARES), 2, -1))
-    return next((b for b in fits if (h // b) * (w // b) >= MIN_SQUARES), 2)
+def side_of_squares(h: int, w: int, sealed: float) -> int:
+    """Return the largest side of squares of which enough can be sealed.
+
+    The share `sealed` of h by w cells is to be 20 squares; where such squares would have fewer than
+    8 cells a side, 10; and where these would too, it is the largest side, at least 2, of which 20
+    whole squares fit, whatever is sealed of them.
+    """
+    sides = (_largest_side(h, w, math.ceil(wanted / sealed)) for wanted in SEALED_SQUARES)
+    return next((b for b in sides if b >= LEAST_SIDE), _largest_side(h, w, MIN_SQUARES))
+
+
+def _largest_side(h: int, w: int, squares: int) -> int:
+    """Return the largest side, at least 2, of which so many whole squares fit."""
+    fits = (b for b in range(math.isqrt(h * w // squares), 2, -1))
+    return next((b for b in fits if (h // b) * (w // b) >= squares), 2)
 
 
 def _forward(problem: MapProblem, split: MapSplit, block: int) -> tuple[Roles, Roles]:

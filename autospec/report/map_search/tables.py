@@ -102,9 +102,11 @@ def training_sentence(result: MapSearchResult) -> str:
     numbers = [f"τ {terms.tau:.3g}"] if terms.pinball or terms.weighted else []
     numbers += [f"γ {terms.gamma:.3g}"] if terms.weighted else []
     told = f" ({', '.join(numbers)})" if numbers else ""
+    epoch = result.final.best_epoch
+    weights = f"the weights of epoch {count(epoch)}" if epoch else "untrained: no epoch was better"
     gaps = {"mask": "masked", "sentinel": "taught as −0.01"}[terms.gaps]
     return (
         f"AdamW, learning rate {scientific(config.learning_rate)}, weight decay "
         f"{scientific(config.weight_decay)}, {config.schedule} schedule; {loss}{told}; cells "
-        f"without a value are {gaps}; the weights of epoch {count(result.final.best_epoch)}."
+        f"without a value are {gaps}; {weights}."
     )

@@ -127,7 +127,7 @@ def _epochs_figure(result: MapTraining, name: str, label: str) -> go.Figure | No
     last = result.epochs[-1].epoch
     right = result.best_epoch > last / 2
     figure.add_annotation(
-        text=f"kept: epoch {result.best_epoch}",
+        text=f"kept: epoch {result.best_epoch}" if result.best_epoch else "kept: untrained",
         x=result.best_epoch,
         y=1,
         yref="paper",

@@ -105,7 +105,7 @@ def cards_section(result: MapTraining, *, kept: bool) -> str:
     cards.append(card("Sealed values", count(pooled.n), groups))
     where = f"{count(result.steps)} steps, on {result.device} in {result.precision}"
     cards.append(card("Network", f"{size(result.n_parameters)} <small>parameters</small>", where))
-    kept_epoch = f"{result.best_epoch} <small>of {len(result.epochs)}</small>"
+    kept_epoch = f"{result.best_epoch or 'none'} <small>of {len(result.epochs)}</small>"
     cards.append(card("Epoch kept", kept_epoch, ENDED[result.ended]))
     return (
         f'<section aria-label="Key numbers"><dl class="cards">{"".join(cards)}</dl>'

@@ -181,4 +181,5 @@ def watched_scores(
 def _words(training: WatchedTraining) -> str:
     """Return parameters and epochs in words."""
     state = training.state
-    return f"{n_parameters(training.network):,} parameters, best after {state.best_epoch} epochs"
+    best = f"best after {state.best_epoch} epochs" if state.best_epoch else "best untrained"
+    return f"{n_parameters(training.network):,} parameters, {best}"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from autospec.data.cubes.examination import summarise_cube
 from autospec.data.cubes.geotiff import find_date
 from autospec.data.cubes.grids import read_grid_stack
 from autospec.errors import DataError
@@ -111,3 +112,13 @@ def test_names_that_cannot_be_shown_are_refused(tmp_path: Path) -> None:
     path = write_tiff(tmp_path / "a.tif", layer(0)[:1], names=("red\u200b_2020-05-01",))
     with pytest.raises(DataError, match="printable characters"):
         read_grid_stack(path)
+
+
+def test_infinite_cells_are_counted(tmp_path: Path) -> None:
+    for k in range(T):
+        values = expected()[k]
+        values[0, 0, :3] = np.inf if k == 1 else values[0, 0, :3]
+        write_tiff(tmp_path / f"S2_{TIMES[k]}.tif", values, names=("ndvi", "rain"))
+    stack = read_grid_stack(tmp_path)
+    assert np.isnan(stack.dynamic[1, 0, 0, :3]).all()
+    assert summarise_cube(stack).infinite == 3

@@ -10,8 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from autospec.cli import app
+from autospec.data.cubes.examination import summarise_cube
 from autospec.data.cubes.grids import naming, read_grid_stack
+from autospec.data.maps.facts import stack_facts
+from autospec.data.maps.resident import held
 from autospec.errors import DataError, UsageError
 from tests.data.cubes.made_grids import (
     CRS,
@@ -106,6 +111,28 @@ def test_no_values_scales_and_infinities_are_decoded(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         stack.dynamic[1, 0], counts[1] * 0.1 + 5.0, rtol=1e-6
     )  # float32 holds seven digits
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_infinite_cells_are_counted_once_a_look_and_said(tmp_path: Path, name: str) -> None:
+    data = grid()
+    data["rain"][:3, 0, 0] = [np.inf, -np.inf, np.nan]
+    path = write(data, tmp_path / name)
+    stack = read_grid_stack(path)
+    summary = summarise_cube(stack)
+    assert (summary.infinite, summarise_cube(stack).infinite) == (2, 2)
+    in_file, in_memory = (stack_facts(s, ("rain",)) for s in (stack, held(stack)))
+    assert in_file.infinite == in_memory.infinite == "2 infinite cells count as no value"
+    assert in_file.missing_percent == in_memory.missing_percent == 100 * 3 / (T * H * W)
+    without = held(read_grid_stack(write(grid(), tmp_path / "none.zarr")))
+    assert stack_facts(without, ("rain",)).infinite == ""
+
+
+def test_infinite_cells_are_said_by_the_check(tmp_path: Path) -> None:
+    data = grid()
+    data["rain"][2, 0, 0] = np.inf
+    shown = CliRunner().invoke(app, ["cube", "check", str(write(data, tmp_path / "a.zarr"))])
+    assert "\n1 infinite cell counts as no value.\n" in shown.output
 
 
 def test_flags_become_one_static_channel_a_class(tmp_path: Path) -> None:

@@ -166,10 +166,32 @@ def test_a_date_and_a_cell_have_one_role_together() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "side"),
-    [((17, 20), 4), ((64, 64), 12), ((4096, 4096), 819), ((3, 100), 3), ((1, 60), 2), ((5, 5), 2)],
+    [
+        ((4096, 4096), 455),
+        ((64, 80), 8),
+        ((64, 79), 10),  # of 80 squares the side would be 7; of 40 it is 10
+        ((40, 64), 8),
+        ((40, 63), 10),  # of 40 it would be 7
+        ((17, 20), 4),
+        ((3, 100), 3),
+        ((1, 60), 2),
+        ((5, 5), 2),
+    ],
 )
-def test_the_largest_squares_of_which_20_fit_are_chosen(shape: tuple[int, int], side: int) -> None:
-    assert side_of_squares(*shape) == side
+def test_the_largest_squares_of_which_enough_are_sealed_are_chosen(
+    shape: tuple[int, int], side: int
+) -> None:
+    assert side_of_squares(*shape, 0.25) == side
+
+
+@pytest.mark.parametrize(("shape", "sealed"), [((64, 80), 20), ((90, 101), 20), ((45, 64), 10)])
+def test_where_the_raster_allows_enough_squares_are_sealed(
+    shape: tuple[int, int], sealed: int
+) -> None:
+    plan = make_map_split(posed(made_stack(24, *shape)), MapSplit(kind="blocks"))
+    rows, columns = np.nonzero(plan.unseal()[1] == SEALED)
+    squares = {*zip(rows // plan.block, columns // plan.block, strict=True)}
+    assert sealed <= len(squares) <= 2 * sealed
 
 
 @pytest.mark.parametrize(
