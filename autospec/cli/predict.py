@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from autospec.data.onto_axis import OntoAxis
     from autospec.data.readers import ReadOptions
     from autospec.predict.document import ModelBundle
+    from autospec.predict.points import PointKeeper
     from autospec.predict.predictions import BundleRunner
     from autospec.predict.scan_source import Scans
     from autospec.predict.streaming import Source, Summary
@@ -42,6 +43,15 @@ ScansOption = Annotated[
 ]
 LevelOption = Annotated[
     float, typer.Option("--level", help="Share of lab values that the intervals are to hold.")
+]
+
+XOption = Annotated[
+    str | None,
+    typer.Option("--x", help="Column of easting or longitude, to go into the predictions."),
+]
+YOption = Annotated[str | None, typer.Option("--y", help="Column of northing or latitude.")]
+PictureOption = Annotated[
+    bool, typer.Option("--picture", help="Also draw the rows at --x and --y, as OUT-map.html.")
 ]
 
 
@@ -65,6 +75,9 @@ def predict(
     axis_unit: AxisUnitOption = None,
     replicates: ScansOption = ReplicatesName.keep,
     device: DeviceOption = DeviceName.auto,
+    x_column: XOption = None,
+    y_column: YOption = None,
+    picture: PictureOption = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Also show which bands the predictions rest on.")
     ] = False,
@@ -80,18 +93,22 @@ def predict(
 
     autospec predict model.safetensors scans.parquet -o out.parquet --level 0.8
 
+    autospec predict runs/farm scans.csv --x easting --y northing --picture
+
     autospec predict runs/soc samples.npz
     """
     from autospec.data.readers import ReadOptions
     from autospec.predict.bundle import load_model
     from autospec.predict.cube_predictions import open_cube_runner
     from autospec.predict.document import CubeBundle, MapBundle
-    from autospec.predict.output import influence_files, refuse_to_lose
+    from autospec.predict.output import influence_files, picture_file, refuse_to_lose
+    from autospec.predict.points import PointKeeper
     from autospec.predict.predictions import open_runner
 
     target = out or Path(f"{file.resolve().stem}-predictions.csv")
     if target.suffix.lower() not in (".csv", ".parquet"):
         raise UsageError(f"-o {target}: want a name that ends in .csv or .parquet.")
+    places = _places(x_column, y_column, picture=picture)
     bundle = load_model(model_file(model))
     if isinstance(bundle, MapBundle):
         raise UsageError(
@@ -99,6 +116,7 @@ def predict(
             f"autospec map --model {model} --stack {file} -o map.nc"
         )
     beside = influence_files(target) if explain else ()
+    beside = (*beside, picture_file(target)) if picture else beside
     if isinstance(bundle, CubeBundle):
         refuse_for_cubes(
             {
@@ -106,6 +124,8 @@ def predict(
                 "--quantity": quantity is not None,
                 "--axis-unit": axis_unit is not None,
                 "--replicates": replicates is not ReplicatesName.keep,
+                "--x and --y": places is not None,
+                "--picture": picture,
                 "--explain": explain,
             }
         )
@@ -124,10 +144,14 @@ def predict(
         need_target=False,
         replicates=replicates.value,
     )
-    result = _predicted(runner, file, options, target)
+    keeper = PointKeeper() if picture else None
+    asked = _Asked(file=file, options=options, places=places)
+    result = _predicted(runner, asked, target, keeper)
     if not as_json:  # before the influence is measured: that takes a while, and may be stopped
         show(result)
-    more = _explained(runner, file, options, result, as_json=as_json) if explain else ()
+    more = () if keeper is None else (_drawn(keeper, asked, result),)
+    if explain:
+        more += _explained(runner, asked, result, more, as_json=as_json)
     if as_json:
         show_json(result, more)
     else:
@@ -174,13 +198,45 @@ def show_next(folder: Path, what: str = "scans", file: str = "scans.csv") -> Non
         typer.echo(f"Predict new {what}: autospec predict {folder} {file}")
 
 
-def _predicted(runner: BundleRunner, file: Path, options: ReadOptions, target: Path) -> Result:
+def _places(x: str | None, y: str | None, *, picture: bool) -> tuple[str, str] | None:
+    """Return the columns of coordinates, if any were named.
+
+    Raises
+    ------
+    UsageError
+        If there is one without the other, or a picture is wanted and there are none.
+    """
+    if x is not None and y is not None:
+        return x, y
+    if x is not None or y is not None:
+        missing = "--y" if y is None else "--x"
+        raise UsageError(f"a place has two coordinates; want {missing} too.")
+    if picture:
+        raise UsageError(
+            "--picture draws rows at their places; want --x and --y, the columns of coordinates, "
+            "such as --x easting --y northing."
+        )
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A file, what the user says of it, and its columns of x and y."""
+
+    file: Path
+    options: ReadOptions
+    places: tuple[str, str] | None
+
+
+def _predicted(
+    runner: BundleRunner, asked: _Asked, target: Path, keeper: PointKeeper | None
+) -> Result:
     """Read, predict and write; return what became of the file."""
     assert runner.level is not None, "the command always asks for intervals"
-    with _opened(file, options) as opened:
+    with _opened(asked) as opened:
         before = opened.told()
-        onto = _announce(runner.bundle, opened, file, target)
-        summary = _run(runner, opened.source, onto, target)
+        onto = _announce(runner.bundle, opened, asked.file, target)
+        summary = _run(runner, opened.source, onto, target, keeper)
         after = opened.told()
     return Result(
         bundle=runner.bundle,
@@ -205,7 +261,7 @@ class _Opened:
 
 
 @contextmanager
-def _opened(file: Path, options: ReadOptions) -> Iterator[_Opened]:
+def _opened(asked: _Asked) -> Iterator[_Opened]:
     """Open a table to be streamed; scans of an instrument are read at once."""
     from autospec.data.batches import open_batches
     from autospec.data.instruments.folder import holds_scans
@@ -213,7 +269,13 @@ def _opened(file: Path, options: ReadOptions) -> Iterator[_Opened]:
     from autospec.predict.scan_source import read_scans_to_predict
     from autospec.predict.streaming import table_source
 
+    file, options = asked.file, asked.options
     if holds_scans(file):
+        if asked.places is not None:
+            raise UsageError(
+                "--x and --y name columns of a table; scans of an instrument have none. Leave "
+                "them out, or predict a table of the scans."
+            )
         scans = read_scans_to_predict(file, options)
         yield _Opened(source=scans.source, table=scans)
         return
@@ -222,7 +284,7 @@ def _opened(file: Path, options: ReadOptions) -> Iterator[_Opened]:
             "--replicates average is for scans of an instrument; a table is predicted row by row. "
             "Leave it out."
         )
-    with open_batches(file, options, block_rows=BLOCK_ROWS) as batches:
+    with open_batches(file, options, block_rows=BLOCK_ROWS, places=asked.places) as batches:
         yield _Opened(source=table_source(batches), table=batches)
 
 
@@ -244,31 +306,60 @@ def _announce(bundle: ModelBundle, opened: _Opened, file: Path, target: Path) ->
     return onto
 
 
-def _run(runner: BundleRunner, source: Source, onto: OntoAxis, target: Path) -> Summary:
+def _run(
+    runner: BundleRunner, source: Source, onto: OntoAxis, target: Path, keeper: PointKeeper | None
+) -> Summary:
     """Predict with a progress bar; Ctrl-C leaves no file behind."""
-    from autospec.predict.streaming import predict_source
+    from autospec.predict.streaming import predict_source, unseen
 
+    watch = unseen if keeper is None else keeper.watch
     try:
         with PredictDisplay() as display:
-            return predict_source(runner, source, onto, target, progress=display)
+            return predict_source(runner, source, onto, target, progress=display, watch=watch)
     except KeyboardInterrupt:
         typer.echo(f"autospec: stopped. {target} was not written.", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
+def _drawn(keeper: PointKeeper, asked: _Asked, result: Result) -> Path:
+    """Write the picture beside the predictions, which stay where there is nothing to draw."""
+    from autospec.predict.output import picture_file
+    from autospec.report.points_page import PointsLabels, write_points_page
+
+    bundle = result.bundle
+    assert asked.places is not None, "a picture has places"
+    labels = PointsLabels(
+        title=f"{bundle.name} on {asked.file.name}",
+        target=bundle.target_name,
+        unit=bundle.target_unit,
+        level=result.level,
+        axes=asked.places,
+    )
+    try:
+        return write_points_page(keeper.points(), picture_file(result.predictions), labels)
+    except DataError as error:
+        kept = f"The predictions are in {printed(result.predictions)}."
+        raise DataError([*error.problems, kept]) from error
+
+
 def _explained(
-    runner: BundleRunner, file: Path, options: ReadOptions, result: Result, *, as_json: bool
+    runner: BundleRunner,
+    asked: _Asked,
+    result: Result,
+    before: tuple[Path, ...],
+    *,
+    as_json: bool,
 ) -> tuple[Path, ...]:
-    """Measure the influence and return its files; Ctrl-C keeps the predictions."""
+    """Measure the influence and return its files; Ctrl-C keeps what was written before."""
     from autospec.predict.explain import WINDOWS
 
     parts = min(WINDOWS, len(runner.bundle.axis))
     typer.echo(f"measuring the influence of {parts} parts of the spectrum ...", err=True)
     try:
-        return _explain(runner, file, options, result.predictions)
+        return _explain(runner, asked, result.predictions)
     except KeyboardInterrupt:
         if as_json:
-            show_json(result)
+            show_json(result, before)
         typer.echo(
             f"autospec: stopped. The predictions are in {printed(result.predictions)}; "
             "the influence was not written.",
@@ -277,23 +368,21 @@ def _explained(
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
-def _explain(
-    runner: BundleRunner, file: Path, options: ReadOptions, target: Path
-) -> tuple[Path, Path]:
+def _explain(runner: BundleRunner, asked: _Asked, target: Path) -> tuple[Path, Path]:
     """Write which bands the predictions of the first rows rest on, beside the predictions."""
     from autospec.predict.explain import explain
     from autospec.predict.output import influence_files
     from autospec.predict.streaming import check_source, first_rows
     from autospec.report.influence_page import write_influence
 
-    with _opened(file, options) as opened:
-        onto = check_source(runner.bundle, opened.source, file.name)
+    with _opened(asked) as opened:
+        onto = check_source(runner.bundle, opened.source, asked.file.name)
         found = explain(runner, first_rows(opened.source, onto))
     bundle = runner.bundle
     return write_influence(
         found,
         influence_files(target)[0],
-        title=f"{bundle.name} on {file.name}",
+        title=f"{bundle.name} on {asked.file.name}",
         axis_unit=bundle.axis_unit,
         unit=bundle.target_unit,
     )
