@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,19 +17,15 @@ from autospec.cli.options import (
     ReplicatesName,
 )
 from autospec.cli.predict_cubes import predict_cube_file, refuse_cubes, refuse_for_cubes
+from autospec.cli.predict_file import Asked, Opened, draw_points, opened_file, place_columns
 from autospec.cli.predict_show import PredictDisplay, Result, printed, show, show_json
 from autospec.errors import EXIT_INTERRUPTED, DataError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from autospec.data.batches import Batches
     from autospec.data.onto_axis import OntoAxis
-    from autospec.data.readers import ReadOptions
     from autospec.predict.document import ModelBundle
     from autospec.predict.points import PointKeeper
     from autospec.predict.predictions import BundleRunner
-    from autospec.predict.scan_source import Scans
     from autospec.predict.streaming import Source, Summary
 
 ModelArgument = Annotated[
@@ -44,7 +38,6 @@ ScansOption = Annotated[
 LevelOption = Annotated[
     float, typer.Option("--level", help="Share of lab values that the intervals are to hold.")
 ]
-
 XOption = Annotated[
     str | None,
     typer.Option("--x", help="Column of easting or longitude, to go into the predictions."),
@@ -108,7 +101,7 @@ def predict(
     target = out or Path(f"{file.resolve().stem}-predictions.csv")
     if target.suffix.lower() not in (".csv", ".parquet"):
         raise UsageError(f"-o {target}: want a name that ends in .csv or .parquet.")
-    places = _places(x_column, y_column, picture=picture)
+    places = place_columns(x_column, y_column, picture=picture)
     bundle = load_model(model_file(model))
     if isinstance(bundle, MapBundle):
         raise UsageError(
@@ -145,11 +138,13 @@ def predict(
         replicates=replicates.value,
     )
     keeper = PointKeeper() if picture else None
-    asked = _Asked(file=file, options=options, places=places)
+    asked = Asked(file=file, options=options, places=places)
     result = _predicted(runner, asked, target, keeper)
     if not as_json:  # before the influence is measured: that takes a while, and may be stopped
         show(result)
-    more = () if keeper is None else (_drawn(keeper, asked, result),)
+    more: tuple[Path, ...] = ()
+    if keeper is not None:
+        more = (draw_points(keeper, asked, result),)
     if explain:
         more += _explained(runner, asked, result, more, as_json=as_json)
     if as_json:
@@ -198,42 +193,12 @@ def show_next(folder: Path, what: str = "scans", file: str = "scans.csv") -> Non
         typer.echo(f"Predict new {what}: autospec predict {folder} {file}")
 
 
-def _places(x: str | None, y: str | None, *, picture: bool) -> tuple[str, str] | None:
-    """Return the columns of coordinates, if any were named.
-
-    Raises
-    ------
-    UsageError
-        If there is one without the other, or a picture is wanted and there are none.
-    """
-    if x is not None and y is not None:
-        return x, y
-    if x is not None or y is not None:
-        missing = "--y" if y is None else "--x"
-        raise UsageError(f"a place has two coordinates; want {missing} too.")
-    if picture:
-        raise UsageError(
-            "--picture draws rows at their places; want --x and --y, the columns of coordinates, "
-            "such as --x easting --y northing."
-        )
-    return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """A file, what the user says of it, and its columns of x and y."""
-
-    file: Path
-    options: ReadOptions
-    places: tuple[str, str] | None
-
-
 def _predicted(
-    runner: BundleRunner, asked: _Asked, target: Path, keeper: PointKeeper | None
+    runner: BundleRunner, asked: Asked, target: Path, keeper: PointKeeper | None
 ) -> Result:
     """Read, predict and write; return what became of the file."""
     assert runner.level is not None, "the command always asks for intervals"
-    with _opened(asked) as opened:
+    with opened_file(asked) as opened:
         before = opened.told()
         onto = _announce(runner.bundle, opened, asked.file, target)
         summary = _run(runner, opened.source, onto, target, keeper)
@@ -248,47 +213,7 @@ def _predicted(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Opened:
-    """A file of spectra that is open, and what the reader has to tell of it."""
-
-    source: Source
-    table: Batches | Scans
-
-    def told(self) -> tuple[str, ...]:
-        """What was recognised and mended, as far as the file is read."""
-        return (*self.table.recognised, *self.table.mended)
-
-
-@contextmanager
-def _opened(asked: _Asked) -> Iterator[_Opened]:
-    """Open a table to be streamed; scans of an instrument are read at once."""
-    from autospec.data.batches import open_batches
-    from autospec.data.instruments.folder import holds_scans
-    from autospec.predict.predictions import BLOCK_ROWS
-    from autospec.predict.scan_source import read_scans_to_predict
-    from autospec.predict.streaming import table_source
-
-    file, options = asked.file, asked.options
-    if holds_scans(file):
-        if asked.places is not None:
-            raise UsageError(
-                "--x and --y name columns of a table; scans of an instrument have none. Leave "
-                "them out, or predict a table of the scans."
-            )
-        scans = read_scans_to_predict(file, options)
-        yield _Opened(source=scans.source, table=scans)
-        return
-    if options.replicates == "average":
-        raise UsageError(
-            "--replicates average is for scans of an instrument; a table is predicted row by row. "
-            "Leave it out."
-        )
-    with open_batches(file, options, block_rows=BLOCK_ROWS, places=asked.places) as batches:
-        yield _Opened(source=table_source(batches), table=batches)
-
-
-def _announce(bundle: ModelBundle, opened: _Opened, file: Path, target: Path) -> OntoAxis:
+def _announce(bundle: ModelBundle, opened: Opened, file: Path, target: Path) -> OntoAxis:
     """Say beforehand what will be done, on stderr."""
     from autospec.data.findings import count
     from autospec.predict.streaming import check_source
@@ -321,30 +246,9 @@ def _run(
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
-def _drawn(keeper: PointKeeper, asked: _Asked, result: Result) -> Path:
-    """Write the picture beside the predictions, which stay where there is nothing to draw."""
-    from autospec.predict.output import picture_file
-    from autospec.report.points_page import PointsLabels, write_points_page
-
-    bundle = result.bundle
-    assert asked.places is not None, "a picture has places"
-    labels = PointsLabels(
-        title=f"{bundle.name} on {asked.file.name}",
-        target=bundle.target_name,
-        unit=bundle.target_unit,
-        level=result.level,
-        axes=asked.places,
-    )
-    try:
-        return write_points_page(keeper.points(), picture_file(result.predictions), labels)
-    except DataError as error:
-        kept = f"The predictions are in {printed(result.predictions)}."
-        raise DataError([*error.problems, kept]) from error
-
-
 def _explained(
     runner: BundleRunner,
-    asked: _Asked,
+    asked: Asked,
     result: Result,
     before: tuple[Path, ...],
     *,
@@ -368,14 +272,14 @@ def _explained(
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
-def _explain(runner: BundleRunner, asked: _Asked, target: Path) -> tuple[Path, Path]:
+def _explain(runner: BundleRunner, asked: Asked, target: Path) -> tuple[Path, Path]:
     """Write which bands the predictions of the first rows rest on, beside the predictions."""
     from autospec.predict.explain import explain
     from autospec.predict.output import influence_files
     from autospec.predict.streaming import check_source, first_rows
     from autospec.report.influence_page import write_influence
 
-    with _opened(asked) as opened:
+    with opened_file(asked) as opened:
         onto = check_source(runner.bundle, opened.source, asked.file.name)
         found = explain(runner, first_rows(opened.source, onto))
     bundle = runner.bundle

@@ -86,7 +86,7 @@ def points_html(points: Points, labels: PointsLabels) -> str:
     """Return the page."""
     figures = Figures()
     caption = (
-        f"Predicted {labels.target} at the samples' coordinates",
+        f"Predicted {labels.target} at the samples' own places",
         "Each point is a sample; point at one for its interval. Between the points nothing is "
         "known and nothing is drawn: no value there is predicted or interpolated.",
     )
@@ -110,10 +110,11 @@ def points_figure(points: Points, labels: PointsLabels) -> go.Figure:
     degrees = in_degrees(points.places)
     names = [f"{escape(name)}{' (degrees)' if degrees else ''}" for name in labels.axes]
     figure = style.new_figure(names[0], names[1], height=640, showlegend=True)
-    figure.update_xaxes(ticksuffix="°" if degrees else "", separatethousands=True)
+    ticks = {"ticksuffix": "°" if degrees else "", "exponentformat": "none"}
+    figure.update_xaxes(separatethousands=True, **ticks)
     figure.update_yaxes(
-        ticksuffix="°" if degrees else "",
         separatethousands=True,
+        **ticks,
         scaleanchor="x",
         scaleratio=1 / east_shrinks(points.places[1]) if degrees else 1,
     )
