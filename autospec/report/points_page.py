@@ -20,7 +20,7 @@ from autospec.errors import DataError
 from autospec.predict.points import Points
 from autospec.report import style
 from autospec.report.page import Figures, bullets, facts, html_page, report_body
-from autospec.report.words import count, escape, measured
+from autospec.report.words import count, escape, measured, spelt_target
 
 LARGEST_LATITUDE = 85.0  # beyond, a degree of longitude is too short to draw
 WIDEST_DEGREES = 15.0  # a wider crowd of small numbers is rather metres of a local grid
@@ -50,9 +50,14 @@ class PointsLabels:
     axes: tuple[str, str]
 
     @property
+    def name(self) -> str:
+        """The target as it is printed, such as "SOC"."""
+        return spelt_target(self.target)
+
+    @property
     def quantity(self) -> str:
-        """What the colours show, such as "soc (g/kg)"."""
-        return f"{self.target} ({self.unit})" if self.unit else self.target
+        """What the colours show, such as "SOC (g/kg)"."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
 
 
 def write_points_page(points: Points, path: Path, labels: PointsLabels) -> Path:
@@ -86,7 +91,7 @@ def points_html(points: Points, labels: PointsLabels) -> str:
     """Return the page."""
     figures = Figures()
     caption = (
-        f"Predicted {labels.target} at the samples' own places",
+        f"Predicted {labels.name} at the samples' own places",
         "Each point is a sample; point at one for its interval. Between the points nothing is "
         "known and nothing is drawn: no value there is predicted or interpolated.",
     )
@@ -159,7 +164,7 @@ def _hover(points: Points, labels: PointsLabels, row: int) -> str:
     predicted, lower, upper = points.numbers[:, row].tolist()
     x, y = points.places[:, row].tolist()
     lines = [
-        f"{labels.target} {measured(predicted)}{unit}",
+        f"{labels.name} {measured(predicted)}{unit}",
         f"{100 * labels.level:g} % interval: {measured(lower)} to {measured(upper)}{unit}",
         points.reasons[row] and f"outside of the domain: {points.reasons[row]}",
         f"{labels.axes[0]} {x:.10g}, {labels.axes[1]} {y:.10g}, row {points.row_numbers[row]}",
@@ -211,7 +216,7 @@ def _heading(points: Points, labels: PointsLabels) -> str:
     of_all = "" if points.n == points.rows else f" of {count(points.rows)}"
     plural = "s" if points.rows != 1 else ""
     return (
-        f"{labels.target}: {count(points.n)}{of_all} sample{plural}, predicted at "
+        f"{labels.name}: {count(points.n)}{of_all} sample{plural}, predicted at "
         f"{measured(low)} to {measured(high)}{unit}"
     )
 

@@ -54,7 +54,7 @@ def test_samples_outside_are_hollow_and_share_the_scale_of_colours() -> None:
 def test_the_colours_span_the_predictions_and_name_the_unit() -> None:
     axis = points_figure(made_points(), LABELS).layout.coloraxis
     assert (axis.cmin, axis.cmax) == (10, 30)
-    assert axis.colorbar.title.text == "soc (g/kg)"
+    assert axis.colorbar.title.text == "SOC (g/kg)"
 
 
 def test_one_value_everywhere_has_a_scale_too() -> None:
@@ -120,7 +120,7 @@ def test_the_page_says_what_it_does_not_claim_and_needs_nothing_beside_it(tmp_pa
     page = write_points_page(made_points(), tmp_path / "map.html", LABELS)
     text = page.read_text(encoding="utf-8")
     assert "no value there is predicted or interpolated" in text
-    assert "soc: 3 samples, predicted at 10.0 to 30.0 g/kg" in text
+    assert "SOC: 3 samples, predicted at 10.0 to 30.0 g/kg" in text
     assert "default-src 'none'" in text
     assert '<script src="' not in text
     assert [path.name for path in tmp_path.iterdir()] == ["map.html"]
