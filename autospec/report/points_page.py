@@ -179,9 +179,9 @@ def points_words(points: Points) -> tuple[str, ...]:
     if in_degrees(points.places):
         part = east_shrinks(points.places[1])
         words.append(
-            "The coordinates look like degrees of longitude and latitude: x is drawn "
-            f"{part:.2f} times as long as y, so that distances are true in the middle of the "
-            "samples."
+            "The coordinates look like degrees of longitude and latitude: a degree of x is drawn "
+            f"{part:.2f} times as long as one of y, so that distances are true in the middle of "
+            "the samples."
         )
     if not points.inside.all():
         words.append(

@@ -24,10 +24,11 @@ PAGES = {
     "spectra": ("spectra.html", 900),
     "cubes": ("runs/cubes/report.html", 1500),
     "maps": ("runs/maps/report.html", 1500),
+    "frames": ("runs/maps/map.html", 900),
     "compare": ("runs/compared/compare.html", 1300),
 }  # and how many pixels from the top are shown
 WIDTH = 1280
-COLOURS = 128
+COLOURS = 256
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-sync",
     "--disable-background-networking", "--virtual-time-budget=10000",
@@ -51,7 +52,8 @@ def photograph(page: Path, height: int, picture: Path) -> None:
         command = ["chromium", *FLAGS, own, size, f"--screenshot={shot}", page.as_uri()]
         subprocess.run(command, check=True, timeout=180, stderr=subprocess.DEVNULL)
         with Image.open(shot) as image:
-            image.convert("RGB").quantize(COLOURS).save(picture, optimize=True)
+            few = image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
+            few.save(picture, optimize=True)
 
 
 def main() -> None:
