@@ -142,16 +142,22 @@ def predict(
     result = _predicted(runner, asked, target, keeper)
     if not as_json:  # before the influence is measured: that takes a while, and may be stopped
         show(result)
-    more: tuple[Path, ...] = ()
+    drawn: tuple[Path, ...] = ()
     if keeper is not None:
-        more = (draw_points(keeper, asked, result),)
-    if explain:
-        more += _explained(runner, asked, result, more, as_json=as_json)
+        drawn = (draw_points(keeper, asked, result),)
+    if not as_json:
+        _name(drawn)
+    more = _explained(runner, asked, result, drawn, as_json=as_json) if explain else ()
     if as_json:
-        show_json(result, more)
+        show_json(result, (*drawn, *more))
     else:
-        for path in more:
-            typer.echo(printed(path))
+        _name(more)
+
+
+def _name(paths: tuple[Path, ...]) -> None:
+    """Print the files that were written."""
+    for path in paths:
+        typer.echo(printed(path))
 
 
 def model_file(path: Path) -> Path:

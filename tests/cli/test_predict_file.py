@@ -68,6 +68,20 @@ def test_json_names_the_picture(place: Path) -> None:
     assert files == ["scans-predictions.csv", "scans-predictions-map.html"]
 
 
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_stop_while_the_influence_is_measured_keeps_and_names_the_picture(
+    form: tuple[str, ...], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*rest: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("autospec.predict.explain.explain", stop)
+    words = (*PLACES, "--picture", "--explain", *form)
+    done = run("predict", ".", "scans.csv", *words, cwd=place)
+    assert done.returncode == 130
+    assert done.stdout.count("scans-predictions-map.html") == 1
+
+
 def test_another_page_is_never_written_over(place: Path) -> None:
     page = place / "scans-predictions-map.html"
     page.write_text("mine", encoding="utf-8")
