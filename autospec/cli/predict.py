@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,18 +17,15 @@ from autospec.cli.options import (
     ReplicatesName,
 )
 from autospec.cli.predict_cubes import predict_cube_file, refuse_cubes, refuse_for_cubes
+from autospec.cli.predict_file import Asked, Opened, draw_points, opened_file, place_columns
 from autospec.cli.predict_show import PredictDisplay, Result, printed, show, show_json
 from autospec.errors import EXIT_INTERRUPTED, DataError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from autospec.data.batches import Batches
     from autospec.data.onto_axis import OntoAxis
-    from autospec.data.readers import ReadOptions
     from autospec.predict.document import ModelBundle
+    from autospec.predict.points import PointKeeper
     from autospec.predict.predictions import BundleRunner
-    from autospec.predict.scan_source import Scans
     from autospec.predict.streaming import Source, Summary
 
 ModelArgument = Annotated[
@@ -42,6 +37,14 @@ ScansOption = Annotated[
 ]
 LevelOption = Annotated[
     float, typer.Option("--level", help="Share of lab values that the intervals are to hold.")
+]
+XOption = Annotated[
+    str | None,
+    typer.Option("--x", help="Column of easting or longitude, to go into the predictions."),
+]
+YOption = Annotated[str | None, typer.Option("--y", help="Column of northing or latitude.")]
+PictureOption = Annotated[
+    bool, typer.Option("--picture", help="Also draw the rows at --x and --y, as OUT-map.html.")
 ]
 
 
@@ -65,6 +68,9 @@ def predict(
     axis_unit: AxisUnitOption = None,
     replicates: ScansOption = ReplicatesName.keep,
     device: DeviceOption = DeviceName.auto,
+    x_column: XOption = None,
+    y_column: YOption = None,
+    picture: PictureOption = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Also show which bands the predictions rest on.")
     ] = False,
@@ -80,18 +86,22 @@ def predict(
 
     autospec predict model.safetensors scans.parquet -o out.parquet --level 0.8
 
+    autospec predict runs/farm scans.csv --x easting --y northing --picture
+
     autospec predict runs/soc samples.npz
     """
     from autospec.data.readers import ReadOptions
     from autospec.predict.bundle import load_model
     from autospec.predict.cube_predictions import open_cube_runner
     from autospec.predict.document import CubeBundle, MapBundle
-    from autospec.predict.output import influence_files, refuse_to_lose
+    from autospec.predict.output import influence_files, picture_file, refuse_to_lose
+    from autospec.predict.points import PointKeeper
     from autospec.predict.predictions import open_runner
 
     target = out or Path(f"{file.resolve().stem}-predictions.csv")
     if target.suffix.lower() not in (".csv", ".parquet"):
         raise UsageError(f"-o {target}: want a name that ends in .csv or .parquet.")
+    places = place_columns(x_column, y_column, picture=picture)
     bundle = load_model(model_file(model))
     if isinstance(bundle, MapBundle):
         raise UsageError(
@@ -99,6 +109,7 @@ def predict(
             f"autospec map --model {model} --stack {file} -o map.nc"
         )
     beside = influence_files(target) if explain else ()
+    beside = (*beside, picture_file(target)) if picture else beside
     if isinstance(bundle, CubeBundle):
         refuse_for_cubes(
             {
@@ -106,6 +117,8 @@ def predict(
                 "--quantity": quantity is not None,
                 "--axis-unit": axis_unit is not None,
                 "--replicates": replicates is not ReplicatesName.keep,
+                "--x and --y": places is not None,
+                "--picture": picture,
                 "--explain": explain,
             }
         )
@@ -124,15 +137,27 @@ def predict(
         need_target=False,
         replicates=replicates.value,
     )
-    result = _predicted(runner, file, options, target)
+    keeper = PointKeeper() if picture else None
+    asked = Asked(file=file, options=options, places=places)
+    result = _predicted(runner, asked, target, keeper)
     if not as_json:  # before the influence is measured: that takes a while, and may be stopped
         show(result)
-    more = _explained(runner, file, options, result, as_json=as_json) if explain else ()
+    drawn: tuple[Path, ...] = ()
+    if keeper is not None:
+        drawn = (draw_points(keeper, asked, result),)
+    if not as_json:
+        _name(drawn)
+    more = _explained(runner, asked, result, drawn, as_json=as_json) if explain else ()
     if as_json:
-        show_json(result, more)
+        show_json(result, (*drawn, *more))
     else:
-        for path in more:
-            typer.echo(printed(path))
+        _name(more)
+
+
+def _name(paths: tuple[Path, ...]) -> None:
+    """Print the files that were written."""
+    for path in paths:
+        typer.echo(printed(path))
 
 
 def model_file(path: Path) -> Path:
@@ -174,13 +199,15 @@ def show_next(folder: Path, what: str = "scans", file: str = "scans.csv") -> Non
         typer.echo(f"Predict new {what}: autospec predict {folder} {file}")
 
 
-def _predicted(runner: BundleRunner, file: Path, options: ReadOptions, target: Path) -> Result:
+def _predicted(
+    runner: BundleRunner, asked: Asked, target: Path, keeper: PointKeeper | None
+) -> Result:
     """Read, predict and write; return what became of the file."""
     assert runner.level is not None, "the command always asks for intervals"
-    with _opened(file, options) as opened:
+    with opened_file(asked) as opened:
         before = opened.told()
-        onto = _announce(runner.bundle, opened, file, target)
-        summary = _run(runner, opened.source, onto, target)
+        onto = _announce(runner.bundle, opened, asked.file, target)
+        summary = _run(runner, opened.source, onto, target, keeper)
         after = opened.told()
     return Result(
         bundle=runner.bundle,
@@ -192,41 +219,7 @@ def _predicted(runner: BundleRunner, file: Path, options: ReadOptions, target: P
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Opened:
-    """A file of spectra that is open, and what the reader has to tell of it."""
-
-    source: Source
-    table: Batches | Scans
-
-    def told(self) -> tuple[str, ...]:
-        """What was recognised and mended, as far as the file is read."""
-        return (*self.table.recognised, *self.table.mended)
-
-
-@contextmanager
-def _opened(file: Path, options: ReadOptions) -> Iterator[_Opened]:
-    """Open a table to be streamed; scans of an instrument are read at once."""
-    from autospec.data.batches import open_batches
-    from autospec.data.instruments.folder import holds_scans
-    from autospec.predict.predictions import BLOCK_ROWS
-    from autospec.predict.scan_source import read_scans_to_predict
-    from autospec.predict.streaming import table_source
-
-    if holds_scans(file):
-        scans = read_scans_to_predict(file, options)
-        yield _Opened(source=scans.source, table=scans)
-        return
-    if options.replicates == "average":
-        raise UsageError(
-            "--replicates average is for scans of an instrument; a table is predicted row by row. "
-            "Leave it out."
-        )
-    with open_batches(file, options, block_rows=BLOCK_ROWS) as batches:
-        yield _Opened(source=table_source(batches), table=batches)
-
-
-def _announce(bundle: ModelBundle, opened: _Opened, file: Path, target: Path) -> OntoAxis:
+def _announce(bundle: ModelBundle, opened: Opened, file: Path, target: Path) -> OntoAxis:
     """Say beforehand what will be done, on stderr."""
     from autospec.data.findings import count
     from autospec.predict.streaming import check_source
@@ -244,31 +237,39 @@ def _announce(bundle: ModelBundle, opened: _Opened, file: Path, target: Path) ->
     return onto
 
 
-def _run(runner: BundleRunner, source: Source, onto: OntoAxis, target: Path) -> Summary:
+def _run(
+    runner: BundleRunner, source: Source, onto: OntoAxis, target: Path, keeper: PointKeeper | None
+) -> Summary:
     """Predict with a progress bar; Ctrl-C leaves no file behind."""
-    from autospec.predict.streaming import predict_source
+    from autospec.predict.streaming import predict_source, unseen
 
+    watch = unseen if keeper is None else keeper.watch
     try:
         with PredictDisplay() as display:
-            return predict_source(runner, source, onto, target, progress=display)
+            return predict_source(runner, source, onto, target, progress=display, watch=watch)
     except KeyboardInterrupt:
         typer.echo(f"autospec: stopped. {target} was not written.", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 def _explained(
-    runner: BundleRunner, file: Path, options: ReadOptions, result: Result, *, as_json: bool
+    runner: BundleRunner,
+    asked: Asked,
+    result: Result,
+    before: tuple[Path, ...],
+    *,
+    as_json: bool,
 ) -> tuple[Path, ...]:
-    """Measure the influence and return its files; Ctrl-C keeps the predictions."""
+    """Measure the influence and return its files; Ctrl-C keeps what was written before."""
     from autospec.predict.explain import WINDOWS
 
     parts = min(WINDOWS, len(runner.bundle.axis))
     typer.echo(f"measuring the influence of {parts} parts of the spectrum ...", err=True)
     try:
-        return _explain(runner, file, options, result.predictions)
+        return _explain(runner, asked, result.predictions)
     except KeyboardInterrupt:
         if as_json:
-            show_json(result)
+            show_json(result, before)
         typer.echo(
             f"autospec: stopped. The predictions are in {printed(result.predictions)}; "
             "the influence was not written.",
@@ -277,23 +278,21 @@ def _explained(
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
-def _explain(
-    runner: BundleRunner, file: Path, options: ReadOptions, target: Path
-) -> tuple[Path, Path]:
+def _explain(runner: BundleRunner, asked: Asked, target: Path) -> tuple[Path, Path]:
     """Write which bands the predictions of the first rows rest on, beside the predictions."""
     from autospec.predict.explain import explain
     from autospec.predict.output import influence_files
     from autospec.predict.streaming import check_source, first_rows
     from autospec.report.influence_page import write_influence
 
-    with _opened(file, options) as opened:
-        onto = check_source(runner.bundle, opened.source, file.name)
+    with opened_file(asked) as opened:
+        onto = check_source(runner.bundle, opened.source, asked.file.name)
         found = explain(runner, first_rows(opened.source, onto))
     bundle = runner.bundle
     return write_influence(
         found,
         influence_files(target)[0],
-        title=f"{bundle.name} on {file.name}",
+        title=f"{bundle.name} on {asked.file.name}",
         axis_unit=bundle.axis_unit,
         unit=bundle.target_unit,
     )

@@ -5,14 +5,14 @@ The columns are chosen as `read_spectra` chooses them. No values are judged here
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from autospec.data.checks import choose_spectrum
 from autospec.data.findings import Findings, some
 from autospec.data.headers import BandChoice
-from autospec.data.labels import choose_id, read_target
+from autospec.data.labels import choose_id, choose_label, read_target
 from autospec.data.parquet_blocks import parquet_blocks, parquet_rows
 from autospec.data.parquet_tables import read_parquet_header
 from autospec.data.readers import ReadOptions
@@ -40,6 +40,8 @@ class BatchTable:
         Column of the sample names, counted from 0.
     text : TextHeader or None
         How a text table is cut; None for Parquet.
+    places : (int, int) or None
+        Columns of x and y, where they were asked for.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class BatchTable:
     bands: BandChoice
     id_column: int | None
     text: TextHeader | None
+    places: tuple[int, int] | None = None
 
     @property
     def band_names(self) -> list[str]:
@@ -62,6 +65,7 @@ class BatchTable:
     def blocks(self, rows: int) -> Iterator[RawTable]:
         """Read the file from its first row, at most `rows` rows at a time."""
         labels = () if self.id_column is None else (self.id_column,)
+        labels = tuple(dict.fromkeys((*labels, *(self.places or ()))))
         wanted = Wanted(bands=self.bands.columns, labels=labels)
         if self.text is None:
             return parquet_blocks(self.table, wanted, rows)
@@ -69,7 +73,11 @@ class BatchTable:
 
 
 def understand_table(
-    table: OpenTable, path: Path, options: ReadOptions, findings: Findings
+    table: OpenTable,
+    path: Path,
+    options: ReadOptions,
+    findings: Findings,
+    places: tuple[str, str] | None = None,
 ) -> BatchTable:
     """Choose the columns of a file.
 
@@ -83,6 +91,8 @@ def understand_table(
         What the user says of it.
     findings : Findings
         Receives the sentences.
+    places : (str, str), optional
+        Names of the columns of x and y.
 
     Raises
     ------
@@ -96,16 +106,58 @@ def understand_table(
     if options.hints and asked not in header:
         asked = None
     id_column = choose_id(header, asked, findings)
-    lab = [h for c, h in enumerate(header) if c != id_column and read_target(h)[0] != "other"]
+    placed = None if places is None else _choose_places(header, places, bands, findings)
+    not_lab = {id_column, *(placed or ())}
+    lab = [h for c, h in enumerate(header) if c not in not_lab and read_target(h)[0] != "other"]
     if lab:
         findings.recognised.append(f"not read: {some(lab)} (lab values)")
-    if text is None and id_column is not None and header.count(header[id_column]) > 1:
-        findings.problems.append(
-            f"header: {header.count(header[id_column])} columns are called "
-            f"{header[id_column]!r}; want one. Pass --id with another column."
-        )
+    if text is None and id_column is not None:
+        findings.problems.extend(_many(header, id_column, "id"))
+    if text is None and placed is not None:
+        for flag, column in zip("xy", placed, strict=True):
+            findings.problems.extend(_many(header, column, flag))
     if findings.problems:
         raise DataError(findings.problems)
     return BatchTable(
-        path=path, table=table, header=header, bands=bands, id_column=id_column, text=text
+        path=path,
+        table=table,
+        header=header,
+        bands=bands,
+        id_column=id_column,
+        text=text,
+        places=placed,
     )
+
+
+def _choose_places(
+    header: Sequence[str], names: tuple[str, str], bands: BandChoice, findings: Findings
+) -> tuple[int, int] | None:
+    """Find the columns of x and y, or add what stands in the way."""
+    x, y = (
+        choose_label(header, name, flag, findings) for flag, name in zip("xy", names, strict=True)
+    )
+    if x is None or y is None:
+        return None
+    if x == y:
+        findings.problems.append(
+            f"header: --x and --y are both column {header[x]!r}; want one column each. "
+            "Pass --y with another column."
+        )
+    findings.problems.extend(
+        f"header: --{flag} {header[column]!r} is a band of the spectrum; want a column of "
+        f"coordinates. Pass --{flag} with another column."
+        for flag, column in zip("xy", (x, y), strict=True)
+        if column in bands.columns
+    )
+    return x, y
+
+
+def _many(header: Sequence[str], column: int, flag: str) -> list[str]:
+    """Return the problem of a column of Parquet whose name is not its own, if it has one."""
+    same = header.count(header[column])
+    if same == 1:
+        return []
+    return [
+        f"header: {same} columns are called {header[column]!r}; want one. "
+        f"Pass --{flag} with another column."
+    ]

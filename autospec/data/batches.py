@@ -9,6 +9,7 @@ are not read. The columns are chosen in `batch_tables`; how blocks come out of a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,12 +38,11 @@ from autospec.data.spectra import (
 )
 from autospec.data.tables import (
     MAX_STREAMED_BYTES,
-    OpenTable,
     RawTable,
     open_checked,
     reading_errors,
 )
-from autospec.data.text_tables import NO_VALUE_WORDS, mended_rows
+from autospec.data.text_tables import NO_VALUE_WORDS, mended_rows, parse_number
 from autospec.errors import SHOWN_PROBLEMS, DataError, UsageError
 
 DECIDING_ROWS = 8192
@@ -75,6 +75,8 @@ class Batch:
         Which rows those are.
     bad : tuple of BadRow, length m - n
         The other rows, in order, each with the first thing that is wrong with it.
+    places : float64, shape (2, m), or None
+        x and y of all rows where they were asked for; NaN where there is no number.
     """
 
     ids: tuple[str, ...]
@@ -82,6 +84,7 @@ class Batch:
     values: FloatArray
     good: NDArray[np.bool_]
     bad: tuple[BadRow, ...]
+    places: FloatArray | None = None
 
 
 @dataclass(slots=True)
@@ -136,6 +139,11 @@ class Batches:
     _tally: _Tally = field(default_factory=_Tally)
 
     @property
+    def placed(self) -> bool:
+        """Whether the rows' x and y were asked for."""
+        return self._table.places is not None
+
+    @property
     def mended(self) -> tuple[str, ...]:
         """What was changed on the way in; the counts of rows grow while the file is read."""
         tally = self._tally
@@ -168,7 +176,11 @@ class Batches:
 
 @contextmanager
 def open_batches(
-    path: str | Path, options: ReadOptions = DEFAULT_OPTIONS, *, block_rows: int = 8192
+    path: str | Path,
+    options: ReadOptions = DEFAULT_OPTIONS,
+    *,
+    block_rows: int = 8192,
+    places: tuple[str, str] | None = None,
 ) -> Iterator[Batches]:
     """Open a table of spectra to predict on.
 
@@ -180,6 +192,8 @@ def open_batches(
         What the user says of the file; what it says of target, group and field is not used.
     block_rows : int, default 8192
         At most so many rows a batch; fewer where spectra are wide (32 MiB a block).
+    places : (str, str), optional
+        Names of the columns of x and y; a row without them is as good as any other.
 
     Yields
     ------
@@ -202,7 +216,8 @@ def open_batches(
     # Outside of the two contexts above: an error of the caller is not an error of this file.
     with table.handle:
         with _naming(path), reading_errors():
-            batches = _understand(table, path, options, block_rows, findings)
+            found = understand_table(table, path, options, findings, places)
+            batches = _understand(found, options, block_rows, findings)
         yield batches
 
 
@@ -217,10 +232,9 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _understand(
-    table: OpenTable, path: Path, options: ReadOptions, block_rows: int, findings: Findings
+    found: BatchTable, options: ReadOptions, block_rows: int, findings: Findings
 ) -> Batches:
-    """Read the header and the first rows."""
-    found = understand_table(table, path, options, findings)
+    """Read the first rows of a table whose header is understood."""
     said = found.bands.quantity
     declared = None if options.hints and said else options.quantity
     most = max(1, _BLOCK_BYTES // (8 * len(found.bands.columns)))
@@ -295,8 +309,26 @@ def _batch(raw: RawTable, table: BatchTable, scale: Scale | None) -> tuple[Batch
             BadRow(row_number=k, id=names.get(k) or row_name(k), reason=reasons[k])
             for k in bad_numbers.tolist()
         ),
+        places=None if table.places is None else _places(raw, table.places, row_numbers),
     )
     return batch, len(written) and len(kept) - len(names)
+
+
+def _places(raw: RawTable, columns: tuple[int, int], row_numbers: IntArray) -> FloatArray:
+    """Return x and y (2, m) of all rows; NaN for a cell that is no number, and for ragged rows."""
+    found = np.full((2, len(row_numbers)), np.nan)
+    at = np.searchsorted(row_numbers, raw.row_numbers)
+    for axis, column in zip(found, columns, strict=True):
+        axis[at] = [_coordinate(cell) for cell in raw.labels[column]]
+    return found
+
+
+def _coordinate(cell: str) -> float:
+    try:
+        value = parse_number(cell)
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) else math.nan
 
 
 def _reasons(raw: RawTable, table: BatchTable, scale: Scale | None) -> dict[int, str]:

@@ -35,11 +35,14 @@ COLUMNS = {
     "nearest_distance": pa.float64(),
     "reason": pa.string(),
 }
-PLACES = {"x": pa.float64(), "y": pa.float64()}  # of cubes, before the others
+PLACES = {"x": pa.float64(), "y": pa.float64()}  # before the others, of rows that have a place
 ROW_GROUP = 65536
 _HEADER_BYTES = 4096
 _PAGE_BYTES = 64 * 1024**2
-_PAGE_MARK = b'data-figure="figure-1-influence"'  # the one figure of the page of --explain
+_PAGE_MARKS = {  # the one figure of a page that may stand beside the predictions, by its name
+    "-influence.html": b'data-figure="figure-1-influence"',
+    "-map.html": b'data-figure="figure-1-places"',
+}
 _INFLUENCE_HEADER = b"centre,mean_change,mean_absolute_change,twins_low,twins_high\n"
 
 
@@ -60,7 +63,7 @@ class OutputRows:
     reasons : tuple of str, length m
         Why a row is outside the domain, or was not predicted; empty where all is well.
     places : float64, shape (2, m), or None
-        x and y, where the file has columns of them.
+        x and y, where the file has columns of them; NaN where a row has none.
     """
 
     ids: tuple[str, ...]
@@ -95,10 +98,10 @@ def open_output(
         If it cannot be written; what was there before is still there.
     """
     parquet = is_parquet(path)
-    header = id_header if id_header not in COLUMNS else f"{id_header}_of_file"
+    columns = PLACES | COLUMNS if places else COLUMNS
+    header = id_header if id_header not in columns else f"{id_header}_of_file"
     header = spelt_out(header if parquet else str(spreadsheet_cell(header)))
-    columns = (PLACES | COLUMNS if places else COLUMNS).items()
-    schema = pa.schema([(header, pa.string()), *columns])
+    schema = pa.schema([(header, pa.string()), *columns.items()])
     sweep_left_overs(path)
     with replacing(path) as stream:
         writer: pa.csv.CSVWriter | pa.parquet.ParquetWriter
@@ -155,7 +158,7 @@ class Output:
         columns = [
             pa.array(ids, pa.string()),
             *(
-                pa.array(axis, pa.float64())
+                pa.array(axis, pa.float64(), mask=np.isnan(axis))
                 for axis in (() if rows.places is None else rows.places)
             ),
             pa.array(rows.row_numbers, pa.int64()),
@@ -191,6 +194,11 @@ def influence_files(path: Path) -> tuple[Path, Path]:
     return page, page.with_suffix(".csv")
 
 
+def picture_file(path: Path) -> Path:
+    """Return the page of ``--picture`` beside a file of predictions."""
+    return path.with_name(f"{path.stem}-map.html")
+
+
 def refuse_to_lose(path: Path, beside: tuple[Path, ...] = ()) -> None:
     """Refuse to write over a file unless an earlier prediction wrote it.
 
@@ -199,7 +207,8 @@ def refuse_to_lose(path: Path, beside: tuple[Path, ...] = ()) -> None:
     path : Path
         Of the predictions.
     beside : tuple of Path
-        From `influence_files`, where these are written too; each is told by its own content.
+        From `influence_files` and `picture_file`, where these are written too; each is told by its
+        own content.
 
     Raises
     ------
@@ -208,7 +217,7 @@ def refuse_to_lose(path: Path, beside: tuple[Path, ...] = ()) -> None:
     """
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; want a file. Choose another with -o.")
-    checks = {path: _is_ours, **dict.fromkeys(beside, _is_influence)}
+    checks = {path: _is_ours, **dict.fromkeys(beside, _is_beside)}
     for found, is_ours in checks.items():
         if found.exists() and not is_ours(found):
             raise OutputError(
@@ -230,12 +239,13 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
-def _is_influence(path: Path) -> bool:
-    """Say whether a file is a table of ``--explain``, or its page."""
+def _is_beside(path: Path) -> bool:
+    """Say whether a file is a table of ``--explain``, or a page of that name."""
     try:
         with path.open("rb") as stream:
             if path.suffix == ".csv":
                 return stream.read(len(_INFLUENCE_HEADER)) == _INFLUENCE_HEADER
-            return _PAGE_MARK in stream.read(_PAGE_BYTES)
+            page = stream.read(_PAGE_BYTES)
+        return any(path.name.endswith(name) and mark in page for name, mark in _PAGE_MARKS.items())
     except OSError:
         return False

@@ -51,10 +51,15 @@ class Progress:
 
 Computed = tuple[OutputRows, tuple[BadRow, ...]]
 ProgressCallback = Callable[[Progress], None]
+RowsCallback = Callable[[OutputRows], None]
 
 
 def silent(progress: Progress) -> None:
     """Tell nobody."""
+
+
+def unseen(rows: OutputRows) -> None:
+    """Show the rows to nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -73,6 +78,8 @@ class Source:
         What the samples' names are called.
     blocks : iterable of Batch
         Rows in the order of the file.
+    placed : bool
+        Whether the batches have places.
     """
 
     axis: FloatArray
@@ -81,6 +88,7 @@ class Source:
     n_rows: int | None
     id_header: str
     blocks: Iterable[Batch]
+    placed: bool = False
 
 
 def table_source(batches: Batches) -> Source:
@@ -92,6 +100,7 @@ def table_source(batches: Batches) -> Source:
         n_rows=batches.n_rows,
         id_header=batches.id_header or FIRST_ID,
         blocks=batches,
+        placed=batches.placed,
     )
 
 
@@ -218,6 +227,7 @@ def predict_source(
     path: Path,
     *,
     progress: ProgressCallback = silent,
+    watch: RowsCallback = unseen,
 ) -> Summary:
     """Predict every row of a source into a file.
 
@@ -233,6 +243,8 @@ def predict_source(
         CSV, or Parquet where it ends in .parquet; replaced whole, or left as it was.
     progress : callable (Progress) -> None
         Told after every block.
+    watch : callable (OutputRows) -> None
+        Shown the rows of every block, in their order, once they are taken in.
 
     Raises
     ------
@@ -245,9 +257,10 @@ def predict_source(
     def work(batch: Batch) -> Computed:
         return predict_block(runner, onto, batch)
 
-    opened = open_output(path, source.id_header, runner.level, runner.bundle.target_unit)
+    unit = runner.bundle.target_unit
+    opened = open_output(path, source.id_header, runner.level, unit, places=source.placed)
     blocks = in_order(work, source.blocks, runner.workers)
-    return write_computed(opened, blocks, source.n_rows, progress)
+    return write_computed(opened, blocks, source.n_rows, progress, watch)
 
 
 def write_computed(
@@ -255,6 +268,7 @@ def write_computed(
     blocks: Generator[Computed],
     total: int | None,
     progress: ProgressCallback,
+    watch: RowsCallback = unseen,
 ) -> Summary:
     """Write computed blocks in their order, and sum them up.
 
@@ -267,6 +281,7 @@ def write_computed(
     with opened as output, closing(blocks) as computed:
         for rows, bad in computed:
             output.write(rows)
+            watch(rows)
             summary.add(rows, bad)
             summary.seconds = time.monotonic() - started
             progress(Progress(rows=summary.rows, total=total, seconds=summary.seconds))
@@ -301,6 +316,7 @@ def predict_block(runner: BundleRunner, onto: OntoAxis, batch: Batch) -> Compute
         numbers=numbers[:, known],
         inside=np.array([not reason for reason in told], dtype=np.bool_)[known],
         reasons=tuple(reasons),
+        places=batch.places,
     )
     return rows, bad
 

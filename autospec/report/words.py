@@ -126,9 +126,12 @@ def duration(seconds: float) -> str:
 
 def target_label(data: TargetView) -> str:
     """Return the target with its unit, such as "SOC (g/kg)"."""
-    name = data.target_name
-    name = name.upper() if name.islower() and len(name) <= 3 else name
-    return f"{name} ({data.target_unit})"
+    return f"{spelt_target(data.target_name)} ({data.target_unit})"
+
+
+def spelt_target(name: str) -> str:
+    """Return the name of a target as it is printed: SOC for soc."""
+    return name.upper() if name.islower() and len(name) <= 3 else name
 
 
 def preprocessing_words(result: SearchResult) -> str:

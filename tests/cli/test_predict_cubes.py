@@ -87,6 +87,10 @@ def test_spectra_for_a_model_of_cubes_and_cubes_for_one_of_spectra_are_refused(
         (("--explain",), "--explain is for models of spectra"),
         (("--quantity", "absorbance", "--id", "x"), "--id, --quantity are for models of spectra"),
         (("--replicates", "average"), "--replicates is for models of spectra"),
+        (
+            ("--x", "x", "--y", "y", "--picture"),
+            "--x and --y, --picture are for models of spectra",
+        ),
     ],
 )
 def test_options_of_spectra_are_refused_by_name(

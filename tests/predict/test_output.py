@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,17 @@ def test_a_bad_row_has_its_name_its_number_and_its_reason_only(tmp_path: Path) -
     assert good[:3] == ["a", "2", "1"]
     assert good[7] == "yes"
     assert bad == ["b", "3", *[""] * 9, "not predicted: band 512: empty"]
+
+
+def test_a_missing_place_is_an_empty_cell_and_x_may_be_the_name_of_the_ids(tmp_path: Path) -> None:
+    rows = made_rows(("a", "b"), [True, True], np.ones((6, 2)))
+    rows = replace(rows, places=np.array([[1.5, np.nan], [2.5, 3.5]]))
+    with open_output(tmp_path / "out.csv", "x", 0.9, "g/kg", places=True) as output:
+        output.write(rows)
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as stream:
+        header, *found = csv.reader(stream)
+    assert header[:3] == ["x_of_file", "x", "y"]
+    assert [cells[:3] for cells in found] == [["a", "1.5", "2.5"], ["b", "", "3.5"]]
 
 
 def test_a_name_of_ours_over_the_ids_is_told_apart(tmp_path: Path) -> None:
