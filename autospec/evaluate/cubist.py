@@ -85,7 +85,7 @@ def fit_cubist(train: Spectra, folds: tuple[Fold, ...]) -> Fitted:
     """
     if not have_cubist():
         raise UsageError(f"Cubist wants the package cubist. Next: {INSTALL}")
-    views, law = fit_views(train, FOUR_VIEWS), fit_law(train.target, log=False)
+    views, law = fit_views(train, FOUR_VIEWS), fit_law(train.target, root=False)
     seen = views.transform(train.values)
     scores = PCA(min(SCORES, train.n - 1, seen.shape[1]), whiten=True, random_state=0).fit(seen)
     x, z = scores.transform(seen), law.forward(train.target)

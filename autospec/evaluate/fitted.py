@@ -1,4 +1,4 @@
-"""`Fitted`: what a tuned baseline is to its callers, and the log scale some of them learn on."""
+"""`Fitted`: what a tuned baseline is to its callers, and the scale of roots some learn on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from autospec.data.spectra import FloatArray
+
+ROOT_WORDS = "on the cube root of y"  # of the scale some models learn on
 
 
 class Predictor(Protocol):
@@ -43,22 +45,25 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetLaw:
-    """The scale a model learns on: standardised lab values, or standardised log(1 + y).
+    """The scale a model learns on: standardised lab values, or their standardised cube roots.
 
-    Lab values of soil are often skewed: on the log scale a model is not led by a few rich samples.
+    Lab values of soil are often skewed: on a scale of roots a model is not led by a few rich
+    samples. The cube root makes gamma-distributed values nearly normal (Wilson & Hilferty 1931,
+    https://doi.org/10.1073/pnas.17.12.684); it is between the square root and the logarithm.
 
     Parameters
     ----------
-    log : bool
-        Whether the logarithm is taken.
+    root : bool
+        Whether the cube root is taken.
     mean, sd : float
         Of the training rows, on that scale (ddof 0).
     low, high : float
         The range of the training rows on that scale, widened by one `sd`: what predictions are
-        held to before the logarithm is undone, because its inverse grows without end.
+        held to before the root is undone, because a cube grows fast. `low` is at least 0 where no
+        lab value is negative.
     """
 
-    log: bool
+    root: bool
     mean: float
     sd: float
     low: float
@@ -66,24 +71,24 @@ class TargetLaw:
 
     def forward(self, y: FloatArray) -> FloatArray:
         """Return lab values on the scale of the model."""
-        return np.asarray(((np.log1p(y) if self.log else y) - self.mean) / self.sd)
+        return np.asarray(((np.cbrt(y) if self.root else y) - self.mean) / self.sd)
 
     def inverse(self, z: FloatArray) -> FloatArray:
         """Return predictions in the unit of the lab values."""
         y = z * self.sd + self.mean
-        return np.expm1(np.clip(y, self.low, self.high)) if self.log else np.asarray(y)
+        return np.asarray(np.clip(y, self.low, self.high) ** 3 if self.root else y)
 
 
-def fit_law(y: FloatArray, *, log: bool) -> TargetLaw:
-    """Fit the scale to lab values of shape (n,); `log` wants all of them above −1."""
-    assert not log or float(y.min()) > -1.0, "log1p of a value at or below -1"
-    z = np.log1p(y) if log else y
+def fit_law(y: FloatArray, *, root: bool) -> TargetLaw:
+    """Fit the scale to lab values of shape (n,)."""
+    z = np.cbrt(y) if root else y
     sd = float(z.std()) or 1.0
+    low = float(z.min()) - sd
     return TargetLaw(
-        log=log,
+        root=root,
         mean=float(z.mean()),
         sd=sd,
-        low=float(z.min()) - sd,
+        low=max(low, 0.0) if y.min() >= 0 else low,
         high=float(z.max()) + sd,
     )
 

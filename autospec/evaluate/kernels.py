@@ -21,7 +21,7 @@ from sklearn.svm import SVR
 
 from autospec.data.spectra import FloatArray, Spectra
 from autospec.data.splits import Fold
-from autospec.evaluate.fitted import Fitted, TargetLaw, fit_law
+from autospec.evaluate.fitted import ROOT_WORDS, Fitted, TargetLaw, fit_law
 from autospec.evaluate.views import FOUR_VIEWS, Views, fit_views
 
 RIDGE_PENALTIES = np.logspace(-5, 2, 29)  # beside a kernel whose diagonal is about 1
@@ -79,7 +79,7 @@ def fit_ridge(train: Spectra, folds: tuple[Fold, ...]) -> Fitted:
     ----------
     Hoerl & Kennard 1970, https://doi.org/10.1080/00401706.1970.10488634
     """
-    views, law = fit_views(train), fit_law(train.target, log=False)
+    views, law = fit_views(train), fit_law(train.target, root=False)
     x, z = views.transform(train.values), law.forward(train.target)
     kernel = x @ x.T
     best: tuple[float, float, FloatArray] | None = None
@@ -127,7 +127,7 @@ def fit_gpr(
     folds: tuple[Fold, ...],
     *,
     kernel: Kernel,
-    log: bool = False,
+    root: bool = False,
     recipes: tuple[Any, ...] = FOUR_VIEWS,
 ) -> Fitted:
     """Fit a Gaussian process, its kernel by marginal likelihood.
@@ -140,8 +140,8 @@ def fit_gpr(
         Positions within `train`, for the out-of-fold predictions only.
     kernel : sklearn Kernel
         With a `WhiteKernel`.
-    log : bool
-        Learn log(1 + y).
+    root : bool
+        Learn the cube root of y.
     recipes : tuple of Preprocessing
         The views.
 
@@ -149,7 +149,7 @@ def fit_gpr(
     ----------
     Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, MIT Press
     """
-    views, law = fit_views(train, recipes), fit_law(train.target, log=log)
+    views, law = fit_views(train, recipes), fit_law(train.target, root=root)
     x, z = views.transform(train.values), law.forward(train.target)
     process = GaussianProcessRegressor(kernel, alpha=JITTER, random_state=0)
     with warnings.catch_warnings():  # a setting at the end of its range is no fault
@@ -159,11 +159,11 @@ def fit_gpr(
     return Fitted(
         model=KernelModel(views=views, law=law, regressor=process),
         out_of_fold=law.inverse(held),
-        detail=f"{process.kernel_}" + (", on log(1 + y)" if log else ""),
+        detail=f"{process.kernel_}" + (f", {ROOT_WORDS}" if root else ""),
     )
 
 
-def fit_svr(train: Spectra, folds: tuple[Fold, ...], *, log: bool = False) -> Fitted:
+def fit_svr(train: Spectra, folds: tuple[Fold, ...], *, root: bool = False) -> Fitted:
     """Fit support vector regression with a radial kernel on four views, tuned on the folds.
 
     Parameters
@@ -172,14 +172,14 @@ def fit_svr(train: Spectra, folds: tuple[Fold, ...], *, log: bool = False) -> Fi
         Training rows, all labelled.
     folds : tuple of Fold
         Positions within `train`.
-    log : bool
-        Learn log(1 + y).
+    root : bool
+        Learn the cube root of y.
 
     References
     ----------
     Smola & Schölkopf 2004, https://doi.org/10.1023/B:STCO.0000035301.49549.88
     """
-    views, law = fit_views(train), fit_law(train.target, log=log)
+    views, law = fit_views(train), fit_law(train.target, root=root)
     x, z = views.transform(train.values), law.forward(train.target)
     search = GridSearchCV(
         SVR(epsilon=SVR_TUBE),
@@ -196,7 +196,7 @@ def fit_svr(train: Spectra, folds: tuple[Fold, ...], *, log: bool = False) -> Fi
     return Fitted(
         model=KernelModel(views=views, law=law, regressor=search.best_estimator_),
         out_of_fold=law.inverse(total / count),
-        detail=chosen + (", on log(1 + y)" if log else ""),
+        detail=chosen + (f", {ROOT_WORDS}" if root else ""),
     )
 
 

@@ -18,7 +18,7 @@ from autospec.localisation.farm import FarmSpectra
 from autospec.localisation.members import Member
 from autospec.localisation.result import AUTO, AUTO_LOCAL, Uses
 
-LIBRARY_SHARE = 0.6  # of auto's starting weights, that of the members that learn from the library
+LIBRARY_SHARE = 8 / 9  # of auto's starting weights, that of the members that learn from the library
 CLIP = 0.5  # members may leave the range of the training rows by this share of it
 PULL = 10.0  # of the least squared error, times the squared distance from the starting weights
 SUM_TO_ONE = 1e3  # how hard: weight of that equation beside the others
@@ -82,7 +82,7 @@ def fit_autos(members: tuple[Member, ...], observed: FloatArray) -> tuple[Auto, 
     """
     everyone = tuple(m for m in members if m.start > 0)
     own = tuple(m for m in members if m.uses == "farm" and m.start + m.twin > 0)
-    about = "members stacked by inner folds, half of them on a library prior"
+    about = "members stacked by inner folds, most of their weight on library priors"
     library = np.array([m.start * (m.uses != "farm") for m in everyone])
     alone = np.array([m.start * (m.uses == "farm") for m in everyone])
     auto = _mix(AUTO, about, everyone, observed, _start(library, alone))

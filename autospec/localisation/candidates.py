@@ -16,13 +16,14 @@ from autospec.data.spectra import FloatArray, IntArray, Spectra
 from autospec.data.splits import Fold
 from autospec.evaluate.baselines import PLSRModel, average_plsr, fit_mean, tune_plsr
 from autospec.evaluate.cubist import fit_cubist, have_cubist
-from autospec.evaluate.fitted import Fitted, ScaledModel, TargetLaw, fit_law
+from autospec.evaluate.fitted import ROOT_WORDS, Fitted
 from autospec.evaluate.kernels import curved_kernel, fit_gpr, fit_ridge, fit_svr, linear_kernel
-from autospec.evaluate.views import SNV_VIEW
+from autospec.evaluate.views import FOUR_VIEWS, SNV_VIEW
 from autospec.localisation.farm import FarmSpectra, Sees
 from autospec.localisation.result import MEAN, PLSR_LOCAL, Uses
-from autospec.transfer.library_prior import LibraryPrior, fit_library_prior, fit_on_prior
+from autospec.transfer.library_prior import LibraryPrior, fit_library_prior
 from autospec.transfer.memory import fit_memory_based
+from autospec.transfer.prior_regression import fit_on_prior
 from autospec.transfer.spiking import (
     correct_slope_and_bias,
     fit_global_plsr,
@@ -30,8 +31,13 @@ from autospec.transfer.spiking import (
     fit_spiked_plsr,
 )
 
-ON_PRIOR, SPIKED = 10.0, 2.0  # how auto's members that use the library share its weight
-LOWEST_LOG = 0.0  # lab values below it have no place on a log scale
+# How auto's members on a library prior share its weight, by what they read: the name's ending,
+# words, preprocessings, starting weight.
+READINGS = (
+    ("", "four preprocessings", FOUR_VIEWS, 2.0),
+    (", derivative", "the first derivative", FOUR_VIEWS[1:2], 1.0),
+    (", SNV", "SNV spectra", SNV_VIEW, 1.0),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,7 +51,7 @@ class LibraryModels:
     plsr : PLSRModel
         On all of it.
     priors : tuple of LibraryPrior
-        On lab values, and on log(1 + y) where these allow it.
+        One a reading of `READINGS`; on cube roots, if no lab value of the library is negative.
     """
 
     library: Spectra
@@ -76,17 +82,19 @@ def learn_library(library: Spectra, seed: int) -> LibraryModels:
     seed : int
         Fixes folds and sub-samples.
     """
-    logs = (False, True) if allows_log(library.target) else (False,)
     return LibraryModels(
         library=library,
         plsr=fit_global_plsr(library, seed=seed),
-        priors=tuple(fit_library_prior(library, log=log, seed=seed) for log in logs),
+        priors=tuple(
+            fit_library_prior(library, root=has_root(library.target), recipes=recipes, seed=seed)
+            for _, _, recipes, _ in READINGS
+        ),
     )
 
 
-def allows_log(target: FloatArray) -> bool:
-    """Say whether lab values of shape (n,) can be taken to log(1 + y)."""
-    return float(target.min()) >= LOWEST_LOG
+def has_root(target: FloatArray) -> bool:
+    """Say whether lab values of shape (n,) go on a scale of roots: none is negative."""
+    return float(target.min()) >= 0.0
 
 
 def farm_candidates(train: Spectra, folds: tuple[Fold, ...]) -> Iterator[Candidate]:
@@ -99,51 +107,34 @@ def farm_candidates(train: Spectra, folds: tuple[Fold, ...]) -> Iterator[Candida
             name=name, about=about, uses="farm", sees="own", start=start, fit=fit, twin=twin
         )
 
-    law = fit_law(train.target, log=allows_log(train.target))
-
-    @cache
-    def tuned() -> tuple[tuple[PLSRModel, ...], ...]:
-        return tune_plsr(train, folds, (train.target, law.forward(train.target)))
-
+    tuned = cache(lambda: tune_plsr(train, folds, (train.target,))[0])
     yield plan(MEAN, "the mean of the training rows", 0, lambda: _mean(train))
     yield plan(
         PLSR_LOCAL,
         "PLSR on the farm's rows, preprocessing and components tuned",
         0,
-        lambda: _best(tuned()[0]),
+        lambda: _best(tuned()),
     )
     yield plan(
         "PLSR averaged",
         "PLSR of twelve preprocessings, averaged",
-        1,
-        lambda: _averaged(tuned()[0], train.target),
-        twin=SPIKED,
+        0,
+        lambda: _averaged(tuned(), train.target),
     )
-    if law.log:
-        yield plan(
-            "PLSR averaged, log",
-            "PLSR of twelve preprocessings, averaged, on log(1 + y)",
-            1,
-            lambda: _averaged_on_law(tuned()[1], train, law),
-        )
-    for log in (False, True) if law.log else (False,):
-        words, suffix = (" on log(1 + y)", ", log") if log else ("", "")
-        yield plan(
-            f"GPR{suffix}",
-            f"Gaussian process, linear kernel on four preprocessings{words}",
-            1,
-            partial(fit_gpr, train, folds, kernel=linear_kernel(), log=log),
-        )
-        yield plan(
-            f"GPR SNV{suffix}",
-            f"Gaussian process, linear and radial kernel on SNV spectra{words}",
-            1,
-            partial(fit_gpr, train, folds, kernel=curved_kernel(), log=log, recipes=SNV_VIEW),
-        )
+    four = partial(fit_gpr, train, folds, kernel=linear_kernel())
+    yield plan("GPR", "Gaussian process, linear kernel on four preprocessings", 0, four)
+    if has_root(train.target):
+        yield plan("GPR, root", f"the same {ROOT_WORDS}", 0, partial(four, root=True))
+    yield plan(
+        "GPR SNV",
+        "Gaussian process, linear and radial kernel on SNV spectra",
+        0,
+        partial(fit_gpr, train, folds, kernel=curved_kernel(), recipes=SNV_VIEW),
+    )
     yield plan(
         "ridge", "ridge regression on four preprocessings", 0, lambda: fit_ridge(train, folds)
     )
-    yield plan("SVR", "support vector regression, radial kernel", 0, lambda: fit_svr(train, folds))
+    yield plan("SVR", "support vector regression, radial kernel", 1, lambda: fit_svr(train, folds))
     if have_cubist():
         yield plan("Cubist", "rules with linear models", 0, lambda: fit_cubist(train, folds))
 
@@ -153,7 +144,6 @@ def library_candidates(
 ) -> Iterator[Candidate]:
     """Lay out the members that learn from the library, or from both."""
     local, library = farm.aligned, models.library
-    priors = [p for p in models.priors if not p.log or allows_log(local.target)]
 
     def plan(
         name: str, about: str, fit: Callable[[], Fitted], uses: Uses = "both", start: float = 0
@@ -175,7 +165,6 @@ def library_candidates(
         "PLSR spiked",
         "PLSR on the library and the farm's rows, these weighted",
         lambda: fit_spiked_plsr(models.plsr, library, local, folds),
-        start=SPIKED,
     )
     if selected is not None:
         yield plan(
@@ -186,24 +175,23 @@ def library_candidates(
     yield plan(
         "memory-based",
         "local Gaussian processes on the nearest library rows",
-        lambda: fit_memory_based(library, local, folds, log=len(priors) > 1),
+        lambda: fit_memory_based(library, local, folds, root=has_root(library.target)),
     )
-    for prior in priors:
-        suffix, words = (", log", " on log(1 + y)") if prior.log else ("", "")
+    for (ending, words, _, weight), prior in zip(READINGS, models.priors, strict=True):
         yield plan(
-            f"library prior{suffix}",
-            f"linear regression whose prior is what the library's fields share{words}",
+            f"library prior{ending}",
+            f"linear regression on {words}, its prior what the library's fields say",
             partial(_on_prior, prior, local, folds),
-            start=ON_PRIOR / len(priors),
+            start=weight,
         )
         yield Candidate(
-            name=f"no prior{suffix}",
-            about=f"the same regression without what the library knows{words}",
+            name=f"no prior{ending}",
+            about=f"the same on {words} without what the library knows",
             uses="farm",
             sees="aligned",
             start=0,
             fit=partial(_without_prior, prior, local, folds),
-            twin=ON_PRIOR / len(priors),
+            twin=weight,
         )
 
 
@@ -233,15 +221,6 @@ def _averaged(tuned: tuple[PLSRModel, ...], target: FloatArray) -> Fitted:
     )
 
 
-def _averaged_on_law(tuned: tuple[PLSRModel, ...], train: Spectra, law: TargetLaw) -> Fitted:
-    fitted = _averaged(tuned, law.forward(train.target))
-    return Fitted(
-        model=ScaledModel(model=fitted, law=law),
-        out_of_fold=law.inverse(fitted.out_of_fold),
-        detail=fitted.detail,
-    )
-
-
 def _untouched(model: PLSRModel, local: Spectra) -> Fitted:
     return Fitted(
         model=model,
@@ -257,5 +236,5 @@ def _on_prior(prior: LibraryPrior, local: Spectra, folds: tuple[Fold, ...]) -> F
 
 def _without_prior(prior: LibraryPrior, local: Spectra, folds: tuple[Fold, ...]) -> Fitted:
     """Fit the same regression on a library whose slopes, and their spread, are all 0."""
-    fitted = _on_prior(replace(prior, scale=0.0), local, folds)
+    fitted = _on_prior(replace(prior, scale=0.0, sources=prior.sources[:1]), local, folds)
     return replace(fitted, detail="")

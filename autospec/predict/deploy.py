@@ -49,8 +49,9 @@ from autospec.predict.nodes import (
 )
 from autospec.training.ensemble import Ensemble
 from autospec.training.members import FittedMember
-from autospec.transfer.library_prior import PriorModel, unit_length
+from autospec.transfer.library_prior import unit_length
 from autospec.transfer.memory import MemoryModel
+from autospec.transfer.prior_regression import PriorModel
 from autospec.transfer.spiking import Corrected
 
 
@@ -226,11 +227,11 @@ def _prior(model: PriorModel) -> Sum:
 
 
 def _on_law(node: Node, law: TargetLaw) -> OnScale:
-    return OnScale(node=node, log=law.log, mean=law.mean, sd=law.sd, low=law.low, high=law.high)
+    return OnScale(node=node, root=law.root, mean=law.mean, sd=law.sd, low=law.low, high=law.high)
 
 
 def _moved(node: Node, intercept: float, slope: float) -> OnScale:
-    return OnScale(node=node, log=False, mean=intercept, sd=slope, low=0.0, high=0.0)
+    return OnScale(node=node, mean=intercept, sd=slope, low=0.0, high=0.0)
 
 
 def _ensemble(model: Ensemble) -> Networks:

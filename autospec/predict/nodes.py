@@ -207,16 +207,18 @@ class CubeNetworks:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OnScale:
-    """A node that predicts on another scale: y = z · sd + mean; where `log`, expm1 of that.
+    """A node that predicts on another scale: y = z · sd + mean.
 
-    On the logarithmic scale y is held between `low` and `high` first.
+    Where `root`, y is held between `low` and `high` and cubed; where `log`, likewise, and expm1
+    of it is taken, which is what models made by earlier versions are read for.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
 
     kind: Literal["scale"] = "scale"
     node: Node
-    log: bool
+    log: bool = False
+    root: bool = False
     mean: float
     sd: float
     low: float

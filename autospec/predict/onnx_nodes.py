@@ -57,10 +57,10 @@ def draw_node(drawing: Drawing, node: Node, spectra: View) -> str:
         return _networks(drawing, node, spectra)
     if isinstance(node, OnScale):
         y = _scaled(drawing, draw_node(drawing, node.node, spectra), node)
-        if not node.log:
+        if not (node.log or node.root):
             return y
         y = drawing.put("Clip", y, drawing.number(node.low), drawing.number(node.high))
-        return expm1(drawing, y)
+        return cube(drawing, y) if node.root else expm1(drawing, y)
     return _mixture(drawing, node, spectra)
 
 
@@ -74,6 +74,11 @@ def draw_steps(drawing: Drawing, steps: Steps, spectra: View) -> View:
 def row_sum(drawing: Drawing, x: str) -> str:
     """Draw the sum of each row of (n, k), shape (n, 1)."""
     return drawing.put("ReduceSum", x, drawing.integers(1), keepdims=1)
+
+
+def cube(drawing: Drawing, x: str) -> str:
+    """Draw x³."""
+    return drawing.put("Mul", drawing.put("Mul", x, x), x)
 
 
 def expm1(drawing: Drawing, x: str) -> str:

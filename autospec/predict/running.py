@@ -82,7 +82,10 @@ class Runner:
                 return np.asarray(np.mean([_by_parts(m, x) for m in self._members(node)], axis=0))
         if isinstance(node, OnScale):
             y = self._node(node.node, values, seen) * node.sd + node.mean
-            return np.expm1(np.clip(y, node.low, node.high)) if node.log else y
+            if not (node.log or node.root):
+                return y
+            held = np.clip(y, node.low, node.high)
+            return np.asarray(held**3 if node.root else np.expm1(held))
         each = np.stack([self._node(part, values, seen) for part in node.nodes])
         return mix(node, each)
 

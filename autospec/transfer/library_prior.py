@@ -1,40 +1,58 @@
-"""Linear regression for a farm whose prior is what the library knows (R: our construction).
+"""What the fields of a library say about the slopes of any farm (R: our construction).
 
 On views of the spectra, a Gaussian process with a linear kernel is a linear regression with a
-normal prior on its coefficients. First the library alone: its fields are each centred, spectra and
-lab values, so that instruments and levels of fields drop out and only slopes are learned. What it
-leaves, a mean and a covariance of the slope function, becomes the prior of the farm:
-
-    f(x) = level + ρ·g(x) + h(x),   g ~ library's posterior,   h ~ linear, amplitude s
-
-ρ, s and the noise are chosen by marginal likelihood on the farm's training rows: with ρ near 0 the
-library is not believed, and the model is a local one. Rasmussen & Williams 2006, Gaussian Processes
-for Machine Learning, chapter 2, has the algebra; the weight ρ is that of an autoregressive model of
-two sources (Kennedy & O'Hagan 2000, https://doi.org/10.1093/biomet/87.1.1).
+normal prior on its coefficients. Here the library alone is read: its fields are each centred,
+spectra and lab values, so that instruments and levels of fields drop out and only slopes are
+learned. What is left, a mean and a covariance of the slope function, is one *source*. All fields
+together are a source, and so is each large field: which of them a farm is to believe is for its
+own rows to say (`autospec.transfer.prior_regression`). Rasmussen & Williams 2006, Gaussian
+Processes for Machine Learning, chapter 2, has the algebra.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
-from scipy.optimize import minimize
+from scipy.linalg import cho_factor, solve_triangular
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 
-from autospec.data.spectra import FloatArray, Spectra
-from autospec.data.splits import Fold
-from autospec.evaluate.fitted import TargetLaw, fit_law
-from autospec.evaluate.kernels import JITTER, amplitudes, held_out, linear_kernel
-from autospec.evaluate.views import Views, fit_views
+from autospec.data.preprocess import Preprocessing
+from autospec.data.spectra import FloatArray, IntArray, Spectra
+from autospec.evaluate.kernels import JITTER, amplitudes, linear_kernel
+from autospec.evaluate.views import FOUR_VIEWS, Views, fit_views
 
-TUNING_ROWS = 250  # library rows for the kernel's settings; its time grows with their cube
-PRIOR_ROWS = 1500  # library rows that the prior holds; likewise
-START = np.array([0.5, np.log(0.3), np.log(0.1)])  # ρ, log s, log noise (variances in sd² of y)
-START_SD = np.array([0.5, 1.5, 1.5])  # of the normal priors around it
-LEVEL_VARIANCE = 1.0
+TUNING_ROWS = 250  # of a source, for the kernel's settings; its time grows with their cube
+PRIOR_ROWS = 1500  # of a source, that its posterior holds; likewise
+SOURCE_ROWS = 30  # a field of fewer rows is no source of its own
+SOURCES = 8  # fields that are: the largest
+EVERYTHING = "all fields"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Source:
+    """What some rows of the library say: the posterior of the slopes of centred views.
+
+    Parameters
+    ----------
+    name : str
+        "all fields", or the field's.
+    slope : float64, shape (bands,)
+        Mean of the slope function: coefficients, in standard deviations `LibraryPrior.scale`.
+    amplitude : float
+        Prior variance of each coefficient.
+    told : float64, shape (rows, bands)
+        What the rows take from that: the covariance of the coefficients is
+        amplitude·I − toldᵀ·told.
+    """
+
+    name: str
+    slope: FloatArray
+    amplitude: float
+    told: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,204 +63,119 @@ class LibraryPrior:
     ----------
     views : Views
         Fitted on the library.
+    recipes : tuple of Preprocessing
+        Of the views.
     spread : float64, shape (bands,)
         Standard deviation of each band of the views within the library's fields.
-    slope : float64, shape (bands,)
-        Mean of the slope function: coefficients of centred views, in standard deviations `scale`.
-    amplitude : float
-        Prior variance of each coefficient.
-    told : float64, shape (rows, bands)
-        What the library takes from that: the covariance of the coefficients is
-        amplitude·I − toldᵀ·told.
+    sources : tuple of Source
+        All fields first, then single ones, the largest first.
     scale : float
-        Of the library's centred lab values, on the model's scale.
-    log : bool
-        Whether lab values are log(1 + y).
+        Standard deviation of the library's centred lab values, on the model's scale.
+    root : bool
+        Whether lab values are cube roots.
     """
 
     views: Views
+    recipes: tuple[Preprocessing, ...]
     spread: FloatArray
-    slope: FloatArray
-    amplitude: float
-    told: FloatArray
+    sources: tuple[Source, ...]
     scale: float
-    log: bool
+    root: bool
 
     @property
     def rows(self) -> int:
-        """Library rows it holds."""
-        return len(self.told)
+        """Library rows that its first source holds."""
+        return len(self.sources[0].told)
 
-    def condition(self, values: FloatArray, centre: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return mean (n,) and covariance (n, n) of the slope function.
+    def condition(
+        self, source: Source, values: FloatArray, centre: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return mean (n,) and covariance (n, n) of a source's slope function.
 
         Parameters
         ----------
+        source : Source
+            One of `sources`.
         values : float64, shape (n, b)
             Raw spectra of a farm.
         centre : float64, shape (bands,)
             Mean of the farm's training rows under `views`.
         """
         x = unit_length(self.views.transform(values) - centre, self.spread)
-        known = x @ self.told.T
-        covariance = self.amplitude * (x @ x.T) - known @ known.T
-        return x @ self.slope * self.scale, covariance * self.scale**2
+        known = x @ source.told.T
+        covariance = source.amplitude * (x @ x.T) - known @ known.T
+        return x @ source.slope * self.scale, covariance * self.scale**2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PriorModel:
-    """A farm's regression on a library prior.
-
-    Parameters
-    ----------
-    prior : LibraryPrior
-        What the library knows.
-    views : Views
-        Fitted on the farm's training rows.
-    law : TargetLaw
-        The scale it learned on.
-    settings : float64, shape (3,)
-        ρ, log s, log noise.
-    centre : float64, shape (bands,)
-        Mean of the farm's training rows under the library's views.
-    shared : float64, shape (bands,)
-        Coefficients of the library's views, centred and of unit length: what the library knew and
-        the farm's rows moved.
-    own : float64, shape (bands',)
-        Coefficients of the farm's views.
-    level : float
-    out_of_fold : float64, shape (n,)
-        Held-out prediction of each training row; ρ, s and noise are those of all rows.
-    """
-
-    prior: LibraryPrior
-    views: Views
-    law: TargetLaw
-    settings: FloatArray
-    centre: FloatArray
-    shared: FloatArray
-    own: FloatArray
-    level: float
-    out_of_fold: FloatArray
-
-    @property
-    def belief(self) -> float:
-        """ρ: how far the library is believed; 0 not at all."""
-        return float(self.settings[0])
-
-    @property
-    def detail(self) -> str:
-        """What was chosen, in words."""
-        scale = ", on log(1 + y)" if self.law.log else ""
-        return f"weight of the library ρ = {self.belief:.2f}, {self.prior.rows} of its rows{scale}"
-
-    def predict(self, values: FloatArray) -> FloatArray:
-        """Return predictions, shape (n,), for raw spectra of shape (n, b); each row on its own."""
-        if not len(values):
-            return np.empty(0)
-        seen = self.prior.views.transform(values) - self.centre
-        shared = unit_length(seen, self.prior.spread) @ self.shared
-        return self.law.inverse(shared + self.views.transform(values) @ self.own + self.level)
-
-
-def fit_library_prior(library: Spectra, *, log: bool, seed: int = 0) -> LibraryPrior:
-    """Learn the slopes that the library's fields share.
+def fit_library_prior(
+    library: Spectra,
+    *,
+    root: bool,
+    recipes: Sequence[Preprocessing] = FOUR_VIEWS,
+    seed: int = 0,
+) -> LibraryPrior:
+    """Learn the slopes that the library's fields share, and those of each large field.
 
     Parameters
     ----------
     library : Spectra
         Labelled rows, the farm's own purged.
-    log : bool
-        Learn log(1 + y): slopes of fields of different level compare better.
+    root : bool
+        Learn cube roots: slopes of fields of different level compare better.
+    recipes : sequence of Preprocessing
+        The views.
     seed : int
-        Fixes which rows are used, where there are more than 1500.
+        Fixes which rows are used, where a source has more than 1500.
     """
-    views = fit_views(library)
+    views = fit_views(library, recipes)
     x = views.transform(library.values)
-    z = np.log1p(library.target) if log else library.target.copy()
+    z = np.cbrt(library.target) if root else library.target.copy()
     names = np.asarray(library.fields)
     for name in np.unique(names):
         rows = names == name
         x[rows] -= x[rows].mean(axis=0)
         z[rows] -= z[rows].mean()
     spread, scale = x.std(axis=0), float(z.std()) or 1.0
-    x = unit_length(x, spread)
-    order = np.random.default_rng(seed).permutation(len(z))[:PRIOR_ROWS]
-    x, z = x[order], z[order] / scale
+    x, z = unit_length(x, spread), z / scale
+    order = np.random.default_rng(seed).permutation(len(z))
+    return LibraryPrior(
+        views=views,
+        recipes=tuple(recipes),
+        spread=spread,
+        sources=tuple(_learn(name, x[rows], z[rows]) for name, rows in _parts(names, order)),
+        scale=scale,
+        root=root,
+    )
+
+
+def _parts(
+    names: np.ndarray[tuple[int], np.dtype[np.str_]], order: IntArray
+) -> list[tuple[str, IntArray]]:
+    """Return each source's name and its rows, in `order`."""
+    fields, sizes = np.unique(names, return_counts=True)
+    largest = np.argsort(-sizes, kind="stable")[:SOURCES]
+    alone = [i for i in largest if sizes[i] >= SOURCE_ROWS] if len(fields) > 1 else []
+    single = [(str(fields[i]), order[names[order] == fields[i]]) for i in alone]
+    return [(EVERYTHING, order), *single]
+
+
+def _learn(name: str, x: FloatArray, z: FloatArray) -> Source:
+    """Return the posterior of the slopes, given centred views (n, bands) and lab values (n,)."""
     tuned = GaussianProcessRegressor(linear_kernel(), alpha=JITTER, random_state=0)
     with warnings.catch_warnings():  # a setting at the end of its range is no fault
         warnings.simplefilter("ignore", ConvergenceWarning)
         tuned.fit(x[:TUNING_ROWS], z[:TUNING_ROWS])
     amplitude = amplitudes(tuned.kernel_)[0]
     noise = float(tuned.kernel_.k2.noise_level) + JITTER
+    x, z = x[:PRIOR_ROWS], z[:PRIOR_ROWS]
     root, _ = cho_factor(amplitude * (x @ x.T) + noise * np.eye(len(z)), lower=True)
     told = solve_triangular(root, amplitude * x, lower=True)
-    return LibraryPrior(
-        views=views,
-        spread=spread,
+    return Source(
+        name=name,
         slope=told.T @ solve_triangular(root, z, lower=True),
         amplitude=amplitude,
         told=told,
-        scale=scale,
-        log=log,
     )
-
-
-def fit_on_prior(prior: LibraryPrior, train: Spectra, folds: tuple[Fold, ...]) -> PriorModel:
-    """Fit a farm's regression on a library prior.
-
-    Parameters
-    ----------
-    prior : LibraryPrior
-        On the farm's bands, quantity and unit.
-    train : Spectra
-        The farm's training rows, all labelled.
-    folds : tuple of Fold
-        Positions within `train`, for the out-of-fold predictions only.
-    """
-    views, law = fit_views(train), fit_law(train.target, log=prior.log)
-    x, z = views.transform(train.values), law.forward(train.target)
-    centre = prior.views.transform(train.values).mean(axis=0)
-    mean, covariance = prior.condition(train.values, centre)
-    mean, covariance = mean / law.sd, covariance / law.sd**2
-    linear = x @ x.T
-
-    def kernel(settings: FloatArray) -> FloatArray:
-        noise = np.exp(settings[2]) + JITTER
-        local = np.exp(settings[1]) * linear + LEVEL_VARIANCE
-        return np.asarray(settings[0] ** 2 * covariance + local + noise * np.eye(len(z)))
-
-    def loss(settings: FloatArray) -> float:
-        off = (settings - START) / START_SD
-        return _negative_log_likelihood(kernel(settings), z - settings[0] * mean) + float(
-            off @ off / 2
-        )
-
-    settings = minimize(loss, START, method="L-BFGS-B", options={"maxiter": 60}).x
-    residual = z - settings[0] * mean
-    final = kernel(settings)
-    held = held_out(final, residual, folds) + settings[0] * mean
-    weights = np.linalg.solve(final, residual)
-    return PriorModel(
-        prior=prior,
-        views=views,
-        law=law,
-        settings=settings,
-        centre=centre,
-        shared=_moved(prior, train.values, centre, settings[0] / law.sd * prior.scale, weights),
-        own=np.exp(settings[1]) * (weights @ x),
-        level=LEVEL_VARIANCE * float(weights.sum()),
-        out_of_fold=law.inverse(held),
-    )
-
-
-def _moved(
-    prior: LibraryPrior, values: FloatArray, centre: FloatArray, belief: float, weights: FloatArray
-) -> FloatArray:
-    """Return belief·slope + belief²·covariance·Xᵀ·weights, X the rows that were fitted."""
-    pull = weights @ unit_length(prior.views.transform(values) - centre, prior.spread)
-    covariance = prior.amplitude * pull - prior.told.T @ (prior.told @ pull)
-    return np.asarray(belief * prior.slope + belief**2 * covariance)
 
 
 def unit_length(x: FloatArray, spread: FloatArray) -> FloatArray:
@@ -250,12 +183,3 @@ def unit_length(x: FloatArray, spread: FloatArray) -> FloatArray:
     # A band that never varies within a field of the library says nothing, however a farm's does.
     known = np.where(spread > 1e-6 * spread.max(), spread, np.inf)
     return np.asarray(x / known / np.sqrt(x.shape[1]))
-
-
-def _negative_log_likelihood(kernel: FloatArray, residual: FloatArray) -> float:
-    try:
-        factor = cho_factor(kernel, lower=True)
-    except LinAlgError:
-        return 1e6  # settings at which rounding wins: never the best
-    fit = residual @ cho_solve(factor, residual) / 2
-    return float(fit + np.log(np.diag(factor[0])).sum())

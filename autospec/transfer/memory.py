@@ -27,7 +27,7 @@ from sklearn.decomposition import PCA
 
 from autospec.data.spectra import FloatArray, IntArray, Spectra, join_spectra
 from autospec.data.splits import Fold
-from autospec.evaluate.fitted import Fitted, TargetLaw, fit_law
+from autospec.evaluate.fitted import ROOT_WORDS, Fitted, TargetLaw, fit_law
 from autospec.evaluate.views import FOUR_VIEWS, SNV_VIEW, Views, fit_views
 
 NEIGHBOURS = (30, 60, 120)  # library rows a prediction calls up
@@ -140,7 +140,7 @@ class MemoryModel:
 
 
 def fit_memory_based(
-    library: Spectra, local: Spectra, folds: tuple[Fold, ...], *, log: bool = False, seed: int = 0
+    library: Spectra, local: Spectra, folds: tuple[Fold, ...], *, root: bool = False, seed: int = 0
 ) -> Fitted:
     """Prepare memory-based learning: learn the kernel's settings, choose the neighbours.
 
@@ -153,8 +153,8 @@ def fit_memory_based(
     folds : tuple of Fold
         Positions within `local`; they choose 30, 60 or 120 neighbours by the squared error of the
         rows they score, predicted from the library and the rows they fit. Ties go to fewer.
-    log : bool
-        Learn log(1 + y).
+    root : bool
+        Learn the cube root of y.
     seed : int
         Fixes which library rows learn the kernel's settings.
 
@@ -164,7 +164,7 @@ def fit_memory_based(
         Preprocessing, principal components and kernel settings of the out-of-fold predictions are
         those of all training rows, which makes them a little optimistic.
     """
-    law = fit_law(np.concatenate([library.target, local.target]), log=log)
+    law = fit_law(np.concatenate([library.target, local.target]), root=root)
     sight = _fit_sight(join_spectra([library, local]))
     fields = np.unique(np.asarray(library.fields), return_inverse=True)[1].astype(np.int64)
     ours = _memorise(sight, law, local, np.full(local.n, OWN_FIELD))
@@ -184,7 +184,7 @@ def fit_memory_based(
     return Fitted(
         model=model,
         out_of_fold=law.inverse(held[best]),
-        detail=words + (", on log(1 + y)" if log else ""),
+        detail=words + (f", {ROOT_WORDS}" if root else ""),
     )
 
 
