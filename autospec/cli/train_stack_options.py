@@ -76,7 +76,7 @@ TermsOption = Annotated[
     typer.Option(
         "--terms",
         help=f"Maps: terms of the loss, such as {','.join(TERMS)}; plain: squared error alone.",
-        show_default="plain",
+        show_default="edge",
     ),
 ]
 

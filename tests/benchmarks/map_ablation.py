@@ -54,6 +54,7 @@ SIZES = PRESETS | {
     )
 }
 SEASON = tuple(1.0 + 0.5 * np.cos(2 * np.pi * (np.arange(12) - 6) / 12))  # more weight in July
+SQUARED = MapTerms(edge=False)  # the masked squared error alone
 SEED_LOSS = MapTerms(pinball=True, weighted=True, edge=True, season=SEASON, gaps="sentinel")
 CONVLSTM = "ConvLSTM"
 PLAIN = "plain"
@@ -63,16 +64,16 @@ def variants(aims: MapAims, *, static: bool, gappy: bool) -> dict[str, dict[str,
     """Return what differs from the plain one, by name; what would change nothing is left out."""
     found: dict[str, dict[str, Any]] = {
         PLAIN: {},
-        "+ pinball": {"terms": MapTerms(pinball=True)},
-        "+ quantile weights": {"terms": MapTerms(weighted=True)},
-        "+ edge term": {"terms": MapTerms(edge=True)},
-        "+ season weights": {"terms": MapTerms(season=SEASON)},
+        "+ pinball": {"terms": replace(SQUARED, pinball=True)},
+        "+ quantile weights": {"terms": replace(SQUARED, weighted=True)},
+        "+ edge term": {"terms": replace(SQUARED, edge=True)},
+        "+ season weights": {"terms": replace(SQUARED, season=SEASON)},
         "the seed's loss": {"terms": SEED_LOSS},
         "+ deformable": {"sizes": {"deformable": True}},
         CONVLSTM: {},
     }
     if gappy:
-        found["sentinel"] = {"terms": MapTerms(gaps="sentinel")}
+        found["sentinel"] = {"terms": replace(SQUARED, gaps="sentinel")}
     if static:
         found["static layers late"] = {"sizes": {"static_stream": False}}
     if aims.horizon:
@@ -218,6 +219,7 @@ def rows_of(args: argparse.Namespace, kind: str, seed: int) -> Iterator[dict[str
     base = MapSettings(
         aims=aims,
         sizes=SIZES[args.size],
+        terms=SQUARED,
         tile=args.tile,
         tiles_an_epoch=args.tiles,
         config=FitConfig(

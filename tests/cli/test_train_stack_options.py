@@ -158,10 +158,10 @@ def test_options_become_settings(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     ("options", "terms"),
     [
         ((), MapTerms(edge=True, tau=0.6)),
-        (("--terms", "plain"), MapTerms(tau=0.6)),
+        (("--terms", "plain"), MapTerms(edge=False, tau=0.6)),
         (
             ("--terms", "weighted", "--gaps", "sentinel"),
-            MapTerms(weighted=True, tau=0.6, gaps="sentinel"),
+            MapTerms(weighted=True, edge=False, tau=0.6, gaps="sentinel"),
         ),
     ],
     ids=str,

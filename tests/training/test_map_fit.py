@@ -222,7 +222,7 @@ def test_a_budget_ends_it_and_the_same_call_goes_on_to_the_same_bits(tmp_path: P
     [
         ({}, 1.0, "stack: there"),
         ({"tile": 24}, 0.0, "tile: there 16, here 24"),
-        ({"terms": MapTerms(edge=True)}, 0.0, "terms.edge: there False, here True"),
+        ({"terms": MapTerms(edge=False)}, 0.0, "terms.edge: there True, here False"),
         ({"aims": replace(SETTINGS.aims, length=3)}, 0.0, "aims.length: there 4, here 3"),
     ],
     ids=["another stack", "another tile", "another loss", "another length"],

@@ -13,7 +13,7 @@ from autospec.training.map_loss import MapLoss, edge_weights
 from autospec.training.map_settings import MapTerms
 
 ALL = MapTerms(pinball=True, weighted=True, edge=True, gaps="sentinel", season=tuple(range(1, 13)))
-PLAIN = MapTerms()
+PLAIN = MapTerms(edge=False)
 OFF = {"pinball": False, "weighted": False, "edge": False, "gaps": "mask", "season": ()}
 NUMBERS = {"tau": 0.9, "gamma": 0.5, "season": tuple(range(12, 0, -1))}
 Case = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
