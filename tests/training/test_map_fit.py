@@ -289,7 +289,7 @@ def test_what_the_other_channels_tell_is_learned() -> None:
 
 
 def test_a_training_that_does_not_help_leaves_persistence() -> None:
-    harmful = replace(CONFIG, learning_rate=1.0, schedule="constant")
+    harmful = replace(CONFIG, learning_rate=100.0, schedule="constant")
     result, network, _ = train(settings=replace(SETTINGS, config=harmful))
     scores = {model.name: model.scores[0].pooled.rmse.value for model in result.models}
     assert result.best_epoch == 0
