@@ -16,7 +16,7 @@ from autospec.localisation.members import fit_members
 from autospec.localisation.pieces import ModelPiece, Piece
 from autospec.localisation.protocol import inner_folds, lay_draws
 from autospec.localisation.result import AUTO, AUTO_LOCAL, MEAN
-from autospec.transfer.library_prior import PriorModel
+from autospec.transfer.prior_regression import PriorModel
 from tests.localisation.landscape import (
     ON_CPU,
     QUICK,

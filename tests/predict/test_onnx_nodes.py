@@ -124,15 +124,23 @@ def test_a_network_that_runs_away_is_held_at_the_same_value() -> None:
     check(wild, SINGLE)
 
 
-@pytest.mark.parametrize("log", [False, True])
-def test_another_scale_is_drawn(log: bool) -> None:
+@pytest.mark.parametrize("scale", [{}, {"log": True}, {"root": True}], ids=str)
+def test_another_scale_is_drawn(scale: dict[str, bool]) -> None:
     inner = OnScale(
-        node=made_linear(VIEWS[0]), log=False, mean=-17.25, sd=1.0, low=0.0, high=0.0
+        node=made_linear(VIEWS[0]), mean=-17.25, sd=1.0, low=0.0, high=0.0
     )  # about 0, of spread 7
-    node = OnScale(node=inner, log=log, mean=2.0, sd=0.3, low=1.0, high=3.0)
+    node = OnScale(node=inner, mean=2.0, sd=0.3, low=1.0, high=3.0, **scale)
     wanted = predicted(node, VALUES)
     held = (wanted == wanted.min()).sum() > 1 and (wanted == wanted.max()).sum() > 1
-    assert held == log  # between low and high on the logarithmic scale only
+    assert held == bool(scale)  # between low and high on the scales that grow fast only
+    check(node, DOUBLE)
+
+
+def test_roots_below_nought_are_cubed_below_nought() -> None:
+    inner = OnScale(node=made_linear(VIEWS[0]), mean=-17.25, sd=1.0, low=0.0, high=0.0)
+    node = OnScale(node=inner, root=True, mean=0.0, sd=0.3, low=-2.0, high=3.0)
+    wanted = predicted(node, VALUES)
+    assert wanted.min() == -8.0 and ((-8.0 < wanted) & (wanted < -0.01)).any()
     check(node, DOUBLE)
 
 
@@ -160,6 +168,6 @@ def test_a_node_without_a_number_has_no_say_in_that_row_alone() -> None:
 def test_a_whole_stack_is_drawn() -> None:
     networks = made_networks(narrowed("sweden"), STEPS["a network's"], log=True)
     mixture = made_mixture()
-    scaled = OnScale(node=mixture.nodes[2], log=True, mean=2.0, sd=0.05, low=0.0, high=4.0)
+    scaled = OnScale(node=mixture.nodes[2], root=True, mean=2.0, sd=0.05, low=0.0, high=4.0)
     nodes = (mixture.nodes[0], networks, scaled)
     check(replace(mixture, nodes=nodes), SINGLE)
