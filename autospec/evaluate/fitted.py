@@ -10,6 +10,7 @@ import numpy as np
 from autospec.data.spectra import FloatArray
 
 ROOT_WORDS = "on the cube root of y"  # of the scale some models learn on
+ROUNDING = 1e-12  # share of the largest lab value below which a spread is that of rounding: none
 
 
 class Predictor(Protocol):
@@ -82,7 +83,9 @@ class TargetLaw:
 def fit_law(y: FloatArray, *, root: bool) -> TargetLaw:
     """Fit the scale to lab values of shape (n,)."""
     z = np.cbrt(y) if root else y
-    sd = float(z.std()) or 1.0
+    sd = float(z.std())
+    if sd <= ROUNDING * float(np.abs(z).max()):
+        sd = 1.0
     low = float(z.min()) - sd
     return TargetLaw(
         root=root,

@@ -131,6 +131,8 @@ def _check_node(node: Node, bands: int) -> None:
         same(bool(node.members), True, "members")
         _check_activations(node)
     elif isinstance(node, OnScale):
+        if node.log and node.root:
+            raise ValueError("a scale is of cube roots or of logarithms; it says both")
         _check_node(node.node, bands)
     else:
         same(len(node.nodes), len(node.weights), "weights of a mixture")

@@ -39,15 +39,15 @@ def fit_linear_gpr(train: Spectra, folds: tuple[Fold, ...]) -> Fitted:
     return fit_gpr(train, folds, kernel=linear_kernel())
 
 
-def fit_curved_log_gpr(train: Spectra, folds: tuple[Fold, ...]) -> Fitted:
-    return fit_gpr(train, folds, kernel=curved_kernel(), log=True)
+def fit_curved_root_gpr(train: Spectra, folds: tuple[Fold, ...]) -> Fitted:
+    return fit_gpr(train, folds, kernel=curved_kernel(), root=True)
 
 
-def fit_log_svr(train: Spectra, folds: tuple[Fold, ...]) -> Fitted:
-    return fit_svr(train, folds, log=True)
+def fit_root_svr(train: Spectra, folds: tuple[Fold, ...]) -> Fitted:
+    return fit_svr(train, folds, root=True)
 
 
-ALL: list[Fit] = [fit_ridge, fit_linear_gpr, fit_curved_log_gpr, fit_svr, fit_log_svr]
+ALL: list[Fit] = [fit_ridge, fit_linear_gpr, fit_curved_root_gpr, fit_svr, fit_root_svr]
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_ridge_is_that_of_scikit_learn_and_its_penalty_the_best_on_the_folds(
     field: Spectra, train: Spectra
 ) -> None:
     folds = make_folds(train, 5, 1, 0)
-    views, law = fit_views(train), fit_law(train.target, log=False)
+    views, law = fit_views(train), fit_law(train.target, root=False)
     x, z = views.transform(train.values), law.forward(train.target)
 
     def cv_error(penalty: float) -> float:
@@ -118,20 +118,21 @@ def test_ridge_is_that_of_scikit_learn_and_its_penalty_the_best_on_the_folds(
 
 
 @pytest.mark.parametrize("kernel", [linear_kernel(), curved_kernel()])
-@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("root", [False, True])
 def test_gpr_is_that_of_scikit_learn_on_one_view(
-    kernel: Kernel, log: bool, field: Spectra, train: Spectra, folds: tuple[Fold, ...]
+    kernel: Kernel, root: bool, field: Spectra, train: Spectra, folds: tuple[Fold, ...]
 ) -> None:
-    found = fit_gpr(train, folds, kernel=kernel, log=log, recipes=FOUR_VIEWS[2:3])
+    found = fit_gpr(train, folds, kernel=kernel, root=root, recipes=FOUR_VIEWS[2:3])
     assert isinstance(found.model, KernelModel)
     views = fit_views(train, FOUR_VIEWS[2:3])
-    y = np.log1p(train.target) if log else train.target
+    y = np.cbrt(train.target) if root else train.target
     fixed = found.model.regressor.kernel_
     twin = GaussianProcessRegressor(fixed, alpha=JITTER, optimizer=None, normalize_y=True)
     twin.fit(views.transform(train.values), y)
     wanted = twin.predict(views.transform(field.values))
     # One row of the field is richer than all of training: it is held to one sd beyond them.
-    wanted = np.expm1(np.clip(wanted, y.min() - y.std(), y.max() + y.std())) if log else wanted
+    low, high = max(y.min() - y.std(), 0.0), y.max() + y.std()
+    wanted = np.clip(wanted, low, high) ** 3 if root else wanted
     np.testing.assert_allclose(found.predict(field.values), wanted, rtol=1e-6)
     assert twin.log_marginal_likelihood(fixed.theta) >= twin.log_marginal_likelihood(kernel.theta)
 
@@ -139,7 +140,7 @@ def test_gpr_is_that_of_scikit_learn_on_one_view(
 def test_svr_is_that_of_scikit_learn_at_the_best_of_the_grid(
     field: Spectra, train: Spectra, folds: tuple[Fold, ...]
 ) -> None:
-    views, law = fit_views(train), fit_law(train.target, log=False)
+    views, law = fit_views(train), fit_law(train.target, root=False)
     x, z = views.transform(train.values), law.forward(train.target)
 
     def cv_error(c: float, gamma: float) -> float:
@@ -183,6 +184,23 @@ def test_each_beats_the_mean_on_unseen_rows_of_a_real_field(
     model = fit(train, folds)
     assert error(model.predict(test.values)) < 0.9 * error(np.full(test.n, train.target.mean()))
     assert np.corrcoef(model.out_of_fold, train.target)[0, 1] > 0.5
+
+
+@pytest.mark.parametrize("fit", ALL)
+def test_the_words_say_whether_cube_roots_were_learned(
+    fit: Fit, train: Spectra, folds: tuple[Fold, ...]
+) -> None:
+    told = fit(train, folds).detail.endswith(", on the cube root of y")
+    assert told == (fit in (fit_curved_root_gpr, fit_root_svr))
+
+
+@pytest.mark.parametrize("fit", [fit_curved_root_gpr, fit_root_svr])
+def test_negative_lab_values_have_roots_too(fit: Fit) -> None:
+    spectra = made_spectra(24)
+    train = replace(spectra, target=spectra.target - float(np.median(spectra.target)))
+    model = fit(train, make_folds(train, 4, 1, 0))
+    assert np.corrcoef(model.predict(train.values), train.target)[0, 1] > 0.5
+    assert model.predict(train.values).min() < 0.0
 
 
 @pytest.mark.parametrize("fit", ALL)

@@ -16,7 +16,7 @@ from autospec.localisation.members import fit_members
 from autospec.localisation.pieces import ModelPiece, Piece
 from autospec.localisation.protocol import inner_folds, lay_draws
 from autospec.localisation.result import AUTO, AUTO_LOCAL, MEAN
-from autospec.transfer.library_prior import PriorModel
+from autospec.transfer.prior_regression import PriorModel
 from tests.localisation.landscape import (
     ON_CPU,
     QUICK,
@@ -185,5 +185,6 @@ def test_a_library_of_permuted_lab_values_changes_next_to_nothing() -> None:
 
 def test_an_honest_library_helps_where_the_farm_has_few_rows() -> None:
     few = replace(QUICK, n=10, draws=4)
-    result = localise(WORLD.library, WORLD.farm, settings=few, execution=ON_CPU)
+    world = landscape(rows=40, samples=34, unlabelled=0)
+    result = localise(world.library, world.farm, settings=few, execution=ON_CPU)
     assert result.transfer_verdict.startswith("Transfer helped.")

@@ -14,12 +14,12 @@ from autospec.errors import DataError, StudyFailed, TrialFailed
 from autospec.evaluate.fitted import Fitted
 from autospec.localisation import candidates
 from autospec.localisation.auto import Auto, fit_autos
-from autospec.localisation.candidates import LibraryModels, allows_log, learn_library
+from autospec.localisation.candidates import READINGS, LibraryModels, has_root, learn_library
 from autospec.localisation.farm import FarmSpectra
 from autospec.localisation.members import Member, fit_members
 from autospec.localisation.protocol import inner_folds
 from autospec.localisation.result import AUTO, AUTO_LOCAL, MEAN, PLSR_LOCAL
-from tests.localisation.landscape import few_recipes, landscape, made_ready
+from tests.localisation.landscape import FIELDS, few_recipes, landscape, made_ready
 
 WORLD = landscape(rows=20, samples=24)
 PREPARED = made_ready(WORLD)
@@ -27,25 +27,21 @@ TRAIN = PREPARED.farm.rows(np.arange(18))
 TEST = PREPARED.farm.rows(np.arange(18, 24))
 FOLDS = inner_folds(TRAIN.own, 0).folds
 SELECTED = np.arange(0, 60, 3)
-IN_AUTO = {
-    "PLSR averaged",
-    "PLSR averaged, log",
-    "GPR",
-    "GPR, log",
-    "GPR SNV",
-    "GPR SNV, log",
-    "PLSR spiked",
-    "library prior",
-    "library prior, log",
-}
-TWINS = {"no prior", "no prior, log"}
-OTHERS = TWINS | {
+PRIORS = ("library prior", "library prior, derivative", "library prior, SNV")
+TWINS = ("no prior", "no prior, derivative", "no prior, SNV")
+IN_AUTO = {*PRIORS, "SVR"}
+OTHERS = {
+    *TWINS,
     MEAN,
     PLSR_LOCAL,
+    "PLSR averaged",
+    "GPR",
+    "GPR, root",
+    "GPR SNV",
     "ridge",
-    "SVR",
     "PLSR global",
     "PLSR global, slope and bias",
+    "PLSR spiked",
     "PLSR on K∪m",
     "memory-based",
 }
@@ -123,10 +119,10 @@ def test_a_member_that_cannot_be_fitted_costs_only_its_row(
     def fail(*args: object, **options: object) -> Fitted:
         raise error
 
-    monkeypatch.setattr(candidates, "fit_spiked_plsr", fail)
+    monkeypatch.setattr(candidates, "fit_svr", fail)
     members, failures = fit_members(models, TRAIN, FOLDS, None, only_auto=True)
-    assert failures == {"PLSR spiked": str(error)}
-    assert names(members) == IN_AUTO - {"PLSR spiked"}
+    assert failures == {"SVR": str(error)}
+    assert names(members) == set(PRIORS)
     before = {member.name: member.predict(TEST) for member in fitted}
     for member in members:
         np.testing.assert_array_equal(member.predict(TEST), before[member.name])
@@ -135,10 +131,10 @@ def test_a_member_that_cannot_be_fitted_costs_only_its_row(
 def test_a_member_whose_folds_are_not_finite_does_not_take_part(
     models: LibraryModels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(candidates, "fit_spiked_plsr", lambda *_: fake(np.nan).fitted)
+    monkeypatch.setattr(candidates, "fit_svr", lambda *_: fake(np.nan).fitted)
     members, failures = fit_members(models, TRAIN, FOLDS, None, only_auto=True)
-    assert failures == {"PLSR spiked": "its out-of-fold predictions are not finite"}
-    assert "PLSR spiked" not in names(members)
+    assert failures == {"SVR": "its out-of-fold predictions are not finite"}
+    assert "SVR" not in names(members)
 
 
 def test_our_own_mistakes_are_not_swallowed(
@@ -147,7 +143,7 @@ def test_our_own_mistakes_are_not_swallowed(
     def broken(*args: object) -> Fitted:
         raise AssertionError("a bug")
 
-    monkeypatch.setattr(candidates, "fit_spiked_plsr", broken)
+    monkeypatch.setattr(candidates, "fit_svr", broken)
     with pytest.raises(AssertionError, match="a bug"):
         fit_members(models, TRAIN, FOLDS, None, only_auto=True)
 
@@ -156,28 +152,48 @@ def test_our_own_mistakes_are_not_swallowed(
     ("target", "allowed"),
     [([0.0, 3.0], True), ([0.4, 80.0], True), ([-0.01, 3.0], False)],
 )
-def test_a_log_scale_needs_lab_values_from_zero(target: list[float], allowed: bool) -> None:
-    assert allows_log(np.array(target)) is allowed
+def test_cube_roots_are_for_lab_values_from_zero(target: list[float], allowed: bool) -> None:
+    assert has_root(np.array(target)) is allowed
 
 
-def test_a_negative_lab_value_of_the_farm_leaves_out_the_log_members(
-    models: LibraryModels,
+def test_a_negative_lab_value_of_the_farm_leaves_out_its_own_roots_only(
+    models: LibraryModels, fitted: tuple[Member, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The priors go on: their scale is the library's, and a cube root may be negative."""
     target = TRAIN.own.target.copy()
     target[4] = -0.5
-    members, failures = fit_members(models, relabelled(TRAIN, target), FOLDS, None, only_auto=True)
-    assert (names(members), failures) == ({n for n in IN_AUTO if "log" not in n}, {})
+    members, failures = fit_members(models, relabelled(TRAIN, target), FOLDS, SELECTED)
+    assert (names(members), failures) == (names(fitted) - {"GPR, root"}, {})
+    predicted = np.stack([member.predict(TEST) for member in members])
+    assert np.isfinite(predicted).all()
 
 
-def test_a_negative_lab_value_of_the_library_leaves_out_its_log_prior() -> None:
+def test_a_negative_lab_value_of_the_library_leaves_out_all_roots(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     target = PREPARED.library.target.copy()
     target[4] = -0.5
     models = learn_library(replace(PREPARED.library, target=target), 0)
-    assert [prior.log for prior in models.priors] == [False]
+    assert [prior.root for prior in models.priors] == [False] * 3
+    members, failures = fit_members(models, TRAIN, FOLDS, None)
+    assert failures == {}
+    about = {member.name: member.fitted.detail for member in members}
+    assert {name for name, words in about.items() if "cube root" in words} == {"GPR, root"}
 
 
-def test_the_library_is_learned_on_both_scales(models: LibraryModels) -> None:
-    assert [prior.log for prior in models.priors] == [False, True]
+def test_the_library_is_read_in_three_ways_on_roots(models: LibraryModels) -> None:
+    assert [prior.root for prior in models.priors] == [True] * 3
+    assert [prior.recipes for prior in models.priors] == [reading[2] for reading in READINGS]
+    sources = ["all fields"]  # fields of 20 rows are no sources
+    assert [[s.name for s in prior.sources] for prior in models.priors] == [sources] * 3
+
+
+def test_large_fields_of_the_library_are_named_where_they_are_believed() -> None:
+    world = landscape(rows=32, samples=24)
+    ready = made_ready(world)
+    members, _ = fit_members(learn_library(ready.library, 0), TRAIN, FOLDS, None, only_auto=True)
+    told = next(member.fitted.detail for member in members if member.name == "library prior")
+    assert any(f"% {name}" in told for name in ("all fields", *FIELDS))
 
 
 def test_without_a_prior_the_library_has_no_say(
@@ -186,7 +202,7 @@ def test_without_a_prior_the_library_has_no_say(
     other = replace(PREPARED.library, target=PREPARED.library.target[::-1].copy())
     members, _ = fit_members(learn_library(other, 1), TRAIN, FOLDS, None)
     twins = {member.name: member.predict(TEST) for member in fitted if member.name in TWINS}
-    assert set(twins) == TWINS
+    assert set(twins) == set(TWINS)
     for member in members:
         if member.name in TWINS:
             np.testing.assert_array_equal(member.predict(TEST), twins[member.name])
@@ -199,11 +215,9 @@ def test_the_two_autos_start_alike(fitted: tuple[Member, ...]) -> None:
         {m.name: w for m, w in zip(a.members, a.weights, strict=True)}
         for a in fit_autos(same, TRAIN.own.target)
     )
-    assert own["no prior"] == pytest.approx(auto["library prior"], abs=1e-6)
-    assert own["no prior, log"] == pytest.approx(auto["library prior, log"], abs=1e-6)
-    both = auto["PLSR averaged"] + auto["PLSR spiked"]
-    assert own["PLSR averaged"] == pytest.approx(both, abs=1e-6)
-    assert own["GPR"] == pytest.approx(auto["GPR"], abs=1e-6)
+    assert [own[name] for name in TWINS] == pytest.approx([auto[n] for n in PRIORS], abs=1e-6)
+    assert own["SVR"] == pytest.approx(auto["SVR"], abs=1e-6)
+    assert len(own) == len(auto) == 4
 
 
 def test_auto_mixes_all_and_its_twin_only_those_of_the_farm(fitted: tuple[Member, ...]) -> None:
@@ -212,7 +226,7 @@ def test_auto_mixes_all_and_its_twin_only_those_of_the_farm(fitted: tuple[Member
     assert (own.name, own.uses) == (AUTO_LOCAL, "farm")
     assert {member.name for member in auto.members} == IN_AUTO
     assert {member.uses for member in own.members} == {"farm"}
-    assert {member.name for member in own.members} > TWINS
+    assert {member.name for member in own.members} == {*TWINS, "SVR"}
 
 
 def test_auto_is_the_weighted_mean_of_its_members(fitted: tuple[Member, ...]) -> None:
@@ -230,13 +244,13 @@ def test_auto_says_what_it_is_made_of_largest_first(fitted: tuple[Member, ...]) 
     assert shares == sorted(shares, reverse=True)
 
 
-def test_where_all_members_agree_the_library_has_sixty_percent(
-    fitted: tuple[Member, ...],
-) -> None:
+def test_where_all_members_agree_the_library_has_eight_ninths(fitted: tuple[Member, ...]) -> None:
+    """Shared 2 : 1 : 1 by the prior on four preprocessings and those on one."""
     same = tuple(replace(m, fitted=fitted[0].fitted) for m in fitted)
     auto = fit_autos(same, TRAIN.own.target)[0]
-    library = sum(w for w, m in zip(auto.weights, auto.members, strict=True) if m.uses != "farm")
-    assert library == pytest.approx(0.6, abs=1e-6)
+    weights = dict(zip((m.name for m in auto.members), auto.weights, strict=True))
+    expected = {**dict(zip(PRIORS, (4 / 9, 2 / 9, 2 / 9), strict=True)), "SVR": 1 / 9}
+    assert weights == pytest.approx(expected, abs=1e-6)
 
 
 class _Constant:
@@ -299,17 +313,27 @@ def fail_for(monkeypatch: pytest.MonkeyPatch, *functions: str) -> None:
 def test_auto_goes_on_without_any_member_of_the_farm_alone(
     models: LibraryModels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fail_for(monkeypatch, "tune_plsr", "fit_gpr")
+    fail_for(monkeypatch, "fit_svr")
     members, _ = fit_members(models, TRAIN, FOLDS, None, only_auto=True)
     assert [auto.name for auto in fit_autos(members, TRAIN.own.target)] == [AUTO]
     assert {member.uses for member in members} == {"both"}
 
 
+def test_auto_goes_on_without_any_prior(
+    models: LibraryModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_for(monkeypatch, "fit_on_prior")
+    members, failures = fit_members(models, TRAIN, FOLDS, None, only_auto=True)
+    assert (names(members), set(failures)) == ({"SVR"}, set(PRIORS))
+    for auto in fit_autos(members, TRAIN.own.target):
+        assert (auto.uses, auto.detail) == ("farm", "100% SVR")
+
+
 def test_with_nothing_to_make_auto_of_the_reasons_are_told(
     models: LibraryModels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fail_for(monkeypatch, "tune_plsr", "fit_gpr", "fit_spiked_plsr", "fit_on_prior")
-    with pytest.raises(StudyFailed, match=r"no member of auto.*PLSR spiked: not today"):
+    fail_for(monkeypatch, "fit_svr", "fit_on_prior")
+    with pytest.raises(StudyFailed, match=r"no member of auto.*SVR: not today"):
         fit_members(models, TRAIN, FOLDS, None, only_auto=True)
 
 

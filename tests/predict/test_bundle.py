@@ -37,6 +37,7 @@ from autospec.predict.document_text import arrays, read_document, write_document
 from autospec.predict.lab import LabRange, lab_range
 from autospec.predict.nodes import Linear
 from autospec.predict.predictions import predict
+from autospec.predict.running import Runner
 from autospec.report.schemas import json_schemas
 from tests.conftest import made_spectra
 from tests.predict.made_bundles import bundle_of, kept, plsr_model, tiny_bundle
@@ -317,6 +318,7 @@ def network(
     }
 
 
+LINE = document()[0]["model"]
 EMPTY = {"state": {}, "log": False, "mean": 0.0, "sd": 1.0}
 LARGE = {"conv": [], "fc": [{"nodes": 10**9, "activation": "ReLU"}]}
 WIDE = {"conv": [{"kernel": 1, "filters": 10**8, "activation": "ReLU"}]}
@@ -374,6 +376,10 @@ HARM: dict[str, tuple[Callable[[dict[str, Any], dict[str, AnyArray]], None], str
     "other bands than arrive": (with_model(network(ARCHITECTURE, [EMPTY], 7)), "bands of networks"),
     "no networks": (with_model(network(ARCHITECTURE, [])), "members: 0"),
     "the same weights again and again": (many_weights, "its networks want"),
+    "a scale of two kinds": (
+        put("model", value={"kind": "scale", "node": LINE, **SCALE, "log": True, "root": True}),
+        "it says both",
+    ),
     "an empty sum": (with_model({"kind": "sum", "terms": []}), "terms of a sum"),
 }
 
@@ -385,6 +391,31 @@ def test_a_document_that_does_not_fit_is_refused(name: str, tmp_path: Path) -> N
     change(data, tensors)
     message = refused(tmp_path, pack(json.dumps(data), tensors))
     assert re.search(words, message), message
+
+
+@pytest.mark.parametrize(
+    ("keys", "wanted"),
+    [
+        ({"log": False}, lambda held: held),
+        ({"log": True}, np.expm1),
+        ({"log": True, "root": False}, np.expm1),
+        ({"root": True}, lambda held: held**3),
+    ],
+    ids=["plain, before roots", "logarithm, before roots", "logarithm", "root"],
+)
+def test_scales_of_earlier_files_are_read_as_they_were_meant(
+    keys: dict[str, bool], wanted: Callable[[AnyArray], AnyArray], tmp_path: Path
+) -> None:
+    """Models once learned log(1 + y); their files say so, and know no key `root`."""
+    scale = {"kind": "scale", "mean": 1.5, "sd": 0.02, "low": 1.8, "high": 2.1}
+    data, tensors = document()
+    data["model"] = {**scale, **keys, "node": data["model"]}
+    model = load_model(written(tmp_path, pack(json.dumps(data), tensors))).model
+    values = probe(tiny_bundle())
+    y = Runner().predict((tiny_bundle().model,), values)[0] * 0.02 + 1.5
+    held = np.clip(y, 1.8, 2.1) if any(keys.values()) else y
+    assert (held == 1.8).any() or (held == 2.1).any() or not any(keys.values())
+    np.testing.assert_allclose(Runner().predict((model,), values)[0], wanted(held), rtol=1e-12)
 
 
 def test_a_newer_schema_says_how_to_update(tmp_path: Path) -> None:

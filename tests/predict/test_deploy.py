@@ -28,12 +28,22 @@ from autospec.localisation.preparation import prepare
 from autospec.localisation.protocol import inner_folds
 from autospec.nets.architecture import Architecture, ConvBlock, FCBlock
 from autospec.predict.deploy import deploy, pipeline_steps
-from autospec.predict.nodes import Linear, Networks, Step, Sum, ToQuantity, parts
+from autospec.predict.nodes import (
+    KernelExpansion,
+    Linear,
+    Mixture,
+    OnScale,
+    Step,
+    Sum,
+    ToQuantity,
+    parts,
+)
 from autospec.predict.running import Runner, make_transform
 from autospec.training.config import TrainingConfig
 from autospec.training.ensemble import Ensemble, fit_ensemble
-from autospec.transfer.library_prior import fit_library_prior, fit_on_prior
+from autospec.transfer.library_prior import fit_library_prior
 from autospec.transfer.memory import fit_memory_based
+from autospec.transfer.prior_regression import fit_on_prior
 from autospec.transfer.spiking import correct_slope_and_bias, fit_spiked_plsr
 from tests.conftest import made_spectra
 from tests.localisation.landscape import QUICK, few_recipes, landscape
@@ -51,30 +61,36 @@ def plsr_averaged(train: Spectra, folds: tuple[Fold, ...], library: Spectra) -> 
 
 
 def plsr_on_a_law(train: Spectra, folds: tuple[Fold, ...], library: Spectra) -> Predictor:
-    law = fit_law(train.target, log=True)
+    law = fit_law(train.target, root=True)
     (models,) = tune_plsr(train, folds, (law.forward(train.target),), plsr_recipes(20.0)[:3])
     average = average_plsr(models, law.forward(train.target))
     return ScaledModel(model=Fitted(model=average, out_of_fold=law.mean, detail=""), law=law)  # type: ignore[arg-type]
+
+
+def halved(library: Spectra) -> Spectra:
+    """The same rows as two fields, each of them a source."""
+    half = library.n // 2
+    return replace(library, fields=("west",) * half + ("east",) * (library.n - half))
 
 
 KINDS: dict[str, Fit] = {
     "mean": lambda train, folds, library: fit_mean(train),
     "PLSR": lambda train, folds, library: fit_plsr(train, folds),
     "PLSR averaged": plsr_averaged,
-    "PLSR averaged, log": plsr_on_a_law,
+    "PLSR averaged, root": plsr_on_a_law,
     "ridge": lambda train, folds, library: fit_ridge(train, folds),
     "GPR": lambda train, folds, library: fit_gpr(train, folds, kernel=linear_kernel()),
-    "GPR, log": lambda train, folds, library: fit_gpr(
-        train, folds, kernel=linear_kernel(), log=True
+    "GPR, root": lambda train, folds, library: fit_gpr(
+        train, folds, kernel=linear_kernel(), root=True
     ),
     "GPR SNV": lambda train, folds, library: fit_gpr(
         train, folds, kernel=curved_kernel(), recipes=SNV_VIEW
     ),
-    "GPR four views, curved, log": lambda train, folds, library: fit_gpr(
-        train, folds, kernel=curved_kernel(), log=True
+    "GPR four views, curved, root": lambda train, folds, library: fit_gpr(
+        train, folds, kernel=curved_kernel(), root=True
     ),
     "SVR": lambda train, folds, library: fit_svr(train, folds),
-    "SVR, log": lambda train, folds, library: fit_svr(train, folds, log=True),
+    "SVR, root": lambda train, folds, library: fit_svr(train, folds, root=True),
     "slope and bias": lambda train, folds, library: correct_slope_and_bias(
         fit_plsr(library, make_folds(library, 3, 1, 0)), train, folds
     ),
@@ -82,13 +98,19 @@ KINDS: dict[str, Fit] = {
         fit_plsr(library, make_folds(library, 3, 1, 0)), library, train, folds
     ),
     "library prior": lambda train, folds, library: fit_on_prior(
-        fit_library_prior(library, log=False), train, folds
+        fit_library_prior(library, root=False), train, folds
     ),
-    "library prior, log": lambda train, folds, library: fit_on_prior(
-        fit_library_prior(library, log=True), train, folds
+    "library prior, root": lambda train, folds, library: fit_on_prior(
+        fit_library_prior(library, root=True), train, folds
+    ),
+    "library prior, SNV, root": lambda train, folds, library: fit_on_prior(
+        fit_library_prior(library, root=True, recipes=SNV_VIEW), train, folds
+    ),
+    "library prior of two fields, root": lambda train, folds, library: fit_on_prior(
+        fit_library_prior(halved(library), root=True), train, folds
     ),
     "no prior": lambda train, folds, library: fit_on_prior(
-        replace(fit_library_prior(library, log=False), scale=0.0), train, folds
+        replace(fit_library_prior(library, root=False), scale=0.0), train, folds
     ),
 }
 
@@ -134,7 +156,9 @@ def test_nodes_predict_what_the_model_does(
     np.testing.assert_allclose(run(model, values), model.predict(values), rtol=RTOL)
 
 
-@pytest.mark.parametrize("kind", ["ridge", "GPR", "library prior"])
+@pytest.mark.parametrize(
+    "kind", ["ridge", "GPR", "library prior", "library prior of two fields, root"]
+)
 def test_what_is_linear_keeps_no_row_it_learned_from(
     kind: str, train: Spectra, folds: tuple[Fold, ...], library: Spectra
 ) -> None:
@@ -173,7 +197,10 @@ def test_auto_of_a_farm_is_written_down(finer: bool) -> None:
     values = np.vstack([farm.values, farm.values[:3] * 1.5])
     np.testing.assert_allclose(run(model, values), model.predict(values), rtol=RTOL)
     node = deploy(model, farm.b)
-    assert sum(isinstance(part, Linear | Networks) for part in parts(node)) > 3
+    assert isinstance(node, Mixture)
+    inner = [part.node for part in node.nodes if isinstance(part, OnScale)]
+    kinds = dict(zip(node.names, map(type, inner), strict=True))
+    assert kinds.pop("SVR") is KernelExpansion and set(kinds.values()) == {Sum}
 
 
 ARCHITECTURE = Architecture(
@@ -209,7 +236,7 @@ def test_networks_predict_bitwise_the_same(
 
 def test_memory_based_learning_is_refused(train: Spectra, folds: tuple[Fold, ...]) -> None:
     local = train.rows(range(16))
-    model = fit_memory_based(train.rows(range(8, 24)), local, make_folds(local, 2, 1, 0), log=False)
+    model = fit_memory_based(train.rows(range(8, 24)), local, make_folds(local, 2, 1, 0))
     with pytest.raises(UsageError, match="reads the whole library anew"):
         deploy(model, train.b)
 

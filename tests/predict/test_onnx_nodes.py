@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autospec.nets.architecture import Activation, Architecture, ConvBlock, FCBlock
-from autospec.predict.nodes import Msc, OnScale, Standardise, Steps, Sum, ToQuantity
+from autospec.predict.nodes import Mixture, Msc, OnScale, Standardise, Steps, Sum, ToQuantity
+from autospec.predict.onnx_graph import onnx_model
 from autospec.predict.running import Runner
+from tests.predict.made_bundles import bundle_of
 from tests.predict.made_nodes import (
     made_kernel,
     made_linear,
@@ -28,7 +30,9 @@ from tests.predict.onnx_twin import (
     STEPS,
     VALUES,
     VIEWS,
+    agree,
     check,
+    computed,
     made_mixture,
     predicted,
 )
@@ -124,15 +128,23 @@ def test_a_network_that_runs_away_is_held_at_the_same_value() -> None:
     check(wild, SINGLE)
 
 
-@pytest.mark.parametrize("log", [False, True])
-def test_another_scale_is_drawn(log: bool) -> None:
+@pytest.mark.parametrize("scale", [{}, {"log": True}, {"root": True}], ids=str)
+def test_another_scale_is_drawn(scale: dict[str, bool]) -> None:
     inner = OnScale(
-        node=made_linear(VIEWS[0]), log=False, mean=-17.25, sd=1.0, low=0.0, high=0.0
+        node=made_linear(VIEWS[0]), mean=-17.25, sd=1.0, low=0.0, high=0.0
     )  # about 0, of spread 7
-    node = OnScale(node=inner, log=log, mean=2.0, sd=0.3, low=1.0, high=3.0)
+    node = OnScale(node=inner, mean=2.0, sd=0.3, low=1.0, high=3.0, **scale)
     wanted = predicted(node, VALUES)
     held = (wanted == wanted.min()).sum() > 1 and (wanted == wanted.max()).sum() > 1
-    assert held == log  # between low and high on the logarithmic scale only
+    assert held == bool(scale)  # between low and high on the scales that grow fast only
+    check(node, DOUBLE)
+
+
+def test_roots_below_nought_are_cubed_below_nought() -> None:
+    inner = OnScale(node=made_linear(VIEWS[0]), mean=-17.25, sd=1.0, low=0.0, high=0.0)
+    node = OnScale(node=inner, root=True, mean=0.0, sd=0.3, low=-2.0, high=3.0)
+    wanted = predicted(node, VALUES)
+    assert wanted.min() == -8.0 and ((wanted > -8.0) & (wanted < -0.01)).any()
     check(node, DOUBLE)
 
 
@@ -160,6 +172,19 @@ def test_a_node_without_a_number_has_no_say_in_that_row_alone() -> None:
 def test_a_whole_stack_is_drawn() -> None:
     networks = made_networks(narrowed("sweden"), STEPS["a network's"], log=True)
     mixture = made_mixture()
-    scaled = OnScale(node=mixture.nodes[2], log=True, mean=2.0, sd=0.05, low=0.0, high=4.0)
+    scaled = OnScale(node=mixture.nodes[2], root=True, mean=2.0, sd=0.05, low=0.0, high=4.0)
     nodes = (mixture.nodes[0], networks, scaled)
     check(replace(mixture, nodes=nodes), SINGLE)
+
+
+def test_auto_of_a_farm_is_drawn_with_its_roots() -> None:
+    bundle = bundle_of("auto")
+    assert isinstance(bundle.model, Mixture)
+    scales = [part for part in bundle.model.nodes if isinstance(part, OnScale)]
+    assert {part.root for part in scales} == {False, True}
+    rng = np.random.default_rng(2)
+    values = 0.5 + np.cumsum(rng.normal(size=(20, len(bundle.axis))), axis=1) / 100
+    values = values.astype(np.float32).astype(np.float64)
+    for node in (bundle.model, *scales):  # each by itself too: the mixture holds them
+        graph = onnx_model(node, bundle.axis, texts={})
+        agree(computed(graph, values)["prediction"], predicted(node, values), DOUBLE)

@@ -1,27 +1,29 @@
-"""Regression on a library prior: believed where slopes are shared, harmless where they are not."""
+"""What a library tells of slopes: as many sources as it has large fields, each a posterior."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
 
-from autospec.data.sites import load_site
-from autospec.data.spectra import FloatArray, IntArray, Spectra
-from autospec.data.splits import Fold, make_folds
-from autospec.evaluate.baselines import PLSRModel
-from autospec.evaluate.fitted import Fitted
-from autospec.evaluate.kernels import JITTER, fit_gpr, linear_kernel
+from autospec.data.spectra import FloatArray, Spectra, join_spectra
+from autospec.evaluate.kernels import JITTER, linear_kernel
+from autospec.evaluate.views import FOUR_VIEWS, SNV_VIEW
 from autospec.transfer import library_prior
 from autospec.transfer.library_prior import (
-    LEVEL_VARIANCE,
+    EVERYTHING,
     LibraryPrior,
-    PriorModel,
+    Source,
     fit_library_prior,
-    fit_on_prior,
+    unit_length,
 )
 from tests.transfer.shared_slopes import shared_slopes
+
+SOURCES = (EVERYTHING, "field-0", "field-1", "field-2", "field-3")
 
 
 @pytest.fixture(scope="module")
@@ -30,186 +32,198 @@ def tables() -> tuple[Spectra, Spectra]:
 
 
 @pytest.fixture(scope="module")
+def library(tables: tuple[Spectra, Spectra]) -> Spectra:
+    return tables[0]
+
+
+@pytest.fixture(scope="module")
 def local(tables: tuple[Spectra, Spectra]) -> Spectra:
     return tables[1].rows(range(20))
 
 
 @pytest.fixture(scope="module")
-def folds(local: Spectra) -> tuple[Fold, ...]:
-    return make_folds(local, 4, 1, 0)
+def prior(library: Spectra) -> LibraryPrior:
+    return fit_library_prior(library, root=False)
 
 
-@pytest.fixture(scope="module")
-def prior(tables: tuple[Spectra, Spectra]) -> LibraryPrior:
-    return fit_library_prior(tables[0], log=False)
+def named(prior: LibraryPrior, name: str) -> Source:
+    return next(source for source in prior.sources if source.name == name)
 
 
-@pytest.fixture(scope="module")
-def fitted(prior: LibraryPrior, local: Spectra, folds: tuple[Fold, ...]) -> PriorModel:
-    return fit_on_prior(prior, local, folds)
+def sized(*sizes: int, order: tuple[int, ...] = ()) -> Spectra:
+    """Return a library of one field a size, named by its place; `order` is how they are joined."""
+    made, _ = shared_slopes(fields=len(sizes), rows=max(sizes), farm_rows=5)
+    names = np.asarray(made.fields)
+    fields = [
+        made.rows(np.flatnonzero(names == f"field-{i}")[:n]) for i, n in enumerate(sizes) if n
+    ]
+    return join_spectra([fields[i] for i in order or range(len(fields))])
 
 
-def error(model: Fitted | PriorModel | PLSRModel, test: Spectra) -> float:
-    return float(np.sqrt(np.mean((model.predict(test.values) - test.target) ** 2)))
+def names_of(library: Spectra) -> list[str]:
+    return [source.name for source in fit_library_prior(library, root=True).sources]
 
 
-def reversed_in_fields(library: Spectra) -> Spectra:
-    """Slopes of the opposite sign."""
-    return replace(library, target=library.target.max() + library.target.min() - library.target)
+# --- which sources there are
 
 
-def permuted(library: Spectra) -> Spectra:
-    """No slopes at all."""
-    return replace(library, target=np.random.default_rng(0).permutation(library.target))
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_shared_slopes_are_believed_and_beat_a_local_model(seed: int) -> None:
-    library, farm = shared_slopes(seed=seed)
-    local, test = farm.rows(range(20)), farm.rows(range(20, farm.n))
-    folds = make_folds(local, 4, 1, 0)
-    model = fit_on_prior(fit_library_prior(library, log=False), local, folds)
-    assert model.belief == pytest.approx(1.0, abs=0.1)
-    assert error(model, test) < 0.9 * error(fit_gpr(local, folds, kernel=linear_kernel()), test)
-
-
-def test_slopes_of_another_size_are_believed_by_their_ratio() -> None:
-    library, farm = shared_slopes(seed=1, slope=0.5)
-    local = farm.rows(range(20))
-    model = fit_on_prior(fit_library_prior(library, log=False), local, make_folds(local, 4, 1, 0))
-    # ρ multiplies slopes in the unit of the lab values, so half the slope is half the belief.
-    assert model.belief == pytest.approx(0.5, abs=0.05)
-
-
-def test_a_level_of_the_library_changes_nothing(
-    tables: tuple[Spectra, Spectra], fitted: PriorModel, local: Spectra, folds: tuple[Fold, ...]
+@pytest.mark.parametrize(
+    ("sizes", "wanted"),
+    [
+        ((30, 29), ["field-0"]),
+        ((29, 12), []),
+        ((31, 60, 5, 45), ["field-1", "field-3", "field-0"]),
+        ((40, 40, 41), ["field-2", "field-0", "field-1"]),
+        ((60,), []),
+    ],
+    ids=["one row short", "none", "largest first", "as large, by name", "one field is all"],
+)
+def test_all_fields_are_a_source_and_each_large_one(
+    sizes: tuple[int, ...], wanted: list[str]
 ) -> None:
-    fields = np.asarray(tables[0].fields)
-    moved = tables[0].target + np.where(fields == "field-1", 500.0, -3.0)
-    twin = fit_on_prior(
-        fit_library_prior(replace(tables[0], target=moved), log=False), local, folds
+    assert names_of(sized(*sizes)) == [EVERYTHING, *wanted]
+
+
+def test_the_order_of_the_rows_does_not_matter_to_the_sources() -> None:
+    sizes = (31, 45, 36)
+    assert names_of(sized(*sizes, order=(2, 0, 1))) == names_of(sized(*sizes))
+
+
+def test_of_many_large_fields_the_eight_largest_are_sources() -> None:
+    sizes = tuple(range(30, 41))
+    assert names_of(sized(*sizes)) == [EVERYTHING, *(f"field-{i}" for i in range(10, 2, -1))]
+
+
+def test_fields_of_one_row_each_tell_nothing_of_slopes(library: Spectra, local: Spectra) -> None:
+    some = library.rows(range(0, 160, 4))
+    alone = replace(some, fields=tuple(f"pit-{i}" for i in range(some.n)))
+    prior = fit_library_prior(alone, root=False)
+    (source,) = prior.sources
+    mean, covariance = prior.condition(source, local.values, np.zeros(len(source.slope)))
+    assert np.array_equal(mean, np.zeros(20)) and np.array_equal(covariance, np.zeros((20, 20)))
+
+
+# --- what a source says
+
+
+def centred(library: Spectra, prior: LibraryPrior) -> tuple[FloatArray, FloatArray]:
+    """Views and lab values less the means of their fields, on the scale of the sources."""
+    x = prior.views.transform(library.values)
+    z = np.cbrt(library.target) if prior.root else library.target
+    for name in set(library.fields):
+        rows = np.asarray(library.fields) == name
+        x[rows], z = x[rows] - x[rows].mean(axis=0), np.where(rows, z - z[rows].mean(), z)
+    return unit_length(x, x.std(axis=0)), z / z.std()
+
+
+@pytest.mark.parametrize("root", [False, True])
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_source_is_the_gaussian_process_of_scikit_learn_on_centred_rows(
+    name: str, root: bool, library: Spectra, local: Spectra
+) -> None:
+    prior = fit_library_prior(library, root=root)
+    x, z = centred(library, prior)
+    order = np.random.default_rng(0).permutation(library.n)
+    rows = order if name == EVERYTHING else order[np.asarray(library.fields)[order] == name]
+    twin = GaussianProcessRegressor(linear_kernel(), alpha=JITTER, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        twin.fit(x[rows], z[rows])
+    centre = prior.views.transform(local.values).mean(axis=0)
+    new = unit_length(prior.views.transform(local.values) - centre, prior.spread)
+    wanted, spread = twin.predict(new, return_cov=True)
+    spread = spread - twin.kernel_.k2.noise_level * np.eye(local.n)  # of slopes, not of lab values
+    mean, covariance = prior.condition(named(prior, name), local.values, centre)
+    np.testing.assert_allclose(mean / prior.scale, wanted, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        covariance / prior.scale**2, spread, rtol=1e-5, atol=1e-6 * spread.max()
     )
-    values = tables[1].values[20:]
-    # The kernel's settings are searched to 1e-5 or so; 500 costs three digits of the sums.
-    np.testing.assert_allclose(twin.predict(values), fitted.predict(values), rtol=1e-4)
 
 
-def draws_of(farm: Spectra) -> list[tuple[Spectra, Spectra, tuple[Fold, ...]]]:
-    found = []
-    for seed in range(3):
-        order = np.random.default_rng(seed).permutation(farm.n)
-        local = farm.rows(order[:30])
-        found.append((local, farm.rows(order[30:]), make_folds(local, 5, 1, seed)))
-    return found
-
-
-@pytest.mark.parametrize("log", [False, True])
-@pytest.mark.parametrize("spoil", [reversed_in_fields, permuted])
-def test_a_library_of_other_slopes_does_little_harm(spoil: object, log: bool) -> None:
-    assert callable(spoil)
-    prior = fit_library_prior(spoil(load_site("sweden-uppsala")), log=log)
-    with_it, alone = [], []
-    for local, test, folds in draws_of(load_site("sweden-skane")):
-        with_it.append(error(fit_on_prior(prior, local, folds), test))
-        alone.append(error(fit_gpr(local, folds, kernel=linear_kernel(), log=log), test))
-    assert np.mean(with_it) < 1.1 * np.mean(alone)
-
-
-def test_reversed_slopes_are_believed_less_than_true_ones() -> None:
-    local, _, folds = draws_of(load_site("sweden-skane"))[0]
-    library = load_site("sweden-uppsala")
-    true, false = (
-        fit_on_prior(fit_library_prior(one, log=False), local, folds).belief
-        for one in (library, reversed_in_fields(library))
+def test_a_field_is_learned_from_its_own_rows_only(library: Spectra, prior: LibraryPrior) -> None:
+    theirs = np.asarray(library.fields) != "field-2"
+    mirrored = np.where(theirs, -library.target, library.target)  # of the same spread
+    other = fit_library_prior(replace(library, target=mirrored), root=False)
+    np.testing.assert_allclose(
+        named(other, "field-2").slope, named(prior, "field-2").slope, rtol=1e-9
     )
-    assert true > 0.3 and false < 0.1
+    cosine = np.corrcoef(named(other, "field-1").slope, named(prior, "field-1").slope)[0, 1]
+    assert cosine == pytest.approx(-1.0, abs=1e-6)
 
 
-def test_rows_are_predicted_each_on_its_own(
-    fitted: PriorModel, tables: tuple[Spectra, Spectra]
-) -> None:
-    values = tables[1].values[20:]
-    together = fitted.predict(values)
-    np.testing.assert_allclose(fitted.predict(values[::-1])[::-1], together, rtol=1e-9)
-    np.testing.assert_allclose(fitted.predict(values[3:4]), together[3:4], rtol=1e-9)
-    assert fitted.predict(values[:0]).shape == (0,)
-
-
-def slow_prediction(
-    fitted: PriorModel, local: Spectra, known: IntArray, values: FloatArray
-) -> FloatArray:
-    """Condition the joint normal on some training rows; centre, views and law are of all."""
-    law, m = fitted.law, len(known)
-    centre = fitted.prior.views.transform(local.values).mean(axis=0)
-    both = np.vstack([local.values[known], values])
-    mean, covariance = fitted.prior.condition(both, centre)
-    rho, own, noise = fitted.belief, *np.exp(fitted.settings[1:])
-    x = fitted.views.transform(both)
-    joint = rho**2 * covariance / law.sd**2 + own * x @ x.T + LEVEL_VARIANCE
-    joint[:m, :m] += (noise + JITTER) * np.eye(m)
-    residual = law.forward(local.target[known]) - rho * mean[:m] / law.sd
-    weights = np.linalg.solve(joint[:m, :m], residual)
-    return law.inverse(rho * mean[m:] / law.sd + joint[m:, :m] @ weights)
-
-
-def test_a_prediction_is_the_conditional_mean_of_the_model(
-    fitted: PriorModel, tables: tuple[Spectra, Spectra], local: Spectra
-) -> None:
-    test = tables[1].values[20:25]
-    wanted = slow_prediction(fitted, local, np.arange(local.n), test)
-    np.testing.assert_allclose(fitted.predict(test), wanted, rtol=1e-7)
-
-
-@pytest.mark.parametrize("position", range(4))
-def test_out_of_fold_predictions_know_no_row_of_their_fold(
-    position: int, fitted: PriorModel, local: Spectra, folds: tuple[Fold, ...]
-) -> None:
-    fold = folds[position]
-    wanted = slow_prediction(fitted, local, fold.fit, local.values[fold.score])
-    np.testing.assert_allclose(fitted.out_of_fold[fold.score], wanted, rtol=1e-7)
-
-
+@pytest.mark.parametrize("name", SOURCES)
 def test_the_covariance_is_of_the_slopes_and_not_of_lab_values(
-    prior: LibraryPrior, local: Spectra
+    name: str, prior: LibraryPrior, local: Spectra
 ) -> None:
     centre = prior.views.transform(local.values).mean(axis=0)
     twice = local.values[[3, 3]]
-    mean, covariance = prior.condition(twice, centre)
+    mean, covariance = prior.condition(named(prior, name), twice, centre)
     assert mean[0] == pytest.approx(mean[1], rel=1e-9)  # the same spectrum, the same value:
     np.testing.assert_allclose(covariance, covariance[0, 0], rtol=1e-6)  # no noise apart
 
 
-def test_the_prior_knows_no_level_and_its_covariance_is_one(
-    prior: LibraryPrior, local: Spectra
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_source_knows_no_level_and_its_covariance_is_one(
+    name: str, prior: LibraryPrior, local: Spectra
 ) -> None:
     centre = prior.views.transform(local.values).mean(axis=0)
-    mean, covariance = prior.condition(local.values, centre)
+    mean, covariance = prior.condition(named(prior, name), local.values, centre)
     # Linear and centred: means of the farm's own rows sum to 0.
     assert abs(mean.sum()) < 1e-6 * np.abs(mean).sum()
     assert np.linalg.eigvalsh(covariance).min() > -1e-6 * np.trace(covariance)
 
 
-def test_only_some_rows_of_a_large_library_are_held(
-    tables: tuple[Spectra, Spectra], monkeypatch: pytest.MonkeyPatch
+def test_only_some_rows_of_a_large_source_are_held(
+    library: Spectra, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library_prior, "PRIOR_ROWS", 50)
-    assert fit_library_prior(tables[0], log=False).rows == 50
+    monkeypatch.setattr(library_prior, "PRIOR_ROWS", 35)
+    prior = fit_library_prior(library, root=False)
+    assert [len(source.told) for source in prior.sources] == [35] * 5
+    assert prior.rows == 35
 
 
-def test_a_band_constant_in_the_library_is_not_blown_up(
-    tables: tuple[Spectra, Spectra], local: Spectra, folds: tuple[Fold, ...]
-) -> None:
-    flat = tables[0].values.copy()
+def test_a_seed_chooses_the_rows(library: Spectra, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library_prior, "PRIOR_ROWS", 35)
+    first, again, other = (
+        fit_library_prior(library, root=False, seed=seed).sources[0].slope for seed in (0, 0, 1)
+    )
+    assert np.array_equal(first, again) and not np.allclose(first, other)
+
+
+# --- scale and views
+
+
+def test_the_scale_is_the_spread_within_fields_on_cube_roots(library: Spectra) -> None:
+    z = np.cbrt(library.target)
+    fields = np.asarray(library.fields)
+    within = np.concatenate([z[fields == n] - z[fields == n].mean() for n in np.unique(fields)])
+    prior = fit_library_prior(library, root=True)
+    assert prior.root and prior.scale == pytest.approx(within.std(), rel=1e-9)
+
+
+def test_negative_lab_values_have_cube_roots_too(library: Spectra) -> None:
+    prior = fit_library_prior(replace(library, target=library.target - 50.0), root=True)
+    assert all(np.isfinite(source.slope).all() for source in prior.sources)
+
+
+@pytest.mark.parametrize("recipes", [FOUR_VIEWS, FOUR_VIEWS[1:2], SNV_VIEW])
+def test_slopes_are_of_the_views_that_were_asked_for(recipes: tuple, library: Spectra) -> None:  # type: ignore[type-arg]
+    prior = fit_library_prior(library, root=False, recipes=recipes)
+    bands = prior.views.transform(library.values[:2]).shape[1]
+    assert prior.recipes == recipes and bands == len(recipes) * library.b
+    assert {source.slope.shape for source in prior.sources} == {(bands,)}
+
+
+def test_a_band_constant_in_the_library_says_nothing(library: Spectra, local: Spectra) -> None:
+    flat = library.values.copy()
     flat[:, 20] = 0.5
-    prior = fit_library_prior(replace(tables[0], values=flat), log=False)
-    test = tables[1].rows(range(20, 120))
-    model = fit_on_prior(prior, local, folds)
-    assert error(model, test) < 1.1 * error(fit_gpr(local, folds, kernel=linear_kernel()), test)
-
-
-def test_on_the_log_scale_the_words_say_so(
-    tables: tuple[Spectra, Spectra], local: Spectra, folds: tuple[Fold, ...]
-) -> None:
-    model = fit_on_prior(fit_library_prior(tables[0], log=True), local, folds)
-    assert model.law.log and model.detail.endswith(", on log(1 + y)")
-    assert f"ρ = {model.belief:.2f}" in model.detail
+    prior = fit_library_prior(replace(library, values=flat), root=False, recipes=FOUR_VIEWS[:1])
+    moved = local.values.copy()
+    moved[:, 20] += np.linspace(0.0, 0.3, local.n)
+    centre = prior.views.transform(local.values).mean(axis=0)
+    for got, wanted in zip(
+        prior.condition(prior.sources[0], moved, centre),
+        prior.condition(prior.sources[0], local.values, centre),
+        strict=True,
+    ):
+        np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-12)

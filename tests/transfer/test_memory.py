@@ -194,10 +194,20 @@ def test_a_library_of_fewer_rows_than_neighbours_is_enough(
     assert np.isfinite(fitted.predict(tables[1].values)).all()
 
 
-def test_on_the_log_scale_predictions_stay_above_minus_one(
+def test_on_cube_roots_no_prediction_is_negative(
     tables: tuple[Spectra, Spectra], folds: tuple[Fold, ...]
 ) -> None:
-    fitted = fit_memory_based(tables[0], tables[1].rows(range(20)), folds, log=True)
-    assert "log(1 + y)" in fitted.detail
+    fitted = fit_memory_based(tables[0], tables[1].rows(range(20)), folds, root=True)
+    assert fitted.detail.endswith(", on the cube root of y")
     wild = np.random.default_rng(0).normal(0.0, 10.0, (20, tables[1].b))
-    assert (fitted.predict(wild) > -1.0).all()
+    assert (fitted.predict(wild) >= 0.0).all()
+
+
+def test_cube_roots_of_a_farm_may_be_negative(
+    tables: tuple[Spectra, Spectra], folds: tuple[Fold, ...]
+) -> None:
+    local = tables[1].rows(range(20))
+    local = replace(local, target=local.target - 50.0)
+    fitted = fit_memory_based(tables[0], local, folds, root=True)
+    predicted = fitted.predict(tables[1].values)
+    assert predicted.min() < 0.0 and np.corrcoef(predicted, tables[1].target)[0, 1] > 0.5
