@@ -26,8 +26,8 @@ JOBS = {
 }
 IN_PRACTICE: dict[type, str] = {
     ModelBundle: (
-        "; in practice it is about the level: those of `autospec localise` held 92 % on average "
-        "over the 15 embedded farms, 87 to 96 % on single farms (docs/results.md)."
+        "; in practice it is about the level: those of `autospec localise` held 91 % on average "
+        "over the 15 embedded farms, 89 to 95 % on single farms (docs/results.md)."
     ),
     CubeBundle: (
         ". The rows were held out as whole squares or dates, unless the limits below say not, "
