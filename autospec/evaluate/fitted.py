@@ -94,15 +94,3 @@ def fit_law(y: FloatArray, *, root: bool) -> TargetLaw:
         low=max(low, 0.0) if y.min() >= 0 else low,
         high=float(z.max()) + sd,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ScaledModel:
-    """A model that learned lab values on another scale, and predicts them in their unit."""
-
-    model: Predictor
-    law: TargetLaw
-
-    def predict(self, values: FloatArray) -> FloatArray:
-        """Return predictions, shape (n,), for spectra of shape (n, b)."""
-        return self.law.inverse(self.model.predict(values))

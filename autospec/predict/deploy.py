@@ -22,7 +22,7 @@ from autospec.data.spectra import FloatArray
 from autospec.errors import UsageError
 from autospec.evaluate.baselines import AveragedPLSR, MeanModel, PLSRModel
 from autospec.evaluate.cubist import CubistModel
-from autospec.evaluate.fitted import Fitted, Predictor, ScaledModel, TargetLaw
+from autospec.evaluate.fitted import Fitted, Predictor, TargetLaw
 from autospec.evaluate.kernels import DualRidge, KernelModel, amplitudes
 from autospec.evaluate.views import Views
 from autospec.localisation.farm_model import FarmModel
@@ -91,8 +91,6 @@ def deploy(model: Predictor, bands: int) -> Node:
             low=model.low,
             high=model.high,
         )
-    if isinstance(model, ScaledModel):
-        return _on_law(deploy(model.model, bands), model.law)
     if isinstance(model, Corrected):
         return _moved(deploy(model.model, bands), model.intercept, model.slope)
     if isinstance(model, KernelModel):

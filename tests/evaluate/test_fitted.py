@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from autospec.data.spectra import FloatArray
-from autospec.evaluate.baselines import MeanModel
-from autospec.evaluate.fitted import ScaledModel, fit_law
+from autospec.evaluate.fitted import fit_law
 
 LAB_VALUES = arrays(np.float64, st.integers(2, 20), elements=st.floats(0.0, 600.0))
 SIGNED = arrays(np.float64, st.integers(2, 20), elements=st.floats(-50.0, 600.0))
@@ -91,9 +90,3 @@ def test_constant_lab_values_are_given_back_and_have_no_spread(
 def test_a_small_spread_is_one() -> None:
     y = 100.0 + 1e-6 * np.arange(5.0)
     assert fit_law(y, root=False).sd == pytest.approx(y.std(), rel=1e-12)
-
-
-def test_a_scaled_model_predicts_in_the_unit_of_the_lab_values() -> None:
-    law = fit_law(np.array([1.0, 8.0, 27.0]), root=True)
-    model = ScaledModel(model=MeanModel(mean=0.0), law=law)
-    np.testing.assert_allclose(model.predict(np.zeros((2, 5))), 8.0, rtol=1e-12)  # roots' mean: 2

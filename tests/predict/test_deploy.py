@@ -17,7 +17,7 @@ from autospec.data.spectra import FloatArray, Quantity, Spectra
 from autospec.data.splits import Fold, make_folds
 from autospec.errors import UsageError
 from autospec.evaluate.baselines import average_plsr, fit_mean, fit_plsr, plsr_recipes, tune_plsr
-from autospec.evaluate.fitted import Fitted, Predictor, ScaledModel, fit_law
+from autospec.evaluate.fitted import Predictor
 from autospec.evaluate.kernels import curved_kernel, fit_gpr, fit_ridge, fit_svr, linear_kernel
 from autospec.evaluate.views import SNV_VIEW
 from autospec.localisation.auto import fit_autos
@@ -60,13 +60,6 @@ def plsr_averaged(train: Spectra, folds: tuple[Fold, ...], library: Spectra) -> 
     return average_plsr(models, train.target)
 
 
-def plsr_on_a_law(train: Spectra, folds: tuple[Fold, ...], library: Spectra) -> Predictor:
-    law = fit_law(train.target, root=True)
-    (models,) = tune_plsr(train, folds, (law.forward(train.target),), plsr_recipes(20.0)[:3])
-    average = average_plsr(models, law.forward(train.target))
-    return ScaledModel(model=Fitted(model=average, out_of_fold=law.mean, detail=""), law=law)  # type: ignore[arg-type]
-
-
 def halved(library: Spectra) -> Spectra:
     """The same rows as two fields, each of them a source."""
     half = library.n // 2
@@ -77,7 +70,6 @@ KINDS: dict[str, Fit] = {
     "mean": lambda train, folds, library: fit_mean(train),
     "PLSR": lambda train, folds, library: fit_plsr(train, folds),
     "PLSR averaged": plsr_averaged,
-    "PLSR averaged, root": plsr_on_a_law,
     "ridge": lambda train, folds, library: fit_ridge(train, folds),
     "GPR": lambda train, folds, library: fit_gpr(train, folds, kernel=linear_kernel()),
     "GPR, root": lambda train, folds, library: fit_gpr(
