@@ -120,7 +120,7 @@ def _show_rows(
 ) -> None:
     table = _table(title)
     for i, column in enumerate(head):
-        table.add_column(column, justify="right" if i else "left", no_wrap=i > 0)
+        table.add_column(column, justify="right" if i else "left")  # words wrap, none is cut
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)
