@@ -38,8 +38,8 @@ class MapTerms:
     pinball, weighted : bool
         The quantile loss; and whether the squared error is weighted by w·q or plain.
     edge : bool
-        The absolute error near the edges of a tile once more; on because it helped on every data
-        set it was tried on (docs/results.md, "Maps"), as the other terms did not.
+        The absolute error near the edges of a tile once more; on because it helped on most data
+        sets it was tried on (docs/results.md, "Maps"), as the other terms did not.
     gaps : {"mask", "sentinel"}
         "sentinel": cells without a value are taught to be −0.01; "mask": they are not seen.
     season : tuple of 12 float, or empty
