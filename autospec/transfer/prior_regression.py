@@ -30,6 +30,7 @@ from autospec.transfer.library_prior import LibraryPrior, Source, unit_length
 
 START = np.array([1.0, np.log(0.3), np.log(0.1)])  # ρ, log s, log noise (variances in sd² of y)
 START_SD = np.array([0.5, 1.5, 1.5])  # of the normal priors around it
+REACH = 10.0  # how far from it a setting may go
 LEVEL_VARIANCE = 1.0
 NAMED = 0.1  # sources of less weight are not named in the report
 
@@ -210,5 +211,8 @@ def _learn_settings(
         value = residual @ weights / 2 + np.log(np.diag(factor[0])).sum() + off @ off / 2
         return float(value), slope + off / START_SD
 
-    found = minimize(loss, START, jac=True, method="L-BFGS-B", options={"maxiter": 60})
+    reach = np.stack([START - REACH, START + REACH], axis=1)
+    found = minimize(
+        loss, START, jac=True, bounds=reach, method="L-BFGS-B", options={"maxiter": 60}
+    )
     return np.asarray(found.x), float(found.fun)

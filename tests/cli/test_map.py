@@ -223,7 +223,7 @@ def test_a_map_that_breaks_off_leaves_the_old_file(suffix: str, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_nothing_half(files: tuple[Path, Path], tmp_path: Path) -> None:
-    write_stack(files[1], made_stack(6, 300, 300))
+    write_stack(files[1], made_stack(6, 900, 900))  # more than it can map before Ctrl-C
     before = sorted(p.name for p in tmp_path.iterdir())
     args = ["map", "--model", files[0], "--stack", files[1], "-o", tmp_path / "map.nc"]
     env = os.environ | {"PYTHONUNBUFFERED": "1"}

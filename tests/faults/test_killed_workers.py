@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def test_a_worker_that_was_paused_for_long_overwrites_nothing(url: str) -> None:
     sleeper = started(task)
     assert sleeper.pid is not None
     wait_until(lambda: any(t.state == TrialState.RUNNING for t in trials_of(task)))
+    time.sleep(0.4)  # into the trial's sleep: paused in a write it would hold SQLite's lock
     os.kill(sleeper.pid, signal.SIGSTOP)
     helper = started(task)
     helper.join(120)
