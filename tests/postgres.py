@@ -36,13 +36,24 @@ class Server:
         if os.getuid() == 0:
             shutil.chown(self.folder, USER)
         self._run("initdb", "-D", f"{self.folder}/data", "-U", "autospec", "-A", "trust", "-N")
+        self.databases = 0
         self.start()
-        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "autospec", "studies")
+        self._create("studies")
 
     @property
     def url(self) -> str:
         """Of the database, for Optuna."""
         return f"postgresql+psycopg://autospec@127.0.0.1:{self.port}/studies"
+
+    def fresh(self) -> str:
+        """Make a database that is empty; return its URL."""
+        self.databases += 1
+        name = f"studies{self.databases}"
+        self._create(name)
+        return self.url.removesuffix("studies") + name
+
+    def _create(self, name: str) -> None:
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "autospec", name)
 
     def start(self) -> None:
         """Start, and wait until it answers."""

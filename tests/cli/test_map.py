@@ -237,7 +237,8 @@ def test_ctrl_c_leaves_nothing_half(files: tuple[Path, Path], tmp_path: Path) ->
         time.sleep(0.05)
     child.send_signal(signal.SIGINT)
     _, said = child.communicate(timeout=60)
-    assert child.returncode == 130 and b"map.nc was not written" in said
+    assert child.returncode == 130, said.decode()
+    assert b"map.nc was not written" in said
     assert sorted(p.name for p in tmp_path.iterdir()) == before
 
 

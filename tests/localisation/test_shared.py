@@ -36,7 +36,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'shared.db'}"
     made: Server = request.getfixturevalue("postgres")
-    return made.url
+    return made.fresh()
 
 
 def start(url: str, job: str, stop: str = "") -> subprocess.Popen[str]:
