@@ -86,14 +86,16 @@ def learn_library(library: Spectra, seed: int) -> LibraryModels:
         library=library,
         plsr=fit_global_plsr(library, seed=seed),
         priors=tuple(
-            fit_library_prior(library, root=has_root(library.target), recipes=recipes, seed=seed)
+            fit_library_prior(
+                library, root=is_nonnegative(library.target), recipes=recipes, seed=seed
+            )
             for _, _, recipes, _ in READINGS
         ),
     )
 
 
-def has_root(target: FloatArray) -> bool:
-    """Say whether lab values of shape (n,) go on a scale of roots: none is negative."""
+def is_nonnegative(target: FloatArray) -> bool:
+    """Say whether none of (n,) lab values is negative: then scales of roots and logs are open."""
     return float(target.min()) >= 0.0
 
 
@@ -123,7 +125,7 @@ def farm_candidates(train: Spectra, folds: tuple[Fold, ...]) -> Iterator[Candida
     )
     four = partial(fit_gpr, train, folds, kernel=linear_kernel())
     yield plan("GPR", "Gaussian process, linear kernel on four preprocessings", 0, four)
-    if has_root(train.target):
+    if is_nonnegative(train.target):
         yield plan("GPR, root", f"the same {ROOT_WORDS}", 0, partial(four, root=True))
     yield plan(
         "GPR SNV",
@@ -175,7 +177,7 @@ def library_candidates(
     yield plan(
         "memory-based",
         "local Gaussian processes on the nearest library rows",
-        lambda: fit_memory_based(library, local, folds, root=has_root(library.target)),
+        lambda: fit_memory_based(library, local, folds, root=is_nonnegative(library.target)),
     )
     for (ending, words, _, weight), prior in zip(READINGS, models.priors, strict=True):
         yield plan(

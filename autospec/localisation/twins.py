@@ -9,7 +9,7 @@ from autospec.data.spectra import IntArray, Spectra
 from autospec.data.splits import Fold, make_folds
 from autospec.evaluate.calibrated import CalibratedModel, calibrate
 from autospec.localisation.auto import fit_autos
-from autospec.localisation.candidates import LibraryModels, has_root
+from autospec.localisation.candidates import LibraryModels, is_nonnegative
 from autospec.localisation.farm_model import FarmModel
 from autospec.localisation.members import fit_members
 from autospec.localisation.preparation import Prepared
@@ -104,7 +104,7 @@ def lay_twins(prepared: Prepared, models: LibraryModels, rows: IntArray, seed: i
         train=train,
         folds=make_folds(train, min(TWINS, len(set(train.groups))), 1, seed),
         fit=fit,
-        log=has_root(train.target),
+        log=is_nonnegative(train.target),
     )
 
 

@@ -87,21 +87,20 @@ class LibraryPrior:
         """Library rows that its first source holds."""
         return len(self.sources[0].told)
 
-    def condition(
-        self, source: Source, values: FloatArray, centre: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
+    def see(self, values: FloatArray, centre: FloatArray) -> FloatArray:
+        """Return raw spectra (n, b) under `views`, less `centre` (bands,), of unit length."""
+        return unit_length(self.views.transform(values) - centre, self.spread)
+
+    def condition(self, source: Source, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return mean (n,) and covariance (n, n) of a source's slope function.
 
         Parameters
         ----------
         source : Source
             One of `sources`.
-        values : float64, shape (n, b)
-            Raw spectra of a farm.
-        centre : float64, shape (bands,)
-            Mean of the farm's training rows under `views`.
+        x : float64, shape (n, bands)
+            Spectra of a farm as `see` returns them, `centre` the mean of its training rows.
         """
-        x = unit_length(self.views.transform(values) - centre, self.spread)
         known = x @ source.told.T
         covariance = source.amplitude * (x @ x.T) - known @ known.T
         return x @ source.slope * self.scale, covariance * self.scale**2

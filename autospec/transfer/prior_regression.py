@@ -91,8 +91,7 @@ class PriorModel:
         """Return predictions, shape (n,), for raw spectra of shape (n, b); each row on its own."""
         if not len(values):
             return np.empty(0)
-        seen = self.prior.views.transform(values) - self.centre
-        shared = unit_length(seen, self.prior.spread) @ self.shared
+        shared = self.prior.see(values, self.centre) @ self.shared
         return self.law.inverse(shared + self.views.transform(values) @ self.own + self.level)
 
 
@@ -128,7 +127,7 @@ def fit_on_prior(prior: LibraryPrior, train: Spectra, folds: tuple[Fold, ...]) -
     each = [
         _fit_source(
             source,
-            prior.condition(source, train.values, centre),
+            prior.condition(source, library),
             (x, library, z, law.sd, prior.scale),
             folds,
         )

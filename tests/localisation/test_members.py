@@ -14,7 +14,7 @@ from autospec.errors import DataError, StudyFailed, TrialFailed
 from autospec.evaluate.fitted import Fitted
 from autospec.localisation import candidates
 from autospec.localisation.auto import Auto, fit_autos
-from autospec.localisation.candidates import READINGS, LibraryModels, has_root, learn_library
+from autospec.localisation.candidates import READINGS, LibraryModels, is_nonnegative, learn_library
 from autospec.localisation.farm import FarmSpectra
 from autospec.localisation.members import Member, fit_members
 from autospec.localisation.protocol import inner_folds
@@ -153,7 +153,7 @@ def test_our_own_mistakes_are_not_swallowed(
     [([0.0, 3.0], True), ([0.4, 80.0], True), ([-0.01, 3.0], False)],
 )
 def test_cube_roots_are_for_lab_values_from_zero(target: list[float], allowed: bool) -> None:
-    assert has_root(np.array(target)) is allowed
+    assert is_nonnegative(np.array(target)) is allowed
 
 
 def test_a_negative_lab_value_of_the_farm_leaves_out_its_own_roots_only(

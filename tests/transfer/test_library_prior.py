@@ -99,7 +99,7 @@ def test_fields_of_one_row_each_tell_nothing_of_slopes(library: Spectra, local: 
     alone = replace(some, fields=tuple(f"pit-{i}" for i in range(some.n)))
     prior = fit_library_prior(alone, root=False)
     (source,) = prior.sources
-    mean, covariance = prior.condition(source, local.values, np.zeros(len(source.slope)))
+    mean, covariance = prior.condition(source, prior.see(local.values, np.zeros(len(source.slope))))
     assert np.array_equal(mean, np.zeros(20)) and np.array_equal(covariance, np.zeros((20, 20)))
 
 
@@ -133,7 +133,7 @@ def test_a_source_is_the_gaussian_process_of_scikit_learn_on_centred_rows(
     new = unit_length(prior.views.transform(local.values) - centre, prior.spread)
     wanted, spread = twin.predict(new, return_cov=True)
     spread = spread - twin.kernel_.k2.noise_level * np.eye(local.n)  # of slopes, not of lab values
-    mean, covariance = prior.condition(named(prior, name), local.values, centre)
+    mean, covariance = prior.condition(named(prior, name), prior.see(local.values, centre))
     np.testing.assert_allclose(mean / prior.scale, wanted, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(
         covariance / prior.scale**2, spread, rtol=1e-5, atol=1e-6 * spread.max()
@@ -157,7 +157,7 @@ def test_the_covariance_is_of_the_slopes_and_not_of_lab_values(
 ) -> None:
     centre = prior.views.transform(local.values).mean(axis=0)
     twice = local.values[[3, 3]]
-    mean, covariance = prior.condition(named(prior, name), twice, centre)
+    mean, covariance = prior.condition(named(prior, name), prior.see(twice, centre))
     assert mean[0] == pytest.approx(mean[1], rel=1e-9)  # the same spectrum, the same value:
     np.testing.assert_allclose(covariance, covariance[0, 0], rtol=1e-6)  # no noise apart
 
@@ -167,7 +167,7 @@ def test_a_source_knows_no_level_and_its_covariance_is_one(
     name: str, prior: LibraryPrior, local: Spectra
 ) -> None:
     centre = prior.views.transform(local.values).mean(axis=0)
-    mean, covariance = prior.condition(named(prior, name), local.values, centre)
+    mean, covariance = prior.condition(named(prior, name), prior.see(local.values, centre))
     # Linear and centred: means of the farm's own rows sum to 0.
     assert abs(mean.sum()) < 1e-6 * np.abs(mean).sum()
     assert np.linalg.eigvalsh(covariance).min() > -1e-6 * np.trace(covariance)
@@ -222,8 +222,8 @@ def test_a_band_constant_in_the_library_says_nothing(library: Spectra, local: Sp
     moved[:, 20] += np.linspace(0.0, 0.3, local.n)
     centre = prior.views.transform(local.values).mean(axis=0)
     for got, wanted in zip(
-        prior.condition(prior.sources[0], moved, centre),
-        prior.condition(prior.sources[0], local.values, centre),
+        prior.condition(prior.sources[0], prior.see(moved, centre)),
+        prior.condition(prior.sources[0], prior.see(local.values, centre)),
         strict=True,
     ):
         np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-12)

@@ -174,7 +174,7 @@ def slow_joint(
     """Return mean / ρ (n,), and covariance (n, n) by settings without noise, of one source."""
     prior, law = fitted.prior, fitted.law
     centre = prior.views.transform(local.values).mean(axis=0)
-    mean, covariance = prior.condition(prior.sources[place], values, centre)
+    mean, covariance = prior.condition(prior.sources[place], prior.see(values, centre))
     x = fitted.views.transform(values)
 
     def kernel(settings: FloatArray) -> FloatArray:
