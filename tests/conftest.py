@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from autospec.data.spectra import Spectra
 from autospec.search.design import Caps
@@ -15,7 +16,11 @@ from autospec.search.settings import SearchSettings
 from autospec.search.space import SearchSpace
 from tests.postgres import MUST_RUN, Server, programs
 
-torch.set_num_threads(1)  # the networks here are tiny: more threads only wait for each other
+# The work here is tiny: more threads only wait for each other, forty times as long beside a second
+# pytest process. The first line is for what is loaded or started later.
+os.environ["OMP_NUM_THREADS"] = "1"
+threadpool_limits(1)
+torch.set_num_threads(1)
 
 
 def made_spectra(n: int = 60, b: int = 40, *, seed: int = 0, noise: float = 0.05) -> Spectra:
