@@ -31,7 +31,7 @@ WORLD = landscape(rows=20, samples=30)
 DIES_AT = {"quick": "draw-1", "given": "networks-0: DTL-I_g"}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'shared.db'}"
@@ -71,7 +71,9 @@ def studies(url: str) -> dict[str, list[FrozenTrial]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("job", ["quick", "given"])
+@pytest.mark.parametrize(
+    ("url", "job"), [("postgresql", "quick"), ("sqlite", "given")], indirect=["url"]
+)
 def test_workers_of_which_one_is_killed_come_to_what_one_process_comes_to(
     url: str, job: str
 ) -> None:
@@ -110,7 +112,9 @@ def test_networks_run_on_the_first_of_the_draws_that_run(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("job", ["quick", "given"])
+@pytest.mark.parametrize(
+    ("url", "job"), [("sqlite", "quick"), ("postgresql", "given")], indirect=["url"]
+)
 def test_a_unit_that_kills_its_worker_each_time_fails_and_the_others_are_made(
     url: str, job: str
 ) -> None:
