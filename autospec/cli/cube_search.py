@@ -16,6 +16,7 @@ from autospec.cli.origins import origin_of_cubes
 from autospec.cli.predict import show_next
 from autospec.cli.running import Job, is_whole, run_job
 from autospec.cli.search_show import show_architecture, show_files, show_scores
+from autospec.cli.study_names import study_name
 from autospec.errors import EXIT_INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
@@ -119,8 +120,6 @@ def search_cube(
     UsageError, DataError, OutputError, RetryLater
         As the messages say.
     """
-    from autospec.cli.search import study_name
-
     settings = cube_settings(choice, changes)
     warn_of_leaks(settings.split)
     cubes, name = read_labelled(file, choice.target), called or study_name(file.stem)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autospec.cli.options import NO_LAB, LabChoice, read_options
-from autospec.cli.search import study_name
+from autospec.cli.study_names import study_name
 from autospec.errors import UsageError, near
 
 if TYPE_CHECKING:

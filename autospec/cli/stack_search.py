@@ -14,6 +14,7 @@ from autospec.cli.options import Where
 from autospec.cli.origins import origin_of_stack
 from autospec.cli.running import Job, is_whole, run_job
 from autospec.cli.search_show import show_files
+from autospec.cli.study_names import study_name
 from autospec.cli.train_stack_options import StackChoice, stack_aims, stack_split
 from autospec.cli.train_stack_show import scores_table
 from autospec.errors import EXIT_INTERRUPTED, DataError
@@ -85,7 +86,6 @@ def search_stack(
     UsageError, DataError, OutputError, RetryLater
         As the messages say.
     """
-    from autospec.cli.search import study_name
     from autospec.data.cubes.npz import named
     from autospec.data.cubes.stack_files import read_stack
     from autospec.report.map_search.tables import UNIT

@@ -10,7 +10,7 @@ import typer
 from autospec.cli.cube_search import read_labelled, warn_of_leaks
 from autospec.cli.live import clock
 from autospec.cli.predict import show_next
-from autospec.cli.search import study_name
+from autospec.cli.study_names import study_name
 from autospec.cli.train_options import TrainWhere
 from autospec.cli.train_run import among_processes, at_work, tell_finished
 from autospec.cli.train_show import show_training

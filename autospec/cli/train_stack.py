@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from autospec.cli.search import study_name
+from autospec.cli.study_names import study_name
 from autospec.cli.train_options import TrainWhere
 from autospec.cli.train_run import among_processes, at_work, tell_finished
 from autospec.cli.train_stack_options import StackChoice, stack_aims, stack_preset, stack_split

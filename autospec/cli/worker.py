@@ -12,8 +12,9 @@ from autospec.cli.cube_search import run_cube_search, show_cube_search
 from autospec.cli.options import DeviceName, DeviceOption, JsonOption, OutOption, Where
 from autospec.cli.origins import cubes_of, spectra_of, stack_of
 from autospec.cli.running import refuse_workers
-from autospec.cli.search import check_name, run_search, show_search
+from autospec.cli.search_run import run_search, show_search
 from autospec.cli.stack_search import run_stack_search, show_stack_search
+from autospec.cli.study_names import check_name
 from autospec.errors import UsageError
 
 

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-import numpy as np
 from sklearn import config_context
 from threadpoolctl import threadpool_limits
 
 from autospec.data.spectra import Spectra
 from autospec.data.splits import SplitPlan
-from autospec.errors import DataError, StudyFailed
+from autospec.errors import StudyFailed
 from autospec.localisation.baseline_draw import run_baselines
 from autospec.localisation.candidates import LibraryModels, learn_library
-from autospec.localisation.comparison import (
-    Comparison,
-    auto_verdict,
-    strategy_verdicts,
-    transfer_verdict,
-)
+from autospec.localisation.conclusion import Finished, Question, conclude
 from autospec.localisation.execution import LocaliseExecution
-from autospec.localisation.final_model import (
-    align_selection,
-    final_selection,
-    fit_final,
-    map_spectra,
-)
 from autospec.localisation.inputs import inputs_digest
 from autospec.localisation.network_draw import fixed_design
 from autospec.localisation.network_stage import NetworkStage
@@ -43,27 +31,17 @@ from autospec.localisation.pieces import (
 from autospec.localisation.preparation import Prepared, prepare
 from autospec.localisation.progress import LocaliseProgress, Stage
 from autospec.localisation.protocol import lay_draws
-from autospec.localisation.remarks import (
-    announcement,
-    farm_remarks,
-    interval_remarks,
-    missing_models,
-    network_remarks,
-    train_samples,
-)
+from autospec.localisation.remarks import announcement
 from autospec.localisation.result import AUTO, LocalisationResult, Stopped
 from autospec.localisation.settings import LocaliseSettings, draw_words
 from autospec.localisation.shared import SharedRun
-from autospec.localisation.trust_draw import interval_level, measure_intervals, pool_trust
+from autospec.localisation.trust_draw import interval_level, measure_intervals
 from autospec.localisation.units import Unit
 from autospec.search.claims import Crew, worker_name
 from autospec.search.plan import StopSearch
 from autospec.search.storage import open_shared
-from autospec.search.summary import describe_environment, summarise_spectra
-from autospec.transfer.alignment_result import Alignment
 from autospec.transfer.network_settings import Resources
 from autospec.transfer.networks import check_fits
-from autospec.transfer.provenance import selection_stability
 
 QUICK_INTERVALS = 3  # draws on which --quick measures intervals: they cost as much as the rest
 RESERVE_S = 20.0  # kept back for the final model, the diagnostics and the report
@@ -216,7 +194,7 @@ class _Run:
             plans=self.plans,
             settings=self.settings,
             digest=self.digest,
-            level=interval_level(self._run_plans()),
+            level=interval_level(self._plans_to_run()),
             interval_draws=self._interval_draws(len(self.settings.numbers)),
             crew=crew,
             execution=self.execution,
@@ -230,7 +208,7 @@ class _Run:
             self._stop(found.stopped, found.reached)
         self._need_a_draw()
 
-    def _run_plans(self) -> tuple[SplitPlan, ...]:
+    def _plans_to_run(self) -> tuple[SplitPlan, ...]:
         return self.plans[self.settings.first_draw :]
 
     def _interval_draws(self, draws: int) -> int:
@@ -295,7 +273,7 @@ class _Run:
 
     def run_intervals(self, models: LibraryModels) -> None:
         """Measure auto's intervals and domain on the first draws, or on all."""
-        level, seed = interval_level(self._run_plans()), self.settings.seed
+        level, seed = interval_level(self._plans_to_run()), self.settings.seed
         draws = self._interval_draws(len(self.baselines))
         wanted = self.baselines[:draws] if level is not None else []
         mark = fingerprint(self.digest, self.settings, BASELINE_SETTINGS)
@@ -364,72 +342,25 @@ class _Run:
     def finish(
         self, models: LibraryModels, name: str, farm: Spectra, country: str | None
     ) -> LocalisationResult:
-        """Fit the final model, measure the selection, and put the result together."""
-        searched = time.monotonic()
-        settings, prepared = self.settings, self.prepared
+        """Fit the final model, and put the result together."""
         self.say("final", "the final model, on every row with a lab value")
-        final, calibrated, failures = fit_final(prepared, models, settings.seed)
-        if calibrated is not None and self.execution.on_model is not None:
-            self.execution.on_model(calibrated)
-        trusts = tuple(piece.trust for piece in self.intervals if piece.trust is not None)
-        record, selected = final_selection(prepared, settings.seed, self.execution.device)
-        draws = {piece.draw.number: piece.draw for piece in self.baselines}
-        comparison = Comparison(farm=prepared.farm.own, draws=draws, seed=settings.seed)
-        rows = comparison.rows([*self.baselines, *self.networks])
-        pieces = [*self.baselines, *self.networks]
-        library = summarise_spectra(prepared.library, prepared.library)
-        trained = train_samples(prepared.farm.own, self._run_plans()[0])
-        chosen = [np.array(piece.selected, dtype=np.int64) for piece in self.baselines]
-        return LocalisationResult(
+        asked = Question(
             name=name,
-            settings=settings,
-            farm=summarise_spectra(farm, farm.labelled()),
-            library=library,
+            farm=farm,
             country=country,
-            inputs_digest=self.digest,
-            farm_ids=prepared.farm.own.ids,
-            farm_fields=prepared.farm.own.fields,
-            observed=tuple(float(v) for v in prepared.farm.own.target),
-            library_rows=prepared.library.n,
-            library_fields=library.fields,
-            aligned=prepared.aligned,
-            purged=prepared.purged,
-            draws=tuple(draws.values()),
-            models=rows,
-            selections=(*(s for piece in pieces for s in piece.selections), record),
-            networks=tuple(dict.fromkeys(r for piece in self.networks for r in piece.networks)),
-            alignment=self._alignment(),
-            stability=selection_stability(chosen, prepared.library.n) if len(chosen) > 1 else None,
-            spectra_map=map_spectra(prepared, selected, settings.seed),
-            trust=pool_trust(prepared.farm.own, self.baselines, trusts, settings.seed),
-            intervals=trusts,
-            final=final,
-            verdict=auto_verdict(rows, farm.target_unit, trained),
-            transfer_verdict=transfer_verdict(comparison, rows),
-            strategy_verdicts=strategy_verdicts(rows),
-            notes=(*self.notes, *self._remarks(country, failures), *prepared.notes),
-            stopped=self.stopped,
-            environment=describe_environment(
-                self.execution.device,
-                started=self.started,
-                seconds_search=searched - self.clock,
-                seconds_final=time.monotonic() - searched,
-            ),
+            prepared=self.prepared,
+            plans=self._plans_to_run(),
+            settings=self.settings,
+            execution=self.execution,
+            digest=self.digest,
         )
-
-    def _alignment(self) -> Alignment | None:
-        """Measure the selection of the first draw; None where that cannot be done."""
-        try:
-            return align_selection(self.prepared, self.baselines[0], self.settings.seed)
-        except DataError as error:
-            self.notes.append(f"The alignment could not be measured: {error}")
-            return None
-
-    def _remarks(self, country: str | None, failures: dict[str, str]) -> Iterator[str]:
-        """Say what a reader would else have to find out."""
-        yield from farm_remarks(self.prepared.farm.own, self._run_plans()[0], self.settings)
-        if not self.settings.quick:
-            yield from network_remarks(self.baselines, self.networks, self.prepared, country)
-        yield from interval_remarks(self._run_plans(), self.baselines, self.intervals)
-        yield from missing_models([*self.baselines, *self.networks])
-        yield from (f"Final model: {name}: {why}" for name, why in failures.items())
+        found = Finished(
+            baselines=self.baselines,
+            intervals=self.intervals,
+            networks=self.networks,
+            notes=self.notes,
+            stopped=self.stopped,
+            started=self.started,
+            clock=self.clock,
+        )
+        return conclude(asked, found, models)

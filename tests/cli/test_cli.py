@@ -18,7 +18,7 @@ import optuna
 import pytest
 
 import autospec
-from autospec.cli.search import study_name
+from autospec.cli.study_names import study_name
 from autospec.nets.architecture import TABLE_COLUMNS
 
 SMALL_STUDY = """

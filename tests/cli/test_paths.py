@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autospec.cli import main
-from autospec.cli.search import NAME, study_name
+from autospec.cli.study_names import NAME, study_name
 from autospec.errors import OutputError
 from autospec.report.lock import locked
 from tests.data.soil_tables import soil_table

@@ -96,7 +96,7 @@ def test_search_reads_them(farm: tuple[Path, Path], monkeypatch: pytest.MonkeyPa
         seen.append((spectra, name))
 
     monkeypatch.setattr(SEARCH, "run_search", run)
-    monkeypatch.setattr(SEARCH, "_show", lambda *rest: sys.exit(0))
+    monkeypatch.setattr(SEARCH, "show_search", lambda *rest: sys.exit(0))
     assert autospec("search", farm[0], "--lab", farm[1]).code == 0
     assert (seen[0][0].labelled().n, seen[0][1]) == (N, "scans")
 
