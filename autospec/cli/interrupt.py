@@ -1,4 +1,4 @@
-"""Ctrl-C while a job runs: the first asks it to finish, the second ends it at once."""
+"""Ctrl-C: a job is asked to finish first and ended at the second; what is short ends at once."""
 
 from __future__ import annotations
 
@@ -49,3 +49,35 @@ class CtrlC:
 
     def _answer(self) -> None:
         self.console.print(f"Stopping: {self.finish}. Press Ctrl-C again to leave at once.")
+
+
+class AtOnce:
+    """Ctrl-C ends the block at once, or at its next `check`; use as a context manager.
+
+    What Python's own handler raises is dropped where it falls into a destructor or the callback
+    of a weak reference.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> AtOnce:
+        """Take over Ctrl-C, unless somebody else has, or it is ignored."""
+        self.took = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self.took:
+            signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *rest: object) -> None:
+        """Give it back."""
+        if self.took:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if Ctrl-C was pressed."""
+        if self.asked:
+            raise KeyboardInterrupt
+
+    def _handle(self, number: int, frame: object) -> None:
+        self.asked = True
+        raise KeyboardInterrupt

@@ -12,6 +12,7 @@ import typer
 from rich.console import Group
 from rich.text import Text
 
+from autospec.cli.interrupt import AtOnce
 from autospec.cli.live import Screen, clock
 from autospec.cli.options import DeviceName, JsonOption
 from autospec.cli.predict import model_file
@@ -269,20 +270,24 @@ class MapDisplay:
 
     def __init__(self) -> None:
         self.done, self.total = 0, 1
+        self.ctrl_c = AtOnce()
         self.begun = self.told = time.monotonic()
         self.screen = Screen(self.draw)
 
     def __enter__(self) -> MapDisplay:
-        """Begin to draw, on a terminal."""
+        """Begin to draw, on a terminal, and to heed Ctrl-C."""
+        self.ctrl_c.__enter__()
         self.screen.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
         """Leave the terminal as it was."""
+        self.ctrl_c.__exit__()
         self.screen.live.stop()
 
     def show(self, done: int, total: int) -> None:
-        """Take in how far it is."""
+        """Take in how far it is; raise KeyboardInterrupt if Ctrl-C was pressed."""
+        self.ctrl_c.check()
         self.done, self.total = done, total
         now = time.monotonic()
         if not self.screen.console.is_terminal and now - self.told >= LINE_EVERY_S:

@@ -14,6 +14,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from autospec.cli.interrupt import AtOnce
 from autospec.cli.live import Screen, clock
 from autospec.data.writing import spelt_out
 
@@ -58,19 +59,23 @@ class PredictDisplay:
     def __init__(self) -> None:
         self.last: Progress | None = None
         self.told = 0.0
+        self.ctrl_c = AtOnce()
         self.screen = Screen(self.draw)
 
     def __enter__(self) -> PredictDisplay:
-        """Begin to draw, on a terminal."""
+        """Begin to draw, on a terminal, and to heed Ctrl-C."""
+        self.ctrl_c.__enter__()
         self.screen.__enter__()
         return self
 
     def __exit__(self, *rest: object) -> None:
         """Leave the terminal as it was."""
+        self.ctrl_c.__exit__()
         self.screen.live.stop()
 
     def __call__(self, progress: Progress) -> None:
-        """Take in how far the file is."""
+        """Take in how far the file is; raise KeyboardInterrupt if Ctrl-C was pressed."""
+        self.ctrl_c.check()
         self.last = progress
         if not self.screen.console.is_terminal and progress.seconds - self.told >= LINE_EVERY_S:
             self.told = progress.seconds

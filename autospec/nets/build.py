@@ -7,6 +7,7 @@ from torch import nn
 
 from autospec.nets.architecture import Activation, Architecture, ConvBlock, FCBlock
 from autospec.nets.masks import Masks
+from autospec.nets.seeding import weights_from
 
 
 class SeededDropout(nn.Module):
@@ -66,8 +67,7 @@ def build_network(
     width = architecture.flattened(bands)  # refuses what does not fit, before anything is built
     masks = Masks(seed, device)
     layers: list[nn.Module] = []
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every GPU too
+    with weights_from(seed):
         channels, length = 1, bands
         for conv in architecture.conv:
             layers += _conv_layers(architecture, conv, channels, length, masks)

@@ -16,6 +16,7 @@ from autospec.nets.architecture import FCBlock
 from autospec.nets.build import SeededDropout, activation_layer
 from autospec.nets.cube_architecture import POOL, CubeArchitecture, CubeConvBlock, Shape, Volume
 from autospec.nets.masks import Masks
+from autospec.nets.seeding import weights_from
 
 
 class FilterDropout(nn.Module):
@@ -73,8 +74,7 @@ def build_cube_network(
     """
     width = architecture.flattened(shape)  # refuses what does not fit, before anything is built
     masks = Masks(seed, device)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every GPU too
+    with weights_from(seed):
         return nn.Sequential(*_layers(architecture, shape, width, masks)).to(device)
 
 

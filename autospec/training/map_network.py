@@ -24,6 +24,7 @@ from autospec.data.maps.tiles import Tile
 from autospec.data.spectra import FloatArray
 from autospec.nets.cnn_transformer import CNNTransformer
 from autospec.nets.map_sizes import CNNTransformerSizes
+from autospec.nets.seeding import weights_from
 from autospec.training.map_settings import Gaps
 from autospec.training.trainer import one_thread
 
@@ -187,8 +188,7 @@ def build_map_network(
     channels, k = len(scaler.low) - n_static + told, len(aims.targets)
     changes = says_changes(sizes, aims)
     built = replace(sizes, final="none") if changes else sizes
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every GPU too
+    with weights_from(seed):
         network = CNNTransformer(channels, n_static, k, built, causal=aims.horizon > 0)
     _begin_at(network.head, np.zeros(k) if changes else _before(built.final, mean_shares(scaler)))
     return MapNetwork(sizes=sizes, aims=aims, gaps=gaps, scaler=scaler, network=network)
